@@ -1,0 +1,1 @@
+"""Images and labels: renderer, readers, splits and the store of decoded images."""

@@ -1,0 +1,1 @@
+"""Backbones, the Lightning module around them, and their feature cache."""

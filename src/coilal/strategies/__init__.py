@@ -1,0 +1,1 @@
+"""Query strategies: pure functions of the pool's outputs, one file per family."""

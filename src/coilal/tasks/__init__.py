@@ -1,0 +1,1 @@
+"""One file per task: targets, loss, metrics."""

@@ -1,0 +1,243 @@
+"""Small frozen dataclasses and errors that every room of the package shares; imports nothing of coilal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["multiclass", "multilabel"]
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+class UserError(Exception):
+    """Something the user can mend: shown without a traceback, exit code 2. Says what, where and what to do."""
+
+
+class DataError(UserError):
+    """One or more problems of the data, listed together before anything is trained."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problem.describe() for problem in self.problems))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of data problem with every place where it occurs.
+
+    Attributes:
+        kind: what is wrong and what to do, in one sentence.
+        places: the rows, files or names concerned.
+    """
+
+    kind: str
+    places: tuple[str, ...] = ()
+
+    def describe(self, most: int = 20) -> str:
+        """Return the problem as text: the first ``most`` places, then how many more there are."""
+        lines = [f"{self.kind}" + (f" ({len(self.places)}):" if self.places else "")]
+        lines += [f"  {place}" for place in self.places[:most]]
+        if len(self.places) > most:
+            lines.append(f"  … and {len(self.places) - most} more")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The images of a data set and what is known of them; position in these arrays is the dataset-global id.
+
+    Attributes:
+        names: image names, unique, in id order (N).
+        groups: the coil (or other unit that must not be split) of each image (N).
+        labels: 0/1 per image and label (N, L), or None where the data has classes only.
+        label_names: names of the L labels, () without labels.
+        classes: class index per image (N), or None where the data has labels only.
+        class_names: names of the K classes, () without classes.
+        class_labels: 0/1 label vector of each class (K, L) where both views are known, else None.
+        good_class: index of the class that means "no fault", or None where there is none.
+        notes: what was left out or assumed, for the log, one sentence each.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    labels: NDArray[np.uint8] | None = None
+    label_names: tuple[str, ...] = ()
+    classes: IntArray | None = None
+    class_names: tuple[str, ...] = ()
+    class_labels: NDArray[np.uint8] | None = None
+    good_class: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """How images are stored for training: decoded and resized once, as uint8.
+
+    Attributes:
+        size: height and width in pixels.
+        fit: ``squash`` (each axis scaled on its own), ``crop`` (scaled to cover, centre kept) or
+            ``letterbox`` (scaled to fit, padded with black).
+        mode: ``L`` (greyscale, one channel) or ``RGB``.
+    """
+
+    size: tuple[int, int]
+    fit: Literal["squash", "crop", "letterbox"] = "squash"
+    mode: Literal["L", "RGB"] = "L"
+
+    @property
+    def channels(self) -> int:
+        """Return the number of channels that are stored."""
+        return 1 if self.mode == "L" else 3
+
+
+class ImageArray(Protocol):
+    """Decoded images, uint8 (N, C, H, W), in memory or memory-mapped; row i belongs to id i."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class DecodedImages:
+    """The decoded images of a data set.
+
+    Attributes:
+        pixels: uint8 (N, C, H, W).
+        fingerprint: hex digest of content, order and format: equal fingerprints mean equal pixels.
+    """
+
+    pixels: ImageArray
+    fingerprint: str
+
+
+class DataSource(Protocol):
+    """What every ``conf/data`` yaml builds: images with labels, wherever they come from."""
+
+    def read(self) -> Samples:
+        """Return names, groups and labels; raise DataError listing every problem of the label table."""
+        ...
+
+    def decode(self, samples: Samples, image: ImageFormat, cache: Path) -> DecodedImages:
+        """Return the decoded images, from the cache if they are there.
+
+        Raises DataError for missing, unreadable or truncated and duplicate images, all listed together.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """Dataset-global ids of the three parts; no group stands in two of them."""
+
+    pool: IntArray
+    validation: IntArray
+    test: IntArray
+
+    def parts(self) -> Iterator[tuple[str, IntArray]]:
+        """Yield name and ids of each part."""
+        yield "pool", self.pool
+        yield "validation", self.validation
+        yield "test", self.test
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a task learns from the samples.
+
+    Attributes:
+        kind: multiclass (one class per image) or multilabel (0/1 per label).
+        values: int64 (N,) class indices or float32-compatible 0/1 (N, L); -1 where ``used`` is False.
+        names: class or label names.
+        used: bool (N,), False for images that the task leaves out.
+        class_labels: 0/1 (K, L): the faults of each class, for inspection figures of a multiclass task.
+        label_names: names of the L faults in ``class_labels``.
+        good_class: index of the fault-free class of a multiclass task, or None.
+    """
+
+    kind: Kind
+    values: NDArray[np.int64]
+    names: tuple[str, ...]
+    used: BoolArray
+    class_labels: NDArray[np.uint8] | None = None
+    label_names: tuple[str, ...] = ()
+    good_class: int | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many labels are bought, and when.
+
+    Attributes:
+        initial: size of the starting set (cycle 0).
+        query: images queried per cycle.
+        cycles: query cycles after the starting set.
+        labelled: labelled counts after each cycle, starting set first; replaces the three above.
+        start: how the starting set is drawn: ``random`` or ``stratified`` (classes in proportion).
+    """
+
+    initial: int = 0
+    query: int = 0
+    cycles: int = 0
+    labelled: tuple[int, ...] = ()
+    start: Literal["random", "stratified"] = "random"
+
+    def __post_init__(self) -> None:
+        """Refuse budgets that buy nothing or shrink."""
+        counts = self.counts()
+        if counts[0] < 1:
+            raise UserError(f"budget.initial is {counts[0]}: a run needs at least 1 labelled image to start.")
+        if any(later <= earlier for earlier, later in zip(counts, counts[1:], strict=False)):
+            raise UserError(f"the labelled counts of the budget must grow from cycle to cycle, not {counts}.")
+        if self.start not in ("random", "stratified"):
+            raise UserError(f"budget.start is '{self.start}'; choose random or stratified.")
+
+    def counts(self) -> tuple[int, ...]:
+        """Return the labelled counts after each cycle, the starting set first."""
+        if self.labelled:
+            return tuple(int(count) for count in self.labelled)
+        if self.cycles < 0 or (self.cycles > 0 and self.query < 1):
+            raise UserError(f"budget.cycles={self.cycles} with budget.query={self.query}: nothing to query.")
+        return tuple(self.initial + self.query * cycle for cycle in range(self.cycles + 1))
+
+
+@dataclass(frozen=True)
+class PoolOutputs:
+    """What a strategy sees: the model's outputs on the unlabelled pool, never a label.
+
+    Attributes:
+        kind: multiclass (softmax over the logits) or multilabel (a sigmoid each).
+        ids: int64 (n,), dataset-global ids of the unlabelled images.
+        logits: float (n, C), or None for a strategy that declares no needs.
+    """
+
+    kind: Kind
+    ids: IntArray
+    logits: NDArray[np.floating[Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A batch of queried images, best first.
+
+    Attributes:
+        ids: int64 (b,), dataset-global.
+        scores: float64 (b,), the strategy's score of each, NaN where it computes none.
+    """
+
+    ids: IntArray
+    scores: FloatArray
+
+
+QueryFunction = Callable[[PoolOutputs, int, np.random.Generator], Selection]
