@@ -1,0 +1,27 @@
+"""From the settings of ``conf/model`` to a backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coilal.models.backbone import Backbone, Pooling
+from coilal.models.trunk import Trunk
+
+
+def build_backbone(
+    trunk: Callable[..., Trunk],
+    weights: Path | None,
+    image_size: tuple[int, int],
+    pooling: Pooling,
+    trainable: str | int,
+    normalisation: tuple[Any, Any],
+    seed: int,
+) -> Backbone:
+    """Build the network, with random weights drawn from ``seed`` where there is no weights file."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Backbone(trunk(weights=weights), pooling, trainable, image_size, *normalisation)

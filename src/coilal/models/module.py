@@ -1,0 +1,124 @@
+"""CoilModule: the LightningModule around every backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from coilal.models.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW (Loshchilov & Hutter 2019) with one learning rate for the head and one for the backbone."""
+
+    lr_head: float
+    lr_backbone: float
+    weight_decay: float
+
+
+class Criterion(Protocol):
+    """What the module needs of a task."""
+
+    def loss(self, logits: Tensor, values: Tensor, weights: Tensor | None) -> Tensor:
+        """Return the scalar loss."""
+        ...
+
+    def class_weights(self, values: NDArray[np.int64], number: int) -> Tensor | None:
+        """Return the weight of each class, from labelled values only."""
+        ...
+
+
+class CoilModule(pl.LightningModule):
+    """A trainable suffix and head over the outputs of a frozen prefix.
+
+    The head sees features that are standardised with the mean and deviation given at construction
+    (taken from unlabelled images under the initial weights), so that one learning rate serves all
+    backbones.
+
+    Args:
+        backbone: the cut network.
+        outputs: number of logits C.
+        criterion: the task's loss.
+        optimizer: learning rates and weight decay.
+        hidden: widths of the head's hidden layers; () for a linear head.
+        dropout: dropout before each layer of a head with hidden layers.
+    """
+
+    feature_mean: Tensor
+    feature_std: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        outputs: int,
+        criterion: Criterion,
+        optimizer: Optimizer,
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        # The frozen prefix is no part of the module: it is neither trained, saved nor restored.
+        self.suffix = backbone.suffix
+        self.freeze_statistics = backbone.freeze_statistics
+        self.trained = backbone.trained
+        self.head = head(backbone.features, outputs, hidden, dropout)
+        self.outputs = outputs
+        self.criterion = criterion
+        self.optimizer = optimizer
+        self.register_buffer("feature_mean", torch.zeros(backbone.features))
+        self.register_buffer("feature_std", torch.ones(backbone.features))
+        self.weights: Tensor | None = None
+
+    def forward(self, boundary: Tensor) -> Tensor:
+        """Return the logits (B, C) of what the backbone's prefix returned."""
+        features = self.suffix(boundary).float()
+        logits: Tensor = self.head((features - self.feature_mean) / self.feature_std)
+        return logits
+
+    def standardise(self, features: Tensor) -> None:
+        """Set the statistics of the head's inputs from pooled features (n, D) of any images."""
+        self.feature_mean.copy_(features.mean(0))
+        self.feature_std.copy_(features.std(0, correction=0).clamp_min(1e-6))
+
+    def weigh_classes(self, values: NDArray[np.int64]) -> None:
+        """Set the loss weights from the labelled values (before each fit)."""
+        self.weights = self.criterion.class_weights(values, self.outputs)
+
+    def on_train_start(self) -> None:
+        """Keep BatchNorm frozen; move the loss weights to the device."""
+        self.freeze_statistics()
+        if self.weights is not None:
+            self.weights = self.weights.to(self.device)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        """Return the loss of one batch (boundary, values)."""
+        boundary, values = batch
+        return self.criterion.loss(self(boundary), values, self.weights)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW with a parameter group each for head and backbone."""
+        groups = [{"params": list(self.head.parameters()), "lr": self.optimizer.lr_head}]
+        trained = list(self.trained.parameters())
+        if trained:
+            groups.append({"params": trained, "lr": self.optimizer.lr_backbone})
+        return torch.optim.AdamW(groups, weight_decay=self.optimizer.weight_decay)
+
+
+def head(features: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
+    """Return a linear classifier, or a perceptron with ``hidden`` layers, GELU and dropout."""
+    widths = [features, *hidden]
+    layers: list[nn.Module] = []
+    for width, following in zip(widths, hidden, strict=False):
+        layers += [nn.Dropout(dropout), nn.Linear(width, following), nn.GELU()]
+    if dropout:
+        layers.append(nn.Dropout(dropout))
+    layers.append(nn.Linear(widths[-1], outputs))
+    return nn.Sequential(*layers)

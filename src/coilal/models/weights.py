@@ -1,0 +1,100 @@
+"""Where a backbone's weights come from: the hub, a local file or folder, the package, or nowhere.
+
+Imports nothing heavy: a run asks for its weights before it imports torch, so that a missing network
+is reported within seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+from coilal.types import UserError
+
+HUB_TIMEOUT_S = 6.0
+PACKAGED = Path(__file__).parent / "weights"
+
+
+def resolve(weights: str | None, hub: str | None, model: str) -> Path | None:
+    """Return the file or folder that holds the weights, or None for random weights.
+
+    Args:
+        weights: ``hub``, ``packaged``, ``none``, or a local file or folder.
+        hub: repository of the weights on the hub, ``owner/name``.
+        model: name of the model, for error messages.
+
+    Raises:
+        UserError: the weights cannot be had; the message says how to get and pass them.
+    """
+    if weights is None or weights == "none":
+        return None
+    if weights == "hub":
+        return _from_hub(hub, model)
+    if weights == "packaged":
+        path = PACKAGED / f"{model}.safetensors"
+        if not path.exists():
+            raise UserError(f"model={model} has no packaged weights; set model.weights to hub, a path or none.")
+        return path
+    path = Path(weights).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"model.weights={weights}: there is no such file or folder. Give hub, packaged, none, "
+            "or the path of a .safetensors/.pth file or of a folder in the hub's format."
+        )
+    return path
+
+
+def fingerprint(path: Path | None) -> str:
+    """Return a hex digest of the weights' content; ``random`` without weights."""
+    if path is None:
+        return "random"
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _from_hub(hub: str | None, model: str) -> Path:
+    if not hub:
+        raise UserError(f"model={model} names no hub repository (model.hub); pass weights with model.weights=…")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    wanted = ["*.safetensors", "config.json", "preprocessor_config.json"]
+    try:
+        local = Path(snapshot_download(hub, allow_patterns=wanted, local_files_only=True))
+        if any(local.glob("*.safetensors")):
+            return local
+    except LocalEntryNotFoundError:
+        pass
+    _reach(hub, model)
+    return Path(snapshot_download(hub, allow_patterns=wanted))
+
+
+def _reach(hub: str, model: str) -> None:
+    """Ask the hub for the repository once, in a thread: name resolution has no time limit of its own."""
+    from huggingface_hub import HfApi
+
+    failure: list[Exception] = [TimeoutError(f"no answer within {HUB_TIMEOUT_S:.0f} s")]
+
+    def ask() -> None:
+        try:
+            HfApi().model_info(hub, timeout=HUB_TIMEOUT_S)
+            failure.clear()
+        except Exception as error:
+            failure[:] = [error]
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(HUB_TIMEOUT_S)
+    if failure:
+        reason = str(failure[0]).strip().splitlines()[0]
+        raise UserError(
+            f"the weights of model={model} cannot be fetched from the hub ({hub}): {reason}\n"
+            f"On a machine with network:  hf download {hub} --local-dir {model}\n"
+            f"then copy the folder here and run with  model.weights=PATH/{model}\n"
+            "(or model.weights=none for random weights, to try things out; such runs are marked)."
+        )
