@@ -1,0 +1,134 @@
+"""Data source of rendered wound-coil images, with the label proportions of the real table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from coilal.data.decode import fit_image
+from coilal.data.renderer import (
+    COMBINATIONS,
+    KINDS,
+    RENDERER_VERSION,
+    RenderPlan,
+    codes_of,
+    photographs,
+    plan,
+)
+from coilal.data.store import open_or_build
+from coilal.types import DecodedImages, ImageFormat, Samples
+
+log = logging.getLogger(__name__)
+
+CLASS_NAMES = tuple(
+    "+".join(kind for kind, there in zip(KINDS, row, strict=True) if there) or "none"
+    for row in COMBINATIONS.tolist()
+)
+
+_FEW = 256
+"""Up to so many images are rendered in this process: starting workers would take longer."""
+_CHUNK = 32
+
+
+class RenderedCoils:
+    """Rendered coils: the same images for the same settings on every machine.
+
+    Args:
+        coils: number of coils, 1 … 999.
+        images_per_coil: a multiple of 4, 4 … 960: whole turns of four views spread over the winding.
+        seed: 0 or more; decides winding, faults, camera and noise.
+
+    Raises:
+        UserError: settings that cannot be had.
+    """
+
+    def __init__(self, coils: int = 40, images_per_coil: int = 32, seed: int = 0) -> None:
+        self._settings = {"coils": int(coils), "images_per_coil": int(images_per_coil), "seed": int(seed)}
+        self._plan = plan(**self._settings)
+
+    def read(self) -> Samples:
+        """Return names, coils, the three labels and the eight classes that are their combinations."""
+        return Samples(
+            names=self._plan.names,
+            groups=tuple(name.split("_")[0] for name in self._plan.names),
+            labels=self._plan.labels,
+            label_names=KINDS,
+            classes=codes_of(self._plan.labels),
+            class_names=CLASS_NAMES,
+            class_labels=COMBINATIONS,
+            good_class=0,
+        )
+
+    def decode(self, samples: Samples, image: ImageFormat, cache: Path) -> DecodedImages:
+        """Return the images in the given format, rendered now unless the cache has them.
+
+        Args:
+            samples: what ``read`` returned, or a part of it in any order.
+            image: size, fit and mode.
+            cache: the cache folder.
+        """
+        position = {name: place for place, name in enumerate(self._plan.names)}
+        ids = [position[name] for name in samples.names]
+        key = self._key(samples, image)
+
+        def fill(pixels: NDArray[np.uint8]) -> None:
+            start = time.perf_counter()
+            for first, rows in _render(self._settings, self._plan, ids, image):
+                pixels[first : first + len(rows)] = rows
+            log.info("rendered %d images in %.1f s", len(ids), time.perf_counter() - start)
+
+        shape = (len(ids), image.channels, *image.size)
+        return DecodedImages(open_or_build(cache, key, shape, fill), key)
+
+    def _key(self, samples: Samples, image: ImageFormat) -> str:
+        content = [
+            RENDERER_VERSION,
+            self._settings,
+            [list(image.size), image.fit, image.mode],
+            list(samples.names),
+        ]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _render(
+    settings: dict[str, int], known: RenderPlan, ids: list[int], image: ImageFormat
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the position of the first row and the rows of each chunk."""
+    chunks = [ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK)]
+    workers = min(len(os.sched_getaffinity(0)), len(chunks))
+    if len(ids) <= _FEW or workers < 2:
+        for number, chunk in enumerate(chunks):
+            yield number * _CHUNK, _rows(known, chunk, image)
+        return
+    context = multiprocessing.get_context("spawn")  # fork is unsafe beside the threads of torch
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,)) as pool:
+        for number, rows in enumerate(pool.map(_worker_rows, chunks, [image] * len(chunks))):
+            yield number * _CHUNK, rows
+
+
+def _rows(known: RenderPlan, ids: list[int], image: ImageFormat) -> NDArray[np.uint8]:
+    return np.stack([fit_image(Image.fromarray(photo), image) for photo in photographs(known, ids)])
+
+
+_worker_plan: RenderPlan | None = None
+
+
+def _start_worker(settings: dict[str, int]) -> None:
+    global _worker_plan  # a process-pool initializer has no other place to leave its result
+    _worker_plan = plan(**settings)
+
+
+def _worker_rows(ids: list[int], image: ImageFormat) -> NDArray[np.uint8]:
+    assert _worker_plan is not None
+    return _rows(_worker_plan, ids, image)

@@ -1,0 +1,32 @@
+"""Renderer of wound-coil images: a stand-in for photographs that may not be published."""
+
+from __future__ import annotations
+
+from coilal.data.renderer.faults import KINDS, Fault, events_of, labels_of, place
+from coilal.data.renderer.picture import RENDERER_VERSION, CoilRenderer, View, photographs
+from coilal.data.renderer.plan import COMBINATIONS, RenderPlan, codes_of, plan, plan_for
+from coilal.data.renderer.scene import HEIGHT, IMAGES, WIDTH, Winding
+from coilal.data.renderer.winding import Strands, strands_at
+
+__all__ = [
+    "COMBINATIONS",
+    "HEIGHT",
+    "IMAGES",
+    "KINDS",
+    "RENDERER_VERSION",
+    "WIDTH",
+    "CoilRenderer",
+    "Fault",
+    "RenderPlan",
+    "Strands",
+    "View",
+    "Winding",
+    "codes_of",
+    "events_of",
+    "labels_of",
+    "photographs",
+    "place",
+    "plan",
+    "plan_for",
+    "strands_at",
+]
