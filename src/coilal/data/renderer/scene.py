@@ -67,9 +67,12 @@ class Camera:
         highlight: place of the broad highlight, 0 left … 1 right.
         spread: width of the broad highlight, in widths of the face.
         shine: brightness of the highlight.
-        body: brightness of the strands beside the highlight.
+        plateau: brightness of the highlight far from its broad maximum.
+        floor: grey level of the seams between strands.
+        body: brightness of the strands beside the highlight, above the seams.
         blob: brightness of the highlight on the left rounded edge.
         sharpness: width of the highlight across a strand, in half strands.
+        softness: vertical blur, 0 … 20.
         noise: standard deviation of the sensor noise in grey levels.
         rig: number that the shapes of clamps and flanges are drawn from.
     """
@@ -85,9 +88,12 @@ class Camera:
     highlight: float
     spread: float
     shine: float
+    plateau: float
+    floor: float
     body: float
     blob: float
     sharpness: float
+    softness: int
     noise: float
     rig: int
 
@@ -102,17 +108,20 @@ class Camera:
             centre=draws.between(372, 398),
             top=draws.between(-8, 8) + 84 + (318 - height) / 2,
             pitch=pitch,
-            half_width=draws.between(160, 180) * scale,
+            half_width=draws.between(163, 182) * scale,
             growth=draws.between(4.2, 5.4) * scale,
             shear=draws.between(-0.006, 0.006),
-            gain=draws.between(0.88, 1.12),
+            gain=draws.between(0.9, 1.1),
             background=draws.between(58, 76),
             highlight=draws.between(0.42, 0.62),
-            spread=draws.between(0.2, 0.32),
-            shine=draws.between(110, 150),
-            body=draws.between(42, 62),
-            blob=draws.between(130, 210),
-            sharpness=draws.between(0.34, 0.5),
+            spread=draws.between(0.26, 0.4),
+            shine=draws.between(115, 165),
+            plateau=draws.between(34, 54),
+            floor=draws.between(33, 46),
+            body=draws.between(20, 32),
+            blob=draws.between(130, 230),
+            sharpness=draws.between(0.33, 0.46),
+            softness=draws.whole(8, 16),
             noise=draws.between(1.0, 2.4),
             rig=draws.whole(0, 2**31 - 1),
         )

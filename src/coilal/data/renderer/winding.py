@@ -69,7 +69,7 @@ def strands_at(seed: int, coil: int, image_number: int, faults: Sequence[Fault] 
     pick = laid[:, None]
     sheet = _Sheet(
         course=np.where(pick, upper[0], lower[0]),
-        thickness=np.ones(winding.strands),
+        thickness=np.full(winding.strands, 1.12),
         shine=np.where(pick, upper[1], lower[1]),
         bulge=np.zeros(winding.strands),
         on_top=[],
@@ -106,7 +106,7 @@ def _layer(seed: int, coil: int, layer: int, face: int) -> tuple[Floats, Floats]
     winding = Winding.of(seed, coil)
     draws = Draws("layer", seed, coil, layer, face)
     x = np.linspace(0, 1, NODES)
-    tilt = Draws("tilt", seed, coil, face).between(-0.22, 0.22) * (1 if layer % 2 else -1)
+    tilt = Draws("tilt", seed, coil, face).between(-0.4, 0.4) * (1 if layer % 2 else -1)
     centre = np.arange(winding.strands) + 0.5
     centre = centre + draws.bell(0.045, winding.strands)
     sag = draws.bell(0.05, winding.strands)[:, None] * (4 * x * (1 - x))
@@ -120,19 +120,22 @@ def _shine(draws: Draws, strands: int) -> Floats:
     knots = draws.bell(0.1, (strands, 17)) + draws.bell(0.1, (strands, 1)) + 1
     shine = on_grid(np.stack([np.interp(np.linspace(0, 16, NODES), np.arange(17.0), row) for row in knots]))
     for _ in range(draws.whole(4, 14)):
-        strand, start, length = draws.whole(0, strands - 1), draws.whole(5, NODES - 30), draws.whole(3, 22)
-        shine[strand, start : start + length] *= draws.between(0.5, 1.7)
+        strand, start, half = draws.whole(0, strands - 1), draws.whole(5, NODES - 40), draws.whole(2, 14)
+        shape = 1 - np.abs(np.arange(1 - half, half)) / half
+        shine[strand, start : start + 2 * half - 1] *= 1 + draws.between(-0.45, 0.6) * shape
     return shine
 
 
 def _falloff(distance: Floats, reach: float) -> Floats:
-    return 1 / (1 + (distance / reach) ** 2)
+    """Return how much strands at a distance give way, from 1 down to 0."""
+    near = 1 / (1 + (distance / reach) ** 2)
+    return near * near
 
 
 def _work_in_gap(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
     """Move the strands above and below apart, so that a dark line stays between them."""
-    width = draws.between(0.34, 0.58)
-    taper = np.linspace(draws.between(0.75, 1.1), draws.between(0.75, 1.1), NODES)
+    width = draws.between(0.38, 0.6)
+    taper = np.linspace(draws.between(0.85, 1.1), draws.between(0.85, 1.1), NODES)
     distance = np.arange(len(sheet.course)) - (fault.strand + 0.5)
     push = np.sign(distance) * _falloff(np.abs(distance) - 0.5, 3.0) * (width / 2)
     sheet.course += push[:, None] * taper
@@ -143,11 +146,11 @@ def _work_in_double(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
     strand = fault.strand
     rise = draws.between(0.5, 0.72)
     distance = np.arange(len(sheet.course)) - float(strand)
-    push = np.sign(distance) * _falloff(np.abs(distance) - 1, 2.5) * draws.between(0.16, 0.3)
+    push = np.sign(distance) * _falloff(np.abs(distance) - 1, 2.5) * draws.between(0.22, 0.36)
     sheet.course += push[:, None]
     sheet.course[strand] -= rise / 2
-    sheet.thickness[strand] = draws.between(1.05, 1.2)
-    sheet.shine[strand] *= draws.between(1.05, 1.3)
+    sheet.thickness[strand] = draws.between(1.12, 1.25)
+    sheet.shine[strand] *= draws.between(1.1, 1.35)
     sheet.bulge[strand] = draws.between(0.55, 0.95)
     sheet.on_top.append(strand)
     upper = sheet.course[strand] + rise + draws.between(-0.08, 0.08) * np.linspace(-1, 1, NODES)
@@ -156,8 +159,8 @@ def _work_in_double(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
 
 def _work_in_crossover(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
     """Let the strand change places with its neighbours: a flat X with dark lenses beside it."""
-    strand, crossed = fault.strand, draws.whole(2, 3)
-    middle, half = draws.between(0.35, 0.65), draws.between(0.2, 0.38)
+    strand, crossed = fault.strand, 1 + draws.choose((0.45, 0.42, 0.13))
+    middle, half = draws.between(0.32, 0.68), draws.between(0.26, 0.5)
     x = np.linspace(0, 1, NODES)
     q = np.clip((x - middle + half) / (2 * half), 0, 1)
     q = q * q * (3 - 2 * q)
@@ -170,10 +173,10 @@ def _work_in_crossover(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
         sheet.course[other] -= q
     distance = np.arange(len(sheet.course)) - (first + crossed / 2)
     away = np.maximum(np.abs(distance) - crossed / 2, 0)
-    push = np.sign(distance) * _falloff(away, 2.0) * draws.between(0.16, 0.32)
+    push = np.sign(distance) * _falloff(away, 2.5) * draws.between(0.08, 0.26)
     sheet.course += push[:, None] * lens
     sheet.course[first] = own
-    sheet.thickness[first] = draws.between(1.0, 1.15)
+    sheet.thickness[first] = draws.between(1.1, 1.2)
     sheet.shine[first] *= draws.between(1.1, 1.4)
     sheet.bulge[first] = draws.between(0.0, 0.3)
     sheet.on_top.append(first)
