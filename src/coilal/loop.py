@@ -91,7 +91,7 @@ class Store(Protocol):
 
     finished: int
 
-    def commit(self, row: Row, logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
+    def record(self, row: Row, logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
         """Record a finished cycle."""
         ...
 
@@ -179,7 +179,7 @@ class ActiveLearning:
             self._query(cycle, module)
         row: Row = {"cycle": cycle, "labelled": labelled, **metrics, **self._times()}
         with self._timed("write"):
-            self.store.commit(row, logits, module, last)
+            self.store.record(row, logits, module, last)
         self.progress.cycle_done(cycle, labelled, metrics)
         return row
 
@@ -282,8 +282,11 @@ def infer(
     ids: IntArray,
     batch_size: int,
     precision: Callable[[], AbstractContextManager[Any]],
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Return the logits (n, C) of the given images as float32 on the CPU; leaves the module's modes as they were.
+    """Return the logits (n, C) of the given images, float32 on the CPU; leaves the module's modes as they were.
+
+    ``forward`` stands in for the module itself, to look at what one of its parts returns.
 
     By hand, because ``trainer.predict`` inside ``fit`` would reset the state of the running fit.
     """
@@ -294,7 +297,7 @@ def infer(
         with torch.inference_mode(), precision():
             for first in range(0, len(ids), batch_size):
                 rows = torch.from_numpy(boundary[ids[first : first + batch_size]])
-                logits.append(module(rows.to(module.device)).float())
+                logits.append((forward or module)(rows.to(module.device)).float())
             return torch.cat(logits).cpu() if logits else torch.empty(0, 1)
     finally:
         for part, training in modes:

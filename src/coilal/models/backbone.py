@@ -63,8 +63,14 @@ class Backbone(nn.Module):
         self.trained.requires_grad_(True)
         self.net.eval()
         probe = torch.zeros(1, 1, *image_size, dtype=torch.uint8)
-        with torch.inference_mode():
-            self.features: int = self._check_cut(probe).shape[1]
+        try:
+            with torch.inference_mode():
+                self.features: int = self._check_cut(probe).shape[1]
+        except (AssertionError, RuntimeError, ValueError) as error:  # what networks raise at sizes they cannot take
+            raise UserError(
+                f"this network does not take images of {image_size[0]} x {image_size[1]} pixels: {error} "
+                "Set data.image.size, or an argument of the network such as model.trunk.arguments.img_size."
+            ) from error
 
     def prefix(self, images: Tensor) -> Tensor:
         """Return the boundary: pooled features (head), activations (last k blocks) or the images (all)."""
@@ -110,10 +116,10 @@ class Backbone(nn.Module):
     def _check_size(self, image_size: tuple[int, int]) -> None:
         patch = self.trunk.patch
         if any(side % patch for side in image_size):
-            fitting = [max(patch, round(side / patch) * patch) for side in image_size]
+            height, width = (max(patch, round(side / patch) * patch) for side in image_size)
             raise UserError(
                 f"data.image.size={list(image_size)}: this backbone cuts images into patches of {patch} pixels; "
-                f"use multiples of {patch}, for example data.image.size={fitting}".replace(", ", ",")
+                f"use multiples of {patch}, for example data.image.size=[{height},{width}]"
             )
 
     def _check_cut(self, probe: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
@@ -36,9 +37,8 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
         net = _from_folder(weights)
         mean, std = _normalisation(weights, mean, std)
     else:
-        net = AutoModel.from_config(AutoConfig.for_model(model_type, **settings))
-        if weights is not None:
-            _load_file(net, weights)
+        configuration = AutoConfig.for_model(model_type, **settings)
+        net = _from_file(weights, configuration) if weights else AutoModel.from_config(configuration)
     encoder = getattr(net, "encoder", None)
     blocks = list(getattr(encoder, "layer", getattr(encoder, "layers", ())))
     norm = getattr(net, "layernorm", None)
@@ -65,22 +65,27 @@ def _from_folder(folder: Path) -> Any:
         raise UserError(
             f"model.weights={folder}: a folder in the hub's format holds config.json and *.safetensors."
         )
-    net, info = AutoModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    if info["missing_keys"] or info["mismatched_keys"]:
-        missing = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))[:5]
-        raise UserError(f"the weights in {folder} lack or misfit {', '.join(missing)}, … of the network.")
-    return net
+    return _complete(folder, AutoModel.from_pretrained(folder, local_files_only=True, output_loading_info=True))
 
 
-def _load_file(net: Any, file: Path) -> None:
-    from safetensors.torch import load_file
-
+def _from_file(file: Path, config: Any) -> Any:
     if file.suffix != ".safetensors":
         raise UserError(f"model.weights={file}: give a .safetensors file or a folder in the hub's format.")
-    try:
-        net.load_state_dict(load_file(file))
-    except RuntimeError as error:
-        raise UserError(f"the weights in {file} do not fit the network of this model: {error}") from error
+    # from_pretrained, not load_state_dict: it knows the older names of parameters that hub files use
+    network = AutoModel.from_config(config).__class__
+    loaded = network.from_pretrained(None, config=config, state_dict=load_file(file), output_loading_info=True)
+    return _complete(file, loaded)
+
+
+def _complete(source: Path, loaded: tuple[Any, Mapping[str, Any]]) -> Any:
+    net, info = loaded
+    wrong = [str(key) for kind in ("missing_keys", "mismatched_keys") for key in info[kind]]
+    if wrong:
+        raise UserError(
+            f"the weights in {source} do not fit the network of this model: {', '.join(sorted(wrong)[:5])} "
+            f"({len(wrong)} in all) are missing or have another shape."
+        )
+    return net
 
 
 def _normalisation(

@@ -1,0 +1,22 @@
+# The few daily commands.
+.PHONY: run test fast lint ci sheet
+
+run:            ## the default experiment
+	uv run python -m coilal.train
+
+test:           ## every test
+	uv run pytest
+
+fast:           ## the tests that take a moment
+	uv run pytest -m "not slow"
+
+lint:           ## format, lint, types
+	uv run ruff format .
+	uv run ruff check --fix .
+	uv run mypy
+
+ci:             ## what must pass
+	bash .ci/run
+
+sheet:          ## rendered coils with a contact sheet, in outputs/render
+	uv run python -m coilal.render --out outputs/render --force

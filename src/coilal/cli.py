@@ -1,0 +1,102 @@
+"""What the entry points share: where the configuration lies, and how errors are shown."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from coilal.types import UserError
+
+
+class LogHandler(logging.Handler):
+    """Prints log lines on the console that the progress display uses, so that they appear above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record; warnings and errors say so."""
+        from rich import get_console
+
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        get_console().print(level + self.format(record), markup=False, highlight=False, soft_wrap=True)
+
+
+def conf_folder() -> str:
+    """Return the folder of the configuration: beside the package in a wheel, else in the repository."""
+    package = Path(__file__).parent
+    packed = package / "conf"
+    return str(packed if packed.is_dir() else package.parents[1] / "conf")
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Call a Hydra main function; show errors that the user can mend without a traceback.
+
+    Exit codes: 0 done, 2 wrong input or settings, 1 (with a traceback) anything else.
+    """
+    from hydra.errors import HydraException
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
+    try:
+        main()
+    except UserError as error:
+        _fail(str(error))
+    except HydraException as error:
+        cause = _user_error(error)
+        if cause is None and os.environ.get("COILAL_TRACEBACK"):
+            raise
+        _fail(str(cause) if cause else explain(str(error), sys.argv[1:]))
+
+
+def explain(message: str, arguments: list[str]) -> str:
+    """Add the nearest right setting to Hydra's message about a key that does not exist."""
+    found = re.search(r"Could not override '([^']+)'", message)
+    if not found:
+        return message
+    key = found.group(1)
+    near = difflib.get_close_matches(key, _keys(arguments), n=3, cutoff=0.6)
+    if not near:
+        return message
+    return f"There is no setting '{key}'. Did you mean {' or '.join(near)}?"
+
+
+def _keys(arguments: list[str]) -> list[str]:
+    """Return all dotted keys of the configuration with the group choices among the arguments."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import DictConfig
+
+    folder = conf_folder()
+    groups = {child.name for child in Path(folder).iterdir() if child.is_dir()}
+    choices = [a.split(",")[0] for a in arguments if a.split("=")[0] in groups and "=" in a]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=folder):
+        config = compose("train", overrides=choices)
+
+    def walk(node: DictConfig, prefix: str) -> list[str]:
+        keys: list[str] = []
+        for key in node:
+            keys.append(f"{prefix}{key}")
+            child = node._get_node(key)
+            if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+                keys += walk(child, f"{prefix}{key}.")
+        return keys
+
+    return walk(config, "")
+
+
+def _user_error(error: BaseException) -> UserError | None:
+    """Return the UserError that Hydra wrapped while building an object, if that is what happened."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.exit(2)

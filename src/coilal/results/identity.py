@@ -1,0 +1,44 @@
+"""What makes two runs the same: the settings that determine a result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+# Settings that change where things lie or how they are shown, not what comes out.
+NOT_IDENTITY = ("force", "cache", "logger", "outputs", "experiment")
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one level with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def identifying(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flattened settings that determine a run's result."""
+    return flatten({key: value for key, value in config.items() if key not in NOT_IDENTITY})
+
+
+def identity_hash(config: Mapping[str, Any]) -> str:
+    """Return a short hash of the settings that determine a run's result."""
+    text = json.dumps(identifying(config), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return ``key: old → new`` for each setting that determines a result and differs."""
+    before, after = identifying(old), identifying(new)
+    absent = "(not set)"
+    return [
+        f"{key}: {before.get(key, absent)} → {after.get(key, absent)}"
+        for key in sorted({*before, *after})
+        if before.get(key, absent) != after.get(key, absent)
+    ]

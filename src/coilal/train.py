@@ -1,0 +1,25 @@
+"""Run one active-learning experiment, or a grid of them.
+
+    python -m coilal.train
+    python -m coilal.train -m strategy=random,margin seed=0,1,2
+    python -m coilal.train --help
+"""
+
+from __future__ import annotations
+
+import hydra
+from omegaconf import DictConfig
+
+from coilal.cli import conf_folder, run_main
+
+
+@hydra.main(config_path=conf_folder(), config_name="train")
+def main(cfg: DictConfig) -> float:
+    """Run the experiment that the settings describe; return the validation AULC, the sweeper's objective."""
+    from coilal.run import run
+
+    return run(cfg)
+
+
+if __name__ == "__main__":
+    run_main(main)
