@@ -1,0 +1,237 @@
+"""The query-retrain loop against a plain loop that makes a fresh Trainer for every cycle."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+import coilal.loop
+from coilal.loop import ActiveLearning, LabelledData, QueryRetrainLoop, infer
+from coilal.models import timm_trunk
+from coilal.models.backbone import Backbone
+from coilal.models.module import CoilModule, Optimizer
+from coilal.oracle import Oracle
+from coilal.pool import Pool
+from coilal.strategies.multiclass import margin
+from coilal.tasks.multiclass import Multiclass
+from coilal.types import PoolOutputs, Selection, UserError
+
+POOL, TEST = np.arange(60), np.arange(60, 90)
+COUNTS = (10, 16, 22, 28)
+
+
+@dataclass
+class Memory:
+    """A store that keeps what it is given."""
+
+    finished: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    queries: dict[int, list[int]] = field(default_factory=dict)
+    logits: list[Tensor] = field(default_factory=list)
+
+    def record(self, row: dict[str, float], logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
+        self.rows.append(row)
+        self.logits.append(logits["test"])
+        self.finished += 1
+
+    def queried(self, cycle: int, selection: Selection) -> None:
+        self.queries[cycle] = selection.ids.tolist()
+
+
+class Silent:
+    def phase(self, name: str) -> None: ...
+    def cycle_done(self, cycle: int, labelled: int, metrics: Mapping[str, float]) -> None: ...
+
+
+def images() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, 90)
+    pixels = rng.integers(0, 60, (90, 1, 32, 32)).astype(np.uint8)
+    for image, label in zip(pixels, classes, strict=True):
+        image[0, :, label * 10 : label * 10 + 8] += 120
+    return pixels, classes
+
+
+def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.ndarray]:
+    torch.manual_seed(0)
+    backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", trainable, (32, 32))
+    built = CoilModule(backbone, 3, Multiclass("all", "balanced"), Optimizer(1e-2, 1e-3, 1e-2), (16,), dropout)
+    with torch.inference_mode():
+        boundary = backbone.prefix(torch.from_numpy(images()[0])).numpy()
+    built.standardise(infer(built, boundary, POOL, 64, nullcontext, backbone.suffix))
+    return built, boundary
+
+
+def learning(boundary: np.ndarray, store: Memory, start: int = 0) -> ActiveLearning:
+    _, classes = images()
+    pool = Pool(POOL)
+    for batch in [list(range(0, 20, 2)), *(store.queries[c] for c in sorted(store.queries))][: start + 1]:
+        pool.label(np.array(batch))
+
+    def select(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
+        return margin(outputs, size, np.random.default_rng([0, cycle]))
+
+    def evaluate(part: str, logits: Tensor) -> dict[str, float]:
+        return {"accuracy": float((logits.argmax(1).numpy() == classes[TEST]).mean())}
+
+    return ActiveLearning(
+        pool=pool,
+        oracle=Oracle(classes),
+        boundary=boundary,
+        kind="multiclass",
+        counts=COUNTS,
+        select=select,
+        needs_logits=True,
+        evaluated={"test": TEST},
+        evaluate=evaluate,
+        names=tuple(f"image{i}.png" for i in range(90)),
+        store=store,
+        progress=Silent(),
+        seed=3,
+        batch_size=8,
+        inference_batch=64,
+        precision=nullcontext,
+    )
+
+
+trainer = partial(
+    pl.Trainer,
+    max_epochs=4,
+    accelerator="cpu",
+    logger=False,
+    limit_val_batches=0,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
+)
+
+
+def in_the_loop(trainable: str | int, store: Memory, start: int = 0) -> CoilModule:
+    net, boundary = module(trainable)
+    active = learning(boundary, store, start)
+    runner = trainer()
+    runner.fit_loop = QueryRetrainLoop(runner, active)
+    runner.fit(net, datamodule=LabelledData(active))
+    return net
+
+
+def plainly(trainable: str | int, store: Memory) -> None:
+    """The reference: nothing of Lightning's loop is reused between cycles."""
+    net, boundary = module(trainable)
+    active = learning(boundary, store)
+    for cycle in active.cycles():
+        net, _ = module(trainable)
+        active.begin(cycle, net)
+        net.train()
+        trainer().fit(net, train_dataloaders=active.batches)
+        active.end(cycle, net, 0.0)
+
+
+@pytest.mark.parametrize("trainable", ["head", 2])
+def test_same_images_and_logits_as_a_fresh_trainer_per_cycle(trainable: str | int) -> None:
+    loop, plain = Memory(), Memory()
+    in_the_loop(trainable, loop)
+    plainly(trainable, plain)
+    assert loop.queries == plain.queries
+    assert set(loop.queries) == {1, 2, 3}
+    assert [row["labelled"] for row in loop.rows] == list(COUNTS)
+    for ours, theirs in zip(loop.logits, plain.logits, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_resumed_after_a_cycle_it_goes_on_as_if_undisturbed() -> None:
+    whole = Memory()
+    in_the_loop("head", whole)
+    cut = Memory(finished=2, queries={c: whole.queries[c] for c in (1, 2)})
+    in_the_loop("head", cut, start=2)
+    assert cut.queries == whole.queries
+    for ours, theirs in zip(cut.logits, whole.logits[2:], strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_each_fit_starts_from_the_same_weights_and_an_empty_optimizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[dict[str, Tensor], int, int]] = []
+
+    def note(self: CoilModule) -> None:
+        weights = {name: tensor.clone() for name, tensor in self.state_dict().items()}
+        states = len(self.trainer.optimizers[0].state)
+        seen.append((weights, states, self.trainer.current_epoch))
+
+    monkeypatch.setattr(CoilModule, "on_train_start", note)
+    in_the_loop("head", Memory())
+    assert len(seen) == len(COUNTS)
+    for weights, states, epoch in seen:
+        assert states == 0
+        assert epoch == 0
+        assert all(torch.equal(tensor, seen[0][0][name]) for name, tensor in weights.items())
+
+
+def test_inference_leaves_the_modes_as_they_were() -> None:
+    net, boundary = module("head")
+    net.train()
+    net.head[1].eval()
+    before = [part.training for part in net.modules()]
+    first = infer(net, boundary, TEST, 7, nullcontext)
+    assert [part.training for part in net.modules()] == before
+    again = infer(net, boundary, TEST, 64, nullcontext)
+    torch.testing.assert_close(first, again, rtol=1e-4, atol=1e-4)  # dropout was off
+
+
+def test_nan_outputs_name_cycle_and_image() -> None:
+    net, boundary = module("head")
+    broken = boundary.copy()
+    broken[TEST[5]] = np.nan
+    store = Memory()
+    active = learning(broken, store)
+    active.begin(0, net)
+    with pytest.raises(UserError, match=r"cycle 0: .* 1 of 30 images, the first is image65\.png"):
+        active.end(0, net, 0.0)
+    assert store.rows == []
+
+
+def test_early_stopping_works_in_every_cycle() -> None:
+    epochs: list[int] = []
+
+    class Count(pl.Callback):
+        def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+            module.log("never_better", 1.0)
+
+        def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
+            epochs.append(trainer.fit_loop.epoch_progress.current.completed)
+
+    net, boundary = module("head")
+    active = learning(boundary, Memory())
+    stop = pl.callbacks.EarlyStopping("never_better", patience=2, check_on_train_epoch_end=True)
+    runner = trainer(max_epochs=20, callbacks=[Count(), stop])
+    runner.fit_loop = QueryRetrainLoop(runner, active)
+    runner.fit(net, datamodule=LabelledData(active))
+    assert epochs == [3] * len(COUNTS)
+
+
+def test_what_is_touched_of_lightnings_protected_api() -> None:
+    """Everything protected that loop.py uses; look at each of these when Lightning's version is raised."""
+    source = ast.parse(inspect.getsource(coilal.loop))
+    names = {node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)}
+    own = {"_clock", "_callbacks", "_evaluate", "_query", "_logits", "_timed", "_times", "_forget_last_fit"}
+    assert {n for n in names if n.startswith("_") and not n.startswith("__")} - own == {
+        "_restarting",
+        "_combined_loader",
+    }
+    stock = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
+    assert hasattr(stock, "_combined_loader")
+    assert hasattr(stock.epoch_loop.val_loop, "_combined_loader")
+    assert callable(stock._warn_if_modules_in_eval_mode)
+    assert callable(stock.epoch_progress.reset)
+    assert callable(stock.reset_restart_stage)
+    assert callable(stock.epoch_loop.reset_restart_stage)
