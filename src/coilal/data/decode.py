@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -14,6 +16,21 @@ DECODE_VERSION = 1
 # Lanczos widens its support with the scale, so it is antialiased, and of Pillow's filters it keeps most
 # contrast of strands and gaps that are one to a few pixels high (box and bilinear blur them).
 _FILTER = Image.Resampling.LANCZOS
+
+
+def open_image(path: Path, mode: str) -> Image.Image:
+    """Return an image file, decoded completely, as 8-bit ``L`` or ``RGB``.
+
+    It is turned as its EXIF orientation says, that is, as the person who labelled it saw it. Of a file with
+    several frames the first is taken.
+
+    Raises:
+        OSError, SyntaxError, ValueError, EOFError, and others that Pillow raises: not an image, damaged,
+            truncated, or of a pixel type that ``eight_bit`` refuses.
+    """
+    with Image.open(path) as image:
+        image.load()
+        return eight_bit(ImageOps.exif_transpose(image), mode)
 
 
 def fit_image(image: Image.Image, image_format: ImageFormat) -> NDArray[np.uint8]:
@@ -38,7 +55,7 @@ def fit_image(image: Image.Image, image_format: ImageFormat) -> NDArray[np.uint8
     elif image_format.fit == "letterbox":
         fitted = ImageOps.pad(image, (width, height), _FILTER, color=0)
     else:
-        raise ValueError(f"image.fit is '{image_format.fit}'; choose squash, crop or letterbox.")
+        raise ValueError(f"data.image.fit is '{image_format.fit}'; choose squash, crop or letterbox.")
     pixels = np.asarray(fitted, dtype=np.uint8)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -56,6 +73,8 @@ def eight_bit(image: Image.Image, mode: str) -> Image.Image:
         image = Image.fromarray((np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise ValueError("32-bit pixels have no known range; save the image with 8 or 16 bits")
+    elif image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # the only way that Pillow takes without a warning
     elif image.mode in ("CMYK", "YCbCr", "HSV", "LAB"):
         image = image.convert("RGB")
     return image if image.mode == mode else image.convert(mode)

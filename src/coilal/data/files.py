@@ -1,0 +1,232 @@
+"""Image files: decoded once, in threads, into the store; what is wrong with them is listed together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import struct
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from coilal.array_store import open_or_build as open_or_build_array
+from coilal.data.decode import DECODE_VERSION, fit_image, open_image
+from coilal.data.store import open_or_build
+from coilal.types import DataError, DecodedImages, ImageFormat, Problem
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+Duplicates = Literal["error", "keep"]
+
+Pixels = NDArray[np.uint8]
+Contents = NDArray[Any]
+
+CONTENT = np.dtype([("digest", "<u8"), ("blank", np.bool_)])
+"""What is kept of each image at full size: hash of its pixels, and whether all of them are the same."""
+
+_CHUNK = 64
+# What Pillow raises for files that are damaged in one way or another.
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+def list_images(folder: Path) -> list[str]:
+    """Return the image files in a folder and its sub-folders, as sorted paths relative to it.
+
+    Hidden files and folders are passed over.
+    """
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(place).relative_to(folder)
+        found += [
+            (inside / name).as_posix()
+            for name in files
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    return sorted(found)
+
+
+def decode_files(
+    folder: Path, names: Sequence[str], image: ImageFormat, cache: Path, duplicates: Duplicates = "error"
+) -> DecodedImages:
+    """Return image files decoded and resized, from the cache if the files have not changed since.
+
+    Two images are duplicates if their pixels are equal at full size. Blank images (one single value) are not
+    counted as such, because nothing is learnt from their being equal; their number is logged.
+
+    Args:
+        folder: folder that the names are relative to.
+        names: files (N), in id order.
+        image: size, fit and mode.
+        cache: the cache folder.
+        duplicates: ``error`` or ``keep``.
+
+    Raises:
+        DataError: missing, unreadable, truncated and duplicate images, listed together; nothing is stored.
+    """
+    stats, missing = _stat(folder, names)
+    if missing:
+        raise DataError(file_problems(folder, names, duplicates))
+    key = _key(folder, names, stats, image)
+
+    def scan(pixels: Pixels | None) -> Contents:
+        contents, problems = _scan(folder, names, image, pixels)
+        problems += _duplicates(names, contents, duplicates)
+        if problems:
+            raise DataError(problems)
+        return contents
+
+    def store_contents(fill: Callable[[Contents], None]) -> Contents:
+        return open_or_build_array(cache / "images" / f"{key}.contents.npy", (len(names),), CONTENT, fill)
+
+    def fill(pixels: Pixels) -> None:
+        started = time.perf_counter()
+        contents = scan(pixels)
+        store_contents(lambda stored: np.copyto(stored, contents))
+        log.info("data: decoded %d images in %.1f s", len(names), time.perf_counter() - started)
+
+    pixels = open_or_build(cache, key, (len(names), image.channels, *image.size), fill)
+    contents = store_contents(lambda stored: np.copyto(stored, scan(None)))
+    problems = _duplicates(names, contents, duplicates)  # they may have been stored under duplicates=keep
+    if problems:
+        raise DataError(problems)
+    blank = int(contents["blank"].sum())
+    if blank:
+        log.info("data: %d of %d images are blank (one single value); they are kept", blank, len(names))
+    return DecodedImages(pixels, _digest(names, image, contents["digest"]))
+
+
+def file_problems(folder: Path, names: Sequence[str], duplicates: Duplicates = "error") -> list[Problem]:
+    """Return what ``decode_files`` would complain of, without storing anything."""
+    _, missing = _stat(folder, names)
+    absent = set(missing)
+    present = [name for name in names if name not in absent]
+    contents, damaged = _scan(folder, present, ImageFormat((1, 1)), None)
+    problems = [*damaged, *_duplicates(present, contents, duplicates)]
+    if missing:
+        kind = f"images that are not in {folder}; add them, take their rows out, or mend data.root"
+        problems.insert(0, Problem(kind, tuple(missing)))
+    return problems
+
+
+def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Return size and time of change of each file (N, 2) and the names of those that are not there."""
+    stats = np.zeros((len(names), 2), dtype=np.int64)
+    missing = []
+    for index, name in enumerate(names):
+        path = folder / name
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(name)
+            continue
+        stats[index] = found.st_size, found.st_mtime_ns
+    return stats, missing
+
+
+def _key(folder: Path, names: Sequence[str], stats: NDArray[np.int64], image: ImageFormat) -> str:
+    # The folder is part of it: two data sets may agree in names, sizes and times (unpacked archives).
+    return _digest([str(folder.resolve()), *names], image, stats)
+
+
+def _digest(names: Sequence[str], image: ImageFormat, values: NDArray[Any]) -> str:
+    settings = [DECODE_VERSION, list(image.size), image.fit, image.mode]
+    digest = hashlib.sha256(json.dumps([settings, list(names)]).encode())
+    digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def _scan(
+    folder: Path, names: Sequence[str], image: ImageFormat, pixels: Pixels | None
+) -> tuple[Contents, list[Problem]]:
+    """Decode every file, write it to its row of ``pixels`` (if given), and return contents and damages."""
+    contents = np.zeros(len(names), dtype=CONTENT)
+
+    def decode(first: int) -> list[tuple[str, str]]:
+        damaged = []
+        for index in range(first, min(first + _CHUNK, len(names))):
+            try:
+                picture = open_image(folder / names[index], image.mode)
+            except _UNREADABLE as error:
+                contents[index] = 0, True  # nothing to compare with other images
+                damaged.append((names[index], _reason(error, folder / names[index])))
+                continue
+            contents[index] = _pixel_hash(picture), _is_blank(picture)
+            if pixels is not None:
+                pixels[index] = fit_image(picture, image)
+        return damaged
+
+    with ThreadPoolExecutor(_threads()) as pool:  # Pillow decodes and resizes without holding the GIL
+        damaged = [found for chunk in pool.map(decode, range(0, len(names), _CHUNK)) for found in chunk]
+    return contents, _damages(damaged)
+
+
+def _threads() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _reason(error: BaseException, path: Path) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, or of an unknown kind" if path.stat().st_size else "the file is empty"
+    return f"{error}".replace(str(path), path.name) or type(error).__name__
+
+
+def _damages(damaged: list[tuple[str, str]]) -> list[Problem]:
+    kinds: dict[str, list[str]] = {"truncated": [], "unreadable": []}
+    for name, reason in damaged:
+        kinds["truncated" if "truncated" in reason.lower() else "unreadable"].append(f"{name}: {reason}")
+    return [
+        Problem(f"images that are {kind}; copy them again, or take them out", tuple(places))
+        for kind, places in kinds.items()
+        if places
+    ]
+
+
+def _pixel_hash(picture: Image.Image) -> int:
+    digest = hashlib.blake2b(
+        picture.tobytes(), digest_size=8, salt=f"{picture.width}x{picture.height}".encode()
+    )
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _is_blank(picture: Image.Image) -> bool:
+    return all(band.getextrema()[0] == band.getextrema()[1] for band in picture.split())
+
+
+def _duplicates(names: Sequence[str], contents: Contents, duplicates: Duplicates) -> list[Problem]:
+    if duplicates == "keep":
+        return []
+    ids = np.flatnonzero(~contents["blank"])
+    _, first, inverse = np.unique(contents["digest"][ids], return_index=True, return_inverse=True)
+    originals = ids[first[inverse]]
+    copies = np.flatnonzero(ids != originals)
+    if not len(copies):
+        return []
+    kind = (
+        "duplicate images (equal pixels); take the copies out, or keep them with data.source.duplicates=keep"
+    )
+    pairs = zip(ids[copies].tolist(), originals[copies].tolist(), strict=True)
+    return [Problem(kind, tuple(f"{names[copy]} is {names[original]}" for copy, original in pairs))]

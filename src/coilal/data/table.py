@@ -1,0 +1,254 @@
+"""Data source of images with a label table (CSV): the tables of the 40 coils, and any other."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
+from coilal.data.files import Duplicates, decode_files, file_problems, list_images
+from coilal.data.groups import groups_from_names
+from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names
+from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
+
+_PROBED = 100
+"""So many images are looked for to tell whether they lie in the folder itself or in its ``images/``."""
+
+
+class LabelTable:
+    """Images in a folder, their labels in a table; the settings are explained in ``conf/data/coils.yaml``.
+
+    Args:
+        root: folder of the images, or the folder that holds them in ``images/``.
+        labels: the table; None: ``labels.csv`` in ``root`` or beside it.
+        image_column: column of the file names, relative to the images' folder.
+        class_column: column with one class a row. Where there is none, 0/1 columns are the labels.
+        label_columns: the 0/1 columns; None: every column that is nothing else.
+        ignored_columns: columns that are no labels.
+        group_column: column of the unit that must not be split (the coil).
+        group_pattern: where there is no group column: regular expression whose first group, found in the
+            file name, is the coil; None: every image is a group of its own.
+        doubt_column: column of the annotator's doubts; a row is doubtful if it is not empty.
+        doubtful: ``keep`` or ``drop`` doubtful rows.
+        unlabelled: ``drop`` rows without a label, or ``error``.
+        label_names: names to use instead of the columns' own.
+        class_codes: for a class column, the faults of each of its codes.
+        good_class: class that means fault-free.
+        duplicates: ``error`` or ``keep`` images with equal pixels.
+        separator: what stands between the fields of the table.
+
+    Raises:
+        UserError: a setting that is not one of its choices.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        labels: str | None = None,
+        image_column: Setting = "image",
+        class_column: Setting = None,
+        label_columns: Sequence[str] | None = None,
+        ignored_columns: Sequence[str] = (),
+        group_column: Setting = None,
+        group_pattern: str | None = None,
+        doubt_column: Setting = None,
+        doubtful: Literal["keep", "drop"] = "keep",
+        unlabelled: Literal["drop", "error"] = "drop",
+        label_names: Mapping[str, str] | None = None,
+        class_codes: Mapping[str, Mapping[Any, Sequence[str]]] | None = None,
+        good_class: Setting = None,
+        duplicates: Duplicates = "error",
+        separator: str = ",",
+    ) -> None:
+        _check_choice("doubtful", doubtful, ("keep", "drop"))
+        _check_choice("unlabelled", unlabelled, ("drop", "error"))
+        _check_choice("duplicates", duplicates, ("error", "keep"))
+        self.root = Path(root).expanduser()
+        self.table = None if labels is None else Path(labels).expanduser()
+        self.columns = ColumnSettings(
+            image_column, class_column, label_columns, ignored_columns, group_column, doubt_column
+        )
+        self.group_pattern = group_pattern
+        self.doubtful, self.unlabelled = doubtful, unlabelled
+        self.label_names = dict(label_names or {})
+        self.class_codes: Mapping[str, Codes] = class_codes or {}
+        self.good_class = good_class
+        self.duplicates: Duplicates = duplicates
+        self.separator = separator
+
+    def read(self) -> Samples:
+        """Return names, groups, labels and classes; see ``coilal.types.Samples``.
+
+        Raises:
+            DataError: every problem of the table; if there is one, those of the images are listed with it.
+        """
+        table_file = self._table_file()
+        table = load_table(table_file, self.separator)
+        columns, problems = assign_columns(self.columns, list(table.columns))
+        if columns is None:
+            raise DataError(problems)
+        notes = [f"The table is {table_file}: {_describe(columns)}."]
+        table["_place"] = [
+            f"line {line}: {name}" for line, name in zip(table.index + 2, table[columns.image], strict=True)
+        ]
+        folder = self._folder(table[columns.image])
+        kept = self._labelled(self._without_doubt(table, columns, notes), columns, notes, problems)
+        names = tuple(kept[columns.image])
+        problems += _name_problems(table, columns.image)
+        groups = self._groups(kept, columns, notes, problems)
+        view = self._view(kept, columns)
+        problems += view.problems
+        if not problems and not names:
+            problems.append(Problem(f"no row of {table_file} is left that has a label"))
+        if problems:
+            there = [name for name in dict.fromkeys(names) if name]
+            raise DataError([*problems, *file_problems(folder, there, self.duplicates)])
+        unnamed = len(set(list_images(folder)) - set(table[columns.image]))
+        if unnamed:
+            notes.append(f"{unnamed} images in {folder} are not named in the table and are left out.")
+        return Samples(
+            names=names,
+            groups=groups,
+            labels=view.labels,
+            label_names=view.label_names,
+            classes=view.classes,
+            class_names=view.class_names,
+            class_labels=view.class_labels,
+            good_class=view.good_class,
+            notes=(*notes, *view.notes),
+        )
+
+    def decode(self, samples: Samples, image: ImageFormat, cache: Path) -> DecodedImages:
+        """Return the decoded images; see ``coilal.data.files.decode_files``."""
+        return decode_files(self._folder(samples.names), samples.names, image, cache, self.duplicates)
+
+    def _table_file(self) -> Path:
+        if not self.root.is_dir():
+            raise DataError([Problem(f"the folder {self.root} does not exist; set data.root=FOLDER")])
+        places = [self.table] if self.table else [self.root / "labels.csv", self.root.parent / "labels.csv"]
+        for place in places:
+            if place.is_file():
+                return place
+        looked = " or ".join(str(place) for place in places)
+        raise DataError([Problem(f"there is no label table {looked}; set data.labels=FILE")])
+
+    def _folder(self, names: Sequence[str] | pd.Series) -> Path:
+        inner = self.root / "images"
+        if not inner.is_dir() or any((self.root / name).is_file() for name in names[:_PROBED] if name):
+            return self.root
+        return inner
+
+    def _without_doubt(self, table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
+        if columns.doubt is None:
+            return table
+        doubtful = table[columns.doubt] != ""
+        done = "kept" if self.doubtful == "keep" else "left out"
+        notes.append(
+            f"{doubtful.sum()} rows with a doubt in column {columns.doubt} are {done} (data.source.doubtful)."
+        )
+        return table if self.doubtful == "keep" else table[~doubtful]
+
+    def _labelled(
+        self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]
+    ) -> pd.DataFrame:
+        named = list(columns.labels) if columns.classes is None else [columns.classes]
+        empty = (table[named] == "").all(axis=1)
+        if not empty.any():
+            return table
+        if self.unlabelled == "error":
+            kind = "rows without a label; label them, or leave them out with data.source.unlabelled=drop"
+            problems.append(Problem(kind, tuple(table["_place"][empty])))
+        else:
+            notes.append(f"{empty.sum()} rows without a label are left out (data.source.unlabelled).")
+        return table[~empty]
+
+    def _groups(
+        self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]
+    ) -> tuple[str, ...]:
+        if columns.group is None:
+            groups, note, found = groups_from_names(
+                list(table[columns.image]), list(table["_place"]), self.group_pattern
+            )
+            notes.append(note)
+            problems += found
+            return groups
+        empty = table[columns.group] == ""
+        if empty.any():
+            kind = f"rows without a group in column {columns.group}"
+            problems.append(Problem(kind, tuple(table["_place"][empty])))
+        notes.append(f"Images with the same {columns.group} stay on one side of the split.")
+        return tuple(table[columns.group])
+
+    def _view(self, table: pd.DataFrame, columns: Columns) -> View:
+        if columns.classes is None:
+            names = [self.label_names.get(name, name) for name in columns.labels]
+            codes = next(
+                (codes for codes in self.class_codes.values() if faults_of(codes) == set(names)), None
+            )
+            return from_labels(table[list(columns.labels)], names, table["_place"], codes)
+        if columns.classes in self.class_codes:
+            return from_codes(table[columns.classes], table["_place"], self.class_codes[columns.classes])
+        return from_names(table[columns.classes], self.good_class)
+
+
+def load_table(path: Path, separator: str = ",") -> pd.DataFrame:
+    """Return a CSV as text, without surrounding blanks; row i of the index is line i + 2 of the file.
+
+    Empty lines are left out.
+
+    Raises:
+        DataError: not a table, or one without rows.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Rows with more fields than the header would lose them with no more than a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
+                skip_blank_lines=False,
+                encoding="utf-8-sig",
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, OSError) as error:
+        raise DataError([Problem(f"the table {path} cannot be read as CSV in UTF-8: {error}")]) from error
+    except pd.errors.EmptyDataError:
+        raise DataError([Problem(f"the table {path} is empty")]) from None
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    filled: pd.DataFrame = table[(table != "").any(axis=1)]
+    if filled.empty:
+        raise DataError(
+            [Problem(f"the table {path} has no rows; its columns are {', '.join(table.columns)}")]
+        )
+    return filled
+
+
+def _name_problems(table: pd.DataFrame, column: str) -> list[Problem]:
+    names, problems = table[column], []
+    empty = names == ""
+    if empty.any():
+        problems.append(
+            Problem(f"rows without a file name in column {column}", tuple(table["_place"][empty]))
+        )
+    twice = names.duplicated() & ~empty
+    if twice.any():
+        kind = "duplicate rows: images that are named more than once; leave one row of each"
+        problems.append(Problem(kind, tuple(table["_place"][twice])))
+    return problems
+
+
+def _describe(columns: Columns) -> str:
+    used = f"labels from {', '.join(columns.labels)}" if columns.labels else f"classes from {columns.classes}"
+    unused = f"; not used: {', '.join(columns.unused)}" if columns.unused else ""
+    return f"images from {columns.image}, {used}{unused}"
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"data.source.{name} is '{value}'; choose {' or '.join(choices)}.")
