@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from coilal.data.decode import fit_image
+from coilal.data.decode import DECODE_VERSION, fit_image
 from coilal.data.renderer import (
     COMBINATIONS,
     KINDS,
@@ -94,6 +94,7 @@ class RenderedCoils:
     def _key(self, samples: Samples, image: ImageFormat) -> str:
         content = [
             RENDERER_VERSION,
+            DECODE_VERSION,
             self._settings,
             [list(image.size), image.fit, image.mode],
             list(samples.names),
@@ -111,7 +112,7 @@ def _render(
         for number, chunk in enumerate(chunks):
             yield number * _CHUNK, _rows(known, chunk, image)
         return
-    context = multiprocessing.get_context("spawn")  # fork is unsafe beside the threads of torch
+    context = multiprocessing.get_context("spawn")  # a fork is unsafe beside the threads of torch
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,)) as pool:
         for number, rows in enumerate(pool.map(_worker_rows, chunks, [image] * len(chunks))):
             yield number * _CHUNK, rows

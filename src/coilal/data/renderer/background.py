@@ -145,7 +145,7 @@ def _draw_bottom_clamp(pen: _Pen, camera: Camera, bottom: float, draws: Draws, t
     cx = camera.centre + draws.between(-4, 4)
     level = draws.between(135, 175)
     tall = HEIGHT + MARGIN - edge
-    coarse, fine = draws.many(0.62, 1.35, (3, 8)), draws.many(-16, 16, (int(tall / 2) + 1, int(half / 2)))
+    coarse, fine = draws.many(0.7, 1.3, (3, 8)), draws.many(-16, 16, (int(tall / 2) + 1, int(half / 2)))
     coarse[0] += 0.12  # the edge catches the light
     metal = _stretched(coarse * level, half, tall) + _stretched(fine + 128, half, tall) - 128
     pen.paste(np.clip(metal, 40, 255), cx - half, edge)
@@ -175,7 +175,7 @@ def _vignette(grey: Grey, draws: Draws) -> Grey:
     rows, columns = grey.shape
     y = (np.arange(rows) * 2 - rows)[:, None] * 1024 // rows
     x = (np.arange(columns) * 2 - columns)[None, :] * 1024 // columns
-    dark = int(draws.between(40, 110))
+    dark = int(draws.between(25, 75))
     tilt = int(draws.between(-50, 50))
     factor = 1024 - (x * x + y * y) // 2048 * dark // 512 + x * tilt // 1024
     dimmed = grey.astype(np.int32) * factor >> 10

@@ -22,6 +22,8 @@ STEPS = 64
 """Steps of the profile tables from the centre of a strand to its edge."""
 SHADE = 17
 """Grey level of the shade between strands."""
+BRIGHTEST = 400
+"""Brightest highlight: white, and the blur stays within 16 bits."""
 MOST_BULGE = 1.0
 """Pitches that a double winding sticks out at most."""
 
@@ -87,6 +89,7 @@ def draw_strands(
     heights = np.take_along_axis(strands.course, node, 1) * camera.pitch
     courses = _whole(top + (heights + lean) * SUB)
     shines = _whole(np.take_along_axis(strands.shine, node, 1) * tables.shine_along[node])
+    shines = np.minimum(shines, BRIGHTEST)
     halves = _whole(strands.thickness * camera.pitch * (SUB / 2))
     ends = np.maximum(inset - _whole(strands.bulge * camera.pitch), 0)
     first, last = int(courses.min()) // SUB - 1, int(courses.max()) // SUB + 2

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coilal.data.renderer.draws import Draws
+from coilal.data.renderer.draws import Draws, on_grid
 from coilal.data.renderer.faults import CROSSOVER, DOUBLE, GAP, Event, Fault, events_of, labels_of, place
 from coilal.data.renderer.scene import FACES, IMAGES, TURNS, Winding
 from coilal.types import DataError, Problem, UserError
@@ -154,13 +154,18 @@ def _histories(coils: int, numbers: NDArray[np.int64], seed: int) -> list[tuple[
         else [_draw_candidate(seed, coil + 1, attempt, numbers) for attempt in range(_CANDIDATES)]
         for coil in range(coils)
     ]
+    counts = [np.stack([candidate.counts for candidate in options]) for options in candidates]
     chosen = [0] * coils
+    total = np.stack([options[0] for options in counts]).sum(0)
+    spread = np.stack([options[0] > 0 for options in counts]).sum(0)
     for _ in range(_ROUNDS):
-        for coil in range(coils):
-            others = [candidates[k][chosen[k]].counts for k in range(coils) if k != coil]
-            costs = [_cost([*others, candidate.counts]) for candidate in candidates[coil]]
-            chosen[coil] = int(np.argmin(costs))
-    return [candidates[coil][chosen[coil]].faults for coil in range(coils)]
+        for coil, options in enumerate(counts):  # the best candidate, all other coils being as they are
+            now = options[chosen[coil]]
+            total, spread = total - now, spread - (now > 0)
+            chosen[coil] = int(np.argmin(_costs(total + options, spread + (options > 0), coils)))
+            now = options[chosen[coil]]
+            total, spread = total + now, spread + (now > 0)
+    return [options[choice].faults for options, choice in zip(candidates, chosen, strict=True)]
 
 
 def _candidate(faults: tuple[Fault, ...], numbers: NDArray[np.int64]) -> _Candidate:
@@ -168,15 +173,19 @@ def _candidate(faults: tuple[Fault, ...], numbers: NDArray[np.int64]) -> _Candid
     return _Candidate(faults, np.bincount(codes, minlength=len(COMBINATIONS)))
 
 
-def _cost(counts: Sequence[NDArray[np.int64]]) -> float:
-    """Return how far the data set is from the real proportions and from rare combinations well spread."""
-    table = np.stack(counts)
-    total = table.sum(0)
-    target = np.array(PROPORTIONS) * total.sum()
-    distance = np.abs(total - target) / np.maximum(target, 1) ** 0.5
-    wanted = min(8, max(1, len(counts) // 4))
-    missing = np.maximum(wanted - (table > 0).sum(0), 0)
-    return float(round(float(distance @ np.ones(len(distance))), 6)) + 2.0 * float(missing.sum())
+def _costs(total: NDArray[np.int64], spread: NDArray[np.int64], coils: int) -> NDArray[np.float64]:
+    """Return how far data sets are from the real proportions, and from rare combinations spread over coils.
+
+    Args:
+        total: images of each combination (candidates, 8).
+        spread: coils in which each combination occurs (candidates, 8).
+        coils: number of coils.
+    """
+    target = np.array(PROPORTIONS) * float(total[0].sum())
+    distance = on_grid(np.abs(total - target) / np.sqrt(np.maximum(target, 1)))  # sums on the grid are exact
+    wanted = min(8, max(1, coils // 4))
+    costs: NDArray[np.float64] = distance.sum(1) + 2.0 * np.maximum(wanted - spread, 0).sum(1)
+    return costs
 
 
 def _draw_candidate(seed: int, coil: int, attempt: int, numbers: NDArray[np.int64]) -> _Candidate:

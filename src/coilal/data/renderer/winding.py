@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coilal.data.renderer.draws import Draws, Floats, on_grid
-from coilal.data.renderer.faults import CROSSOVER, DOUBLE, GAP, Fault
+from coilal.data.renderer.faults import CROSSOVER, DOUBLE, GAP, ROOM, Fault
 from coilal.data.renderer.scene import Winding, turn_and_face
 
+THICKNESS = 1.12
+"""Thickness of a strand in pitches: neighbours overlap, so that natural irregularity leaves no gap."""
 NODES = 512
 """Points along the face at which the course of a strand is known."""
 
@@ -69,17 +71,31 @@ def strands_at(seed: int, coil: int, image_number: int, faults: Sequence[Fault] 
     pick = laid[:, None]
     sheet = _Sheet(
         course=np.where(pick, upper[0], lower[0]),
-        thickness=np.full(winding.strands, 1.12),
+        thickness=np.full(winding.strands, THICKNESS),
         shine=np.where(pick, upper[1], lower[1]),
         bulge=np.zeros(winding.strands),
         on_top=[],
         extra=[],
     )
-    for fault in faults:
-        if fault.seen_in(image_number):
-            _WORK_IN[fault.kind](sheet, fault, Draws("fault", seed, coil, face, fault.shape))
-    layers = np.where(laid, layer, layer - 1)
-    return _in_order(sheet, layers, float(sheet.course[front, -1]))
+    seen = [fault for fault in faults if fault.seen_in(image_number)]
+    for fault in seen:
+        _WORK_IN[fault.kind](sheet, fault, Draws("fault", seed, coil, face, fault.shape))
+    strands = _in_order(sheet, np.where(laid, layer, layer - 1), float(sheet.course[front, -1]))
+    if any(abs(fault.strand - front) <= ROOM[fault.kind] + 1 for fault in seen):
+        return strands
+    return _with_step(strands, lower[0][front], lower[1][front], layer - 1)
+
+
+def _with_step(strands: Strands, course: Floats, shine: Floats, layer: int) -> Strands:
+    """Lay the strand of the lower layer under the last one of the upper, so that the step is no gap."""
+    return replace(
+        strands,
+        course=np.concatenate([course[None], strands.course]),
+        thickness=np.concatenate([[THICKNESS], strands.thickness]),
+        shine=np.concatenate([shine[None], strands.shine]),
+        layer=np.concatenate([[layer], strands.layer]),
+        bulge=np.concatenate([[0.0], strands.bulge]),
+    )
 
 
 def _in_order(sheet: _Sheet, layers: NDArray[np.int64], feed: float) -> Strands:
