@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from coilal.types import FloatArray, IntArray, PoolOutputs, Selection
 
-ROWS = 1 << 16
-"""Rows scored at once: bounds the memory of float64 copies on a large pool."""
+ROWS = 1 << 13
+"""Rows scored at once, so that the float64 copies stay in the processor's cache."""
 
 
 def score_rows(outputs: PoolOutputs, score: Callable[[FloatArray], FloatArray]) -> FloatArray:

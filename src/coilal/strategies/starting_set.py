@@ -44,7 +44,7 @@ def draw(
     if how not in ("random", "stratified"):
         raise UserError(f"budget.start is '{how}'; choose random or stratified.")
     if how == "random":
-        return generator.choice(pool_ids, count, replace=False)
+        return np.asarray(generator.choice(pool_ids, count, replace=False))
     _, stratum, sizes = np.unique(values, axis=0, return_inverse=True, return_counts=True)
     shares = _allocate(sizes, count, generator)
     drawn = [
@@ -52,8 +52,7 @@ def draw(
         for number, share in enumerate(shares)
         if share
     ]
-    ids: IntArray = generator.permutation(np.concatenate(drawn))
-    return ids
+    return np.asarray(generator.permutation(np.concatenate(drawn)))
 
 
 def _allocate(sizes: IntArray, count: int, generator: np.random.Generator) -> IntArray:
@@ -63,7 +62,7 @@ def _allocate(sizes: IntArray, count: int, generator: np.random.Generator) -> In
         largest = shuffled[np.argsort(-sizes[shuffled], kind="stable")[:count]]
         return np.isin(np.arange(len(sizes)), largest).astype(np.int64)
     quota = count * sizes / sizes.sum()
-    shares = np.maximum(np.floor(quota).astype(np.int64), 1)
+    shares: IntArray = np.maximum(np.floor(quota).astype(np.int64), 1)
     while shares.sum() < count:
         shares[np.argmax(quota - shares)] += 1
     while shares.sum() > count:
