@@ -1,0 +1,187 @@
+"""Splits into pool, validation and test by group (coil), stratified as well as the groups allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from coilal.types import FloatArray, IntArray, Samples, Split, Targets, UserError
+
+_CANDIDATES = 64
+"""Splits that are drawn to choose the best from; fewer where there are many groups."""
+_STEPS = 40_000
+"""Up to so many groups are placed over all candidates, about half a second."""
+
+
+_STRATA = 256
+"""Combinations of labels beyond so many, the rarest, are treated as one."""
+
+
+@dataclass(frozen=True)
+class _Strata:
+    """What is balanced over the parts.
+
+    Attributes:
+        group: number of each image's group (N).
+        stratum: number of each image's class or combination of labels (N).
+        labels: 0/1 (N, L); L is 0 where only classes are known.
+    """
+
+    group: IntArray
+    stratum: IntArray
+    labels: NDArray[np.uint8]
+
+    @property
+    def groups(self) -> int:
+        return int(self.group.max(initial=-1)) + 1
+
+    def counts(self, of: IntArray, number: int) -> FloatArray:
+        """Return images per stratum, per label and in all (number, S + L + 1) of each value of ``of`` (N)."""
+        strata = int(self.stratum.max(initial=-1)) + 1
+        table = np.bincount(of * strata + self.stratum, minlength=number * strata).reshape(number, strata)
+        labels = [np.bincount(of, weights=label, minlength=number) for label in self.labels.T]
+        return np.column_stack([table, *labels, np.bincount(of, minlength=number)]).astype(np.float64)
+
+
+def split_by_group(samples: Samples, targets: Targets, fractions: Mapping[str, float], seed: int) -> Split:
+    """Split the images so that no group stands in two parts.
+
+    The split depends on the data, the fractions and the seed, not on the task: it is drawn over all images,
+    balancing combinations of labels (or classes) and single labels, and images that the task does not use are
+    then left out. So a run that replays another task's selection finds its images in the pool.
+
+    Several seeded candidates are drawn; of these the one is taken in which the fewest labels (then
+    combinations) are absent from a part, and then the one nearest to the fractions (chi-square distance).
+
+    Args:
+        samples: groups and labels (N images).
+        targets: which images the task uses.
+        fractions: shares of ``validation`` and ``test`` of all images; the rest is the pool.
+        seed: 0 or more.
+
+    Returns:
+        Ids in ascending order. Parts are empty, and classes absent from a part, where there are too few groups;
+        ``coilal.data.checks.check_split`` says so.
+
+    Raises:
+        UserError: shares that are not numbers from 0 to below 1 in sum.
+    """
+    shares = _shares(fractions)
+    if len(samples) == 0:
+        nothing = np.empty(0, dtype=np.int64)
+        return Split(nothing, nothing, nothing)
+    strata = _strata(samples)
+    candidates = int(np.clip(_STEPS // strata.groups, 1, _CANDIDATES))
+    draw = _place_images if strata.groups == len(samples) else _place_groups
+    drawn = (draw(strata, shares, rng) for rng in np.random.default_rng(seed).spawn(candidates))
+    part = min(drawn, key=lambda candidate: _badness(strata, shares, candidate))
+    pool, validation, test = (np.flatnonzero((part == place) & targets.used) for place in range(3))
+    return Split(pool, validation, test)
+
+
+def label_counts(samples: Samples, targets: Targets, split: Split) -> pd.DataFrame:
+    """Return images, groups and images per class or label (columns) of each part and in all (rows)."""
+    rows = {}
+    groups = np.asarray(samples.groups)
+    for name, ids in [*split.parts(), ("all", np.flatnonzero(targets.used))]:
+        values = targets.values[ids]
+        if targets.kind == "multiclass":
+            counts = np.bincount(values, minlength=len(targets.names))
+        else:
+            counts = values.sum(axis=0)
+        rows[name] = [len(ids), len(np.unique(groups[ids])), *counts.tolist()]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["images", "groups", *targets.names])
+    return table.rename_axis("part")
+
+
+def _shares(fractions: Mapping[str, float]) -> FloatArray:
+    if set(fractions) != {"validation", "test"}:
+        raise UserError(
+            f"data.split needs validation and test, not {', '.join(map(str, fractions)) or 'nothing'}."
+        )
+    validation, test = float(fractions["validation"]), float(fractions["test"])
+    if not (validation >= 0 and test >= 0 and validation + test < 1):
+        raise UserError(
+            f"data.split is validation={validation}, test={test}: shares from 0, together below 1, are needed."
+        )
+    return np.array([1 - validation - test, validation, test])
+
+
+def _strata(samples: Samples) -> _Strata:
+    _, group = np.unique(np.asarray(samples.groups), return_inverse=True)
+    labels = samples.labels if samples.labels is not None else np.zeros((len(samples), 0), dtype=np.uint8)
+    values = labels if samples.classes is None else samples.classes[:, None]
+    _, combination, sizes = np.unique(values, axis=0, return_inverse=True, return_counts=True)
+    rank = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
+    return _Strata(group, np.minimum(rank, _STRATA - 1)[combination.reshape(-1)], labels)
+
+
+def _place_images(strata: _Strata, shares: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Return the part of each image (N), every image being a group of its own."""
+    part = np.empty(len(strata.stratum), dtype=np.int64)
+    order = np.argsort(strata.stratum, kind="stable")
+    for ids in np.split(order, np.cumsum(np.bincount(strata.stratum))[:-1]):
+        part[rng.permutation(ids)] = np.repeat(np.arange(len(shares)), _whole_numbers(len(ids), shares, rng))
+    return part
+
+
+def _whole_numbers(number: int, shares: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Return shares of a number, rounded at random without bias, none of them 0 where that can be avoided."""
+    exact = number * shares
+    counts = np.floor(exact).astype(np.int64)
+    left = number - int(counts.sum())
+    if left:
+        rest = exact - counts
+        counts[rng.choice(len(shares), left, replace=False, p=rest / rest.sum())] += 1
+    if number >= np.count_nonzero(shares):
+        for part in np.flatnonzero((counts == 0) & (shares > 0)):
+            counts[counts.argmax()] -= 1
+            counts[part] += 1
+    return counts
+
+
+def _place_groups(strata: _Strata, shares: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Return the part of each image (N), placing group after group, those of the rarest stratum first.
+
+    The order is that of iterative stratification (Sechidis et al., ECML PKDD 2011). A group goes to a part
+    that has no image of the stratum yet, if there is one, and else where the chi-square distance to the
+    shares grows least.
+    """
+    groups = strata.counts(strata.group, strata.groups)
+    expected = shares[:, None] * groups.sum(axis=0)
+    weight = np.divide(1.0, expected, out=np.zeros_like(expected), where=expected > 0)
+    have = np.zeros_like(expected)
+    place = np.full(len(groups), -1, dtype=np.int64)
+    unplaced = len(groups)
+    spread = np.count_nonzero(groups[:, : int(strata.stratum.max()) + 1], axis=0)
+    for stratum in np.argsort(spread, kind="stable"):
+        for group in rng.permutation(np.flatnonzero((groups[:, stratum] > 0) & (place < 0))):
+            size = groups[group]
+            growth = (size * (2 * (have - expected) + size) * weight).sum(axis=1)
+            allowed = shares > 0
+            for wanted in (
+                have[:, stratum] == 0,
+                (have[:, -1] == 0) & (unplaced <= (have[:, -1] == 0).sum()),
+            ):
+                if (allowed & wanted).any():
+                    allowed &= wanted
+            part = int(np.where(allowed, growth.round(9), np.inf).argmin())
+            place[group] = part
+            have[part] += size
+            unplaced -= 1
+    return place[strata.group]
+
+
+def _badness(strata: _Strata, shares: FloatArray, part: IntArray) -> tuple[int, int, float]:
+    """Return absent labels, absent strata and chi-square distance to the shares, over the parts."""
+    counts = strata.counts(part, len(shares))
+    expected = shares[:, None] * counts.sum(axis=0)
+    wanted = expected > 0
+    absent = wanted & (counts == 0)
+    number = int(strata.stratum.max()) + 1
+    distance = ((counts - expected)[wanted] ** 2 / expected[wanted]).sum()
+    return int(absent[:, number:].sum()), int(absent[:, :number].sum()), float(distance.round(6))
