@@ -21,9 +21,7 @@ log = logging.getLogger(__name__)
 Array = NDArray[Any]
 
 
-def open_or_build(
-    path: Path, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[Array], None]
-) -> Array:
+def open_or_build(path: Path, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[Array], None]) -> Array:
     """Return the array in ``path``, memory-mapped, building it first if it is not there.
 
     Of several processes that ask at once, one builds and the others wait. The array appears under its

@@ -1,6 +1,6 @@
 """Check images, labels, splits and budget without training.
 
-    python -m coilal.check data=coils data.root=PATH
+python -m coilal.check data=coils data.root=PATH
 """
 
 from __future__ import annotations

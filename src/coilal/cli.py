@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 import re
 import sys
@@ -11,17 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coilal.types import UserError
-
-
-class LogHandler(logging.Handler):
-    """Prints log lines on the console that the progress display uses, so that they appear above it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print one record; warnings and errors say so."""
-        from rich import get_console
-
-        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        get_console().print(level + self.format(record), markup=False, highlight=False, soft_wrap=True)
 
 
 def conf_folder() -> str:
@@ -77,7 +65,7 @@ def _keys(arguments: list[str]) -> list[str]:
 
     def walk(node: DictConfig, prefix: str) -> list[str]:
         keys: list[str] = []
-        for key in node:
+        for key in map(str, node):
             keys.append(f"{prefix}{key}")
             child = node._get_node(key)
             if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():

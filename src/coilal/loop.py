@@ -53,7 +53,8 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self.ids), generator=self.generator)
-        for rows in order.split(self.size):
+        for first in range(0, len(order), self.size):
+            rows = order[first : first + self.size]
             yield torch.from_numpy(self.boundary[self.ids[rows.numpy()]]), self.values[rows]
 
 
@@ -89,7 +90,10 @@ class Oracle(Protocol):
 class Store(Protocol):
     """Keeps what a run has finished; a committed cycle survives any kill."""
 
-    finished: int
+    @property
+    def finished(self) -> int:
+        """Return the number of finished cycles."""
+        ...
 
     def record(self, row: Row, logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
         """Record a finished cycle."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.cli import conf_folder
+from coilal.instantiate import instantiate
 from coilal.oracle import Oracle
 from coilal.pool import Pool
 from coilal.results import identity
@@ -68,8 +68,8 @@ class Plan:
             UserError: the strategy does not fit the task, or the run to be replayed is not there.
         """
         task = instantiate(cfg.task.module)
-        strategy: Strategy = instantiate(cfg.strategy, _convert_="all")
-        budget: Budget = instantiate(cfg.budget, _convert_="all")
+        strategy: Strategy = instantiate(cfg.strategy)
+        budget: Budget = instantiate(cfg.budget)
         kind = cfg.task.replay or task.kind
         strategy.check(kind, names_fitting(Path(conf_folder()) / "strategy", kind))
         replayed = _replayed_queries(cfg) if cfg.task.replay else None
@@ -108,7 +108,7 @@ class Plan:
     def selector(self, prepared: Prepared) -> Callable[[int, PoolOutputs, int], Selection]:
         """Return the function (cycle, outputs, batch size) → selection."""
         if self.replayed is not None:
-            return lambda cycle, outputs, size: self._replay(prepared, cycle)
+            return lambda cycle, _outputs, _size: self._replay(prepared, cycle)
 
         def select(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
             return self.strategy(outputs, size, np.random.default_rng([self.query_seed, cycle, QUERY]))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import label_counts, split_by_group
+from coilal.instantiate import instantiate
 from coilal.tasks.task import Task
 from coilal.types import Budget, DataError, DecodedImages, ImageFormat, Problem, Samples, Split, Targets
 
@@ -68,7 +68,7 @@ def cache_folder(cfg: DictConfig) -> Path:
 
 def check(cfg: DictConfig) -> None:
     """Check the data as a run would, and print what it would work with."""
-    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget, _convert_="all"))
+    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
     describe(prepared)
     log.info("no problems found")
 
@@ -79,12 +79,10 @@ def describe(prepared: Prepared) -> None:
     for note in samples.notes:
         log.info("data: %s", note)
     log.info("data: %d images in %d groups", len(samples), len(set(samples.groups)))
-    log.info("labels of each split:\n%s", prepared.counts.to_string())
+    log.info("labels of each split:\n%s", prepared.counts.T.to_string())
 
 
-def _decode(
-    cfg: DictConfig, source: object, samples: Samples
-) -> tuple[DecodedImages | None, tuple[Problem, ...]]:
+def _decode(cfg: DictConfig, source: object, samples: Samples) -> tuple[DecodedImages | None, tuple[Problem, ...]]:
     try:
         return source.decode(samples, image_format(cfg), cache_folder(cfg)), ()  # type: ignore[attr-defined]
     except DataError as error:

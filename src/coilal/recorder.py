@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -46,5 +45,5 @@ def label_texts(targets: Targets, ids: IntArray) -> list[str]:
 
 
 def _weights(module: nn.Module) -> bytes:
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
-    return save({name: torch.clone(tensor) for name, tensor in tensors.items()})
+    content: bytes = save({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()})
+    return content

@@ -59,9 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=("jpg", "png"), default="jpg")
     parser.add_argument("--table", type=Path, help="render pictures for this multilabel table")
     parser.add_argument("--limit", type=int, help="only the first rows of --table")
-    parser.add_argument(
-        "--force", action="store_true", help="replace the content of a folder that is not empty"
-    )
+    parser.add_argument("--force", action="store_true", help="replace the content of a folder that is not empty")
     return parser
 
 
@@ -90,9 +88,7 @@ def read_table(path: Path) -> tuple[list[str], NDArray[np.uint8]]:
         raise UserError(f"cannot read the table {path}: {error.strerror}.") from error
     if missing:
         raise UserError(f"the table {path} lacks the columns {', '.join(sorted(missing))}.")
-    bad = tuple(
-        row["Image"] for row in rows if any(row[column] not in ("0", "1") for column in LABEL_COLUMNS)
-    )
+    bad = tuple(row["Image"] for row in rows if any(row[column] not in ("0", "1") for column in LABEL_COLUMNS))
     if bad:
         raise DataError([Problem(f"labels in {path} that are not 0 or 1", bad)])
     if not rows:
@@ -106,9 +102,7 @@ def _prepare(folder: Path, force: bool) -> None:
         raise UserError(f"{folder} is a file; choose another --out.")
     if folder.exists() and any(folder.iterdir()):
         if not force:
-            raise UserError(
-                f"{folder} is not empty; choose another --out, or --force to replace its content."
-            )
+            raise UserError(f"{folder} is not empty; choose another --out, or --force to replace its content.")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -132,9 +126,7 @@ def _write_tables(names: Sequence[str], labels: NDArray[np.uint8], folder: Path)
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["Image", "0_inOrdnung", *LABEL_COLUMNS])  # despite its name, 1 means faulty
-        table.writerows(
-            [name, int(row.any()), *row.tolist()] for name, row in zip(names, labels, strict=True)
-        )
+        table.writerows([name, int(row.any()), *row.tolist()] for name, row in zip(names, labels, strict=True))
     with (folder / "labels_multiclass.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["", "Image", "Quality_Binary", "Error_Multi", "Problem"])
@@ -156,9 +148,7 @@ def _sheet_rows(pictures: RenderPlan) -> list[list[int]]:
     return [row for row in rows if row]
 
 
-def _contact_sheet(
-    pictures: RenderPlan, rows: list[list[int]], photos: dict[int, Image.Image]
-) -> Image.Image:
+def _contact_sheet(pictures: RenderPlan, rows: list[list[int]], photos: dict[int, Image.Image]) -> Image.Image:
     """Return a sheet with one row for each combination of faults, each photo captioned."""
     wide, high, caption = WIDTH * 2 // 3, HEIGHT * 2 // 3, 18
     sheet = Image.new("L", (wide * max(len(row) for row in rows), (high + caption) * len(rows)), 255)

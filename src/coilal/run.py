@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from coilal.instantiate import instantiate
 from coilal.models import weights as weights_files
 from coilal.plan import Plan, run_folder
 from coilal.results import identity
@@ -148,13 +149,11 @@ def _learn(
     from coilal.results.figures import learning_curve
     from coilal.results.progress import RunProgress
 
-    # Lightning's tips and its line at the end of every fit; what the trainer uses is logged below.
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    _quieten_lightning()
     recorder = Recorder(folder, prepared, plan.task.kind)
     trainer = instantiate(
         cfg.trainer,
-        _convert_="all",
-        logger=[instantiate(logger, _convert_="all") for logger in cfg.logger.values()] or False,
+        logger=[instantiate(logger) for logger in cfg.logger.values()] or False,
         default_root_dir=folder,
         num_sanity_val_steps=0,
         limit_val_batches=0,
@@ -164,15 +163,24 @@ def _learn(
     )
     device = trainer.strategy.root_device
     precision = trainer.precision_plugin.forward_context
-    log.info("device: %s, precision %s; %s, hyperparameters: %s", device, cfg.trainer.precision, weights,
-             cfg.hparams.source)
+    log.info(
+        "device: %s, precision %s; %s, hyperparameters: %s",
+        device,
+        cfg.trainer.precision,
+        weights,
+        cfg.hparams.source,
+    )
     counts = plan.counts(len(prepared.split.pool))
     title = f"{cfg.task.name} · {cfg.model.name} · {cfg.strategy.name} · seed {cfg.seed}"
-    with RunProgress(title, len(counts), plan.task.primary, first=recorder.finished) as progress:
+    with RunProgress(title, len(counts) - 1, f"test/{plan.task.primary}", first=recorder.finished) as progress:
         progress.phase("extract")
         boundary = boundary_outputs(
-            backbone, prepared.images, _prefix_identity(cfg, weights, device), Path(cfg.cache.dir).expanduser(),
-            device, precision,
+            backbone,
+            prepared.images,
+            _prefix_identity(cfg, weights, device),
+            Path(cfg.cache.dir).expanduser(),
+            device,
+            precision,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(cfg.seeds.train)
@@ -216,6 +224,12 @@ def _learn(
         return aulc(cycles["labelled"], cycles[f"val/{plan.task.primary}"])
 
 
+def _quieten_lightning() -> None:
+    """Hide what a user can do nothing about; what the trainer uses is logged by the run itself."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # tips, "fit stopped"
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+
+
 def _optimizer(cfg: DictConfig) -> Optimizer:
     from coilal.models.module import Optimizer
 
@@ -229,5 +243,3 @@ def _prefix_identity(cfg: DictConfig, weights: str, device: Any) -> dict[str, An
     seed = cfg.seeds.train if weights == "random" else None
     computed = {"precision": str(cfg.trainer.precision), "device": device.type, "seed": seed}
     return {**determined_by, **computed, "weights": weights}
-
-

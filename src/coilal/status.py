@@ -18,7 +18,16 @@ from coilal.models.weights import fingerprint
 if TYPE_CHECKING:
     from coilal.prepare import Prepared
 
-LIBRARIES = ("coilal", "torch", "pytorch-lightning", "timm", "transformers", "torchmetrics", "numpy", "hydra-core")
+LIBRARIES = (
+    "coilal",
+    "torch",
+    "pytorch-lightning",
+    "timm",
+    "transformers",
+    "torchmetrics",
+    "numpy",
+    "hydra-core",
+)
 
 
 def now() -> str:
@@ -26,9 +35,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def initial_status(
-    cfg: DictConfig, identity: str, prepared: Prepared, weights: Path | None
-) -> dict[str, Any]:
+def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: Path | None) -> dict[str, Any]:
     """Return identity, seeds, versions, data and weights of a run."""
     return {
         "state": "running",
@@ -57,6 +64,15 @@ def git_commit() -> str | None:
     repository = Path(__file__).parents[2]
     if not (repository / ".git").exists():
         return None
-    command = ["git", "-C", str(repository), "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"]
+    command = [
+        "git",
+        "-C",
+        str(repository),
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout.strip() or None

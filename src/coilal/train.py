@@ -1,8 +1,8 @@
 """Run one active-learning experiment, or a grid of them.
 
-    python -m coilal.train
-    python -m coilal.train -m strategy=random,margin seed=0,1,2
-    python -m coilal.train --help
+python -m coilal.train
+python -m coilal.train -m strategy=random,margin seed=0,1,2
+python -m coilal.train --help
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,7 +19,7 @@ BoolArray = NDArray[np.bool_]
 
 
 class UserError(Exception):
-    """Something the user can mend: shown without a traceback, exit code 2. Says what, where and what to do."""
+    """Something the user can mend: says what is wrong, where, and what to do. No traceback, exit code 2."""
 
 
 class DataError(UserError):
@@ -102,10 +103,14 @@ class ImageFormat:
 
 
 class ImageArray(Protocol):
-    """Decoded images, uint8 (N, C, H, W), in memory or memory-mapped; row i belongs to id i."""
+    """Decoded images, uint8 (N, C, H, W), or features, in memory or memory-mapped; row i belongs to id i."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Return (N, …)."""
+        ...
+
+    def __len__(self) -> int: ...
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
@@ -198,7 +203,7 @@ class Budget:
         counts = self.counts()
         if counts[0] < 1:
             raise UserError(f"budget.initial is {counts[0]}: a run needs at least 1 labelled image to start.")
-        if any(later <= earlier for earlier, later in zip(counts, counts[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(counts)):
             raise UserError(f"the labelled counts of the budget must grow from cycle to cycle, not {counts}.")
         if self.start not in ("random", "stratified"):
             raise UserError(f"budget.start is '{self.start}'; choose random or stratified.")

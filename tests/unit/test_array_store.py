@@ -43,7 +43,9 @@ def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 50, 140])
-def test_a_truncated_file_is_made_again_and_said_so(tmp_path: Path, keep: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_truncated_file_is_made_again_and_said_so(
+    tmp_path: Path, keep: int, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "a.npy"
     open_or_build(path, (100,), np.uint8, fill)
     path.write_bytes(path.read_bytes()[:keep])

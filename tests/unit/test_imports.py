@@ -22,6 +22,7 @@ ALLOWED = {
     "data": {"types", "array_store"},
     "models": {"types", "tasks", "array_store"},
     "pool": {"types"},
+    "instantiate": set(),
     "oracle": {"types"},
     "loop": {"types", "pool"},
     "cli": {"types"},

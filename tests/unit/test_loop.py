@@ -160,7 +160,9 @@ def test_resumed_after_a_cycle_it_goes_on_as_if_undisturbed() -> None:
         assert torch.equal(ours, theirs)
 
 
-def test_each_fit_starts_from_the_same_weights_and_an_empty_optimizer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_fit_starts_from_the_same_weights_and_an_empty_optimizer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[tuple[dict[str, Tensor], int, int]] = []
 
     def note(self: CoilModule) -> None:

@@ -24,8 +24,7 @@ def _rows(path: Path) -> list[list[str]]:
 def test_writes_images_both_tables_and_a_sheet(tmp_path: Path) -> None:
     out = tmp_path / "data"
     assert (
-        main(["--out", str(out), "--coils", "2", "--images-per-coil", "4", "--seed", "1", "--format", "png"])
-        == 0
+        main(["--out", str(out), "--coils", "2", "--images-per-coil", "4", "--seed", "1", "--format", "png"]) == 0
     )
     known = plan(2, 4, 1)
     labels = _rows(out / "labels.csv")
@@ -45,8 +44,7 @@ def test_written_table_renders_again(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     head = "Image,0_inOrdnung,1_Doppelwindung,2_Luecke,3_Kreuzung\n"
     table.write_text(
-        head
-        + "Spule003_Image0200.jpg,1,1,0,1\nSpule003_Image0201.jpg,0,0,0,0\nSpule003_Image0202.jpg,0,0,0,0\n"
+        head + "Spule003_Image0200.jpg,1,1,0,1\nSpule003_Image0201.jpg,0,0,0,0\nSpule003_Image0202.jpg,0,0,0,0\n"
     )
     out = tmp_path / "out"
     assert main(["--out", str(out), "--table", str(table), "--limit", "2"]) == 0

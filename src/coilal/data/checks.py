@@ -72,7 +72,7 @@ def _absent(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
             absent.append(f"{name}: not in {', '.join(parts)} ({shown.sum()} images in {number} groups)")
     what = "classes" if targets.kind == "multiclass" else "labels"
     kind = (
-        f"{what} that are absent from a part of the split; a class needs images in 3 groups at least: add groups, "
-        f"leave the class out, or try another seeds.split or data.split"
+        f"{what} that are absent from a part of the split; it takes 3 groups that have it: add "
+        "groups, leave it out, or try another seeds.split or data.split"
     )
     return [Problem(kind, tuple(absent))] if absent else []

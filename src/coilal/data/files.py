@@ -206,9 +206,7 @@ def _damages(damaged: list[tuple[str, str]]) -> list[Problem]:
 
 
 def _pixel_hash(picture: Image.Image) -> int:
-    digest = hashlib.blake2b(
-        picture.tobytes(), digest_size=8, salt=f"{picture.width}x{picture.height}".encode()
-    )
+    digest = hashlib.blake2b(picture.tobytes(), digest_size=8, salt=f"{picture.width}x{picture.height}".encode())
     return int.from_bytes(digest.digest(), "little")
 
 
@@ -225,8 +223,6 @@ def _duplicates(names: Sequence[str], contents: Contents, duplicates: Duplicates
     copies = np.flatnonzero(ids != originals)
     if not len(copies):
         return []
-    kind = (
-        "duplicate images (equal pixels); take the copies out, or keep them with data.source.duplicates=keep"
-    )
+    kind = "duplicate images (equal pixels); take the copies out, or keep them with data.source.duplicates=keep"
     pairs = zip(ids[copies].tolist(), originals[copies].tolist(), strict=True)
     return [Problem(kind, tuple(f"{names[copy]} is {names[original]}" for copy, original in pairs))]

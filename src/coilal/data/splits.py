@@ -29,19 +29,33 @@ class _Strata:
         group: number of each image's group (N).
         stratum: number of each image's class or combination of labels (N).
         labels: 0/1 (N, L); L is 0 where only classes are known.
+        classes: whether the strata are classes, all of which must occur in every part. Combinations of labels
+            need not: there may be many, and it is the labels that must occur.
     """
 
     group: IntArray
     stratum: IntArray
     labels: NDArray[np.uint8]
+    classes: bool
 
     @property
     def groups(self) -> int:
         return int(self.group.max(initial=-1)) + 1
 
+    @property
+    def number(self) -> int:
+        return int(self.stratum.max(initial=-1)) + 1
+
+    @property
+    def covered(self) -> IntArray:
+        """Columns of ``counts`` that must not be zero in any part."""
+        if self.classes:
+            return np.arange(self.number)
+        return self.number + np.arange(self.labels.shape[1])
+
     def counts(self, of: IntArray, number: int) -> FloatArray:
         """Return images per stratum, per label and in all (number, S + L + 1) of each value of ``of`` (N)."""
-        strata = int(self.stratum.max(initial=-1)) + 1
+        strata = self.number
         table = np.bincount(of * strata + self.stratum, minlength=number * strata).reshape(number, strata)
         labels = [np.bincount(of, weights=label, minlength=number) for label in self.labels.T]
         return np.column_stack([table, *labels, np.bincount(of, minlength=number)]).astype(np.float64)
@@ -54,8 +68,9 @@ def split_by_group(samples: Samples, targets: Targets, fractions: Mapping[str, f
     balancing combinations of labels (or classes) and single labels, and images that the task does not use are
     then left out. So a run that replays another task's selection finds its images in the pool.
 
-    Several seeded candidates are drawn; of these the one is taken in which the fewest labels (then
-    combinations) are absent from a part, and then the one nearest to the fractions (chi-square distance).
+    Several seeded candidates are drawn; of these the one is taken in which the fewest classes (where the
+    data have labels only: labels) are absent from a part, and then the one nearest to the fractions (chi-square
+    distance).
 
     Args:
         samples: groups and labels (N images).
@@ -64,7 +79,7 @@ def split_by_group(samples: Samples, targets: Targets, fractions: Mapping[str, f
         seed: 0 or more.
 
     Returns:
-        Ids in ascending order. Parts are empty, and classes absent from a part, where there are too few groups;
+        Ids in ascending order. Where there are too few groups, parts are empty or lack classes;
         ``coilal.data.checks.check_split`` says so.
 
     Raises:
@@ -88,7 +103,7 @@ def label_counts(samples: Samples, targets: Targets, split: Split) -> pd.DataFra
     rows = {}
     groups = np.asarray(samples.groups)
     for name, ids in [*split.parts(), ("all", np.flatnonzero(targets.used))]:
-        values = targets.values[ids]
+        values = np.take(targets.values, ids, axis=0)
         if targets.kind == "multiclass":
             counts = np.bincount(values, minlength=len(targets.names))
         else:
@@ -100,13 +115,11 @@ def label_counts(samples: Samples, targets: Targets, split: Split) -> pd.DataFra
 
 def _shares(fractions: Mapping[str, float]) -> FloatArray:
     if set(fractions) != {"validation", "test"}:
-        raise UserError(
-            f"data.split needs validation and test, not {', '.join(map(str, fractions)) or 'nothing'}."
-        )
+        raise UserError(f"data.split needs validation and test, not {', '.join(map(str, fractions)) or 'nothing'}.")
     validation, test = float(fractions["validation"]), float(fractions["test"])
     if not (validation >= 0 and test >= 0 and validation + test < 1):
         raise UserError(
-            f"data.split is validation={validation}, test={test}: shares from 0, together below 1, are needed."
+            f"data.split is validation={validation}, test={test}: needed are shares from 0, together below 1."
         )
     return np.array([1 - validation - test, validation, test])
 
@@ -117,7 +130,8 @@ def _strata(samples: Samples) -> _Strata:
     values = labels if samples.classes is None else samples.classes[:, None]
     _, combination, sizes = np.unique(values, axis=0, return_inverse=True, return_counts=True)
     rank = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
-    return _Strata(group, np.minimum(rank, _STRATA - 1)[combination.reshape(-1)], labels)
+    stratum = np.minimum(rank, _STRATA - 1)[combination.reshape(-1)]
+    return _Strata(group, stratum, labels, classes=samples.classes is not None)
 
 
 def _place_images(strata: _Strata, shares: FloatArray, rng: np.random.Generator) -> IntArray:
@@ -145,10 +159,10 @@ def _whole_numbers(number: int, shares: FloatArray, rng: np.random.Generator) ->
 
 
 def _place_groups(strata: _Strata, shares: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Return the part of each image (N), placing group after group, those of the rarest stratum first.
+    """Return the part of each image (N), placing group after group, those with the rarest class first.
 
     The order is that of iterative stratification (Sechidis et al., ECML PKDD 2011). A group goes to a part
-    that has no image of the stratum yet, if there is one, and else where the chi-square distance to the
+    that has no image of the class (or label) yet, if there is one, and else where the chi-square distance to the
     shares grows least.
     """
     groups = strata.counts(strata.group, strata.groups)
@@ -157,16 +171,16 @@ def _place_groups(strata: _Strata, shares: FloatArray, rng: np.random.Generator)
     have = np.zeros_like(expected)
     place = np.full(len(groups), -1, dtype=np.int64)
     unplaced = len(groups)
-    spread = np.count_nonzero(groups[:, : int(strata.stratum.max()) + 1], axis=0)
-    for stratum in np.argsort(spread, kind="stable"):
-        for group in rng.permutation(np.flatnonzero((groups[:, stratum] > 0) & (place < 0))):
+    covered = set(strata.covered.tolist())
+    spread = np.count_nonzero(groups, axis=0)
+    order = sorted(range(groups.shape[1]), key=lambda column: (column not in covered, spread[column]))
+    for column in order:
+        for group in rng.permutation(np.flatnonzero((groups[:, column] > 0) & (place < 0))):
             size = groups[group]
             growth = (size * (2 * (have - expected) + size) * weight).sum(axis=1)
             allowed = shares > 0
-            for wanted in (
-                have[:, stratum] == 0,
-                (have[:, -1] == 0) & (unplaced <= (have[:, -1] == 0).sum()),
-            ):
+            empty = have[:, -1] == 0
+            for wanted in ((have[:, column] == 0) & (column in covered), empty & (unplaced <= empty.sum())):
                 if (allowed & wanted).any():
                     allowed &= wanted
             part = int(np.where(allowed, growth.round(9), np.inf).argmin())
@@ -176,12 +190,11 @@ def _place_groups(strata: _Strata, shares: FloatArray, rng: np.random.Generator)
     return place[strata.group]
 
 
-def _badness(strata: _Strata, shares: FloatArray, part: IntArray) -> tuple[int, int, float]:
-    """Return absent labels, absent strata and chi-square distance to the shares, over the parts."""
+def _badness(strata: _Strata, shares: FloatArray, part: IntArray) -> tuple[int, float]:
+    """Return the number of classes (or labels) absent from parts, and the chi-square distance to the shares."""
     counts = strata.counts(part, len(shares))
     expected = shares[:, None] * counts.sum(axis=0)
     wanted = expected > 0
-    absent = wanted & (counts == 0)
-    number = int(strata.stratum.max()) + 1
+    absent = (wanted & (counts == 0))[:, [*strata.covered, -1]]
     distance = ((counts - expected)[wanted] ** 2 / expected[wanted]).sum()
-    return int(absent[:, number:].sum()), int(absent[:, :number].sum()), float(distance.round(6))
+    return int(absent.sum()), float(distance.round(6))

@@ -186,9 +186,7 @@ class LabelTable:
     def _view(self, table: pd.DataFrame, columns: Columns) -> View:
         if columns.classes is None:
             names = [self.label_names.get(name, name) for name in columns.labels]
-            codes = next(
-                (codes for codes in self.class_codes.values() if faults_of(codes) == set(names)), None
-            )
+            codes = next((codes for codes in self.class_codes.values() if faults_of(codes) == set(names)), None)
             return from_labels(table[list(columns.labels)], names, table["_place"], codes)
         if columns.classes in self.class_codes:
             return from_codes(table[columns.classes], table["_place"], self.class_codes[columns.classes])
@@ -223,9 +221,7 @@ def load_table(path: Path, separator: str = ",") -> pd.DataFrame:
     table = table.fillna("").apply(lambda column: column.str.strip())
     filled: pd.DataFrame = table[(table != "").any(axis=1)]
     if filled.empty:
-        raise DataError(
-            [Problem(f"the table {path} has no rows; its columns are {', '.join(table.columns)}")]
-        )
+        raise DataError([Problem(f"the table {path} has no rows; its columns are {', '.join(table.columns)}")])
     return filled
 
 
@@ -233,9 +229,7 @@ def _name_problems(table: pd.DataFrame, column: str) -> list[Problem]:
     names, problems = table[column], []
     empty = names == ""
     if empty.any():
-        problems.append(
-            Problem(f"rows without a file name in column {column}", tuple(table["_place"][empty]))
-        )
+        problems.append(Problem(f"rows without a file name in column {column}", tuple(table["_place"][empty])))
     twice = names.duplicated() & ~empty
     if twice.any():
         kind = "duplicate rows: images that are named more than once; leave one row of each"

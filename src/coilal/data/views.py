@@ -71,9 +71,7 @@ def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, c
     code_of = {int(code): index for index, code in enumerate(class_labels @ bits)}
     classes = pd.Series(labels @ bits).map(code_of)
     if classes.isna().any():
-        note = (
-            "Some combinations of labels have no class in data.source.class_codes, so classes are not known."
-        )
+        note = "Some combinations of labels have no class in data.source.class_codes, so classes are not known."
         return View(labels=labels, label_names=tuple(names), notes=(note,))
     return View(
         labels=labels,
@@ -97,9 +95,7 @@ def from_codes(values: pd.Series, places: pd.Series, codes: Codes) -> View:
     classes = values.map(normal_code).map(order)
     unknown = classes.isna()
     if unknown.any():
-        bad = tuple(
-            f"{place}: {value}" for place, value in zip(places[unknown], values[unknown], strict=True)
-        )
+        bad = tuple(f"{place}: {value}" for place, value in zip(places[unknown], values[unknown], strict=True))
         kind = f"not a known class; data.source.class_codes has {', '.join(order)}"
         return View(problems=(Problem(kind, bad),))
     names = tuple(dict.fromkeys(fault for faults in codes.values() for fault in faults))
@@ -123,9 +119,7 @@ def from_names(values: pd.Series, good_class: Setting) -> View:
         good_class: name of the fault-free class, or several of which the one that occurs is it.
     """
     codes = values.map(normal_code)
-    names = sorted(
-        codes.unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)
-    )
+    names = sorted(codes.unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
     good = first_present(good_class, names)
     if isinstance(good_class, str) and good is None:
         kind = f"data.source.good_class={good_class} is not a class; the classes are {', '.join(names)}"
@@ -154,8 +148,7 @@ def _class_labels(codes: Codes, names: Sequence[str]) -> NDArray[np.uint8]:
 
 def _combination_names(class_labels: NDArray[np.uint8], names: Sequence[str]) -> tuple[str, ...]:
     return tuple(
-        "+".join(name for name, there in zip(names, row, strict=True) if there) or "none"
-        for row in class_labels
+        "+".join(name for name, there in zip(names, row, strict=True) if there) or "none" for row in class_labels
     )
 
 

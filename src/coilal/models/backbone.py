@@ -66,7 +66,11 @@ class Backbone(nn.Module):
         try:
             with torch.inference_mode():
                 self.features: int = self._check_cut(probe).shape[1]
-        except (AssertionError, RuntimeError, ValueError) as error:  # what networks raise at sizes they cannot take
+        except (
+            AssertionError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # what networks raise at sizes they cannot take
             raise UserError(
                 f"this network does not take images of {image_size[0]} x {image_size[1]} pixels: {error} "
                 "Set data.image.size, or an argument of the network such as model.trunk.arguments.img_size."

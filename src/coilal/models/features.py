@@ -77,7 +77,7 @@ def boundary_outputs(
 
 
 def _forward(backbone: Backbone, pixels: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, non_blocking=True)
+    batch = torch.from_numpy(np.array(pixels)).to(device, non_blocking=True)
     boundary = backbone.prefix(batch.contiguous(memory_format=torch.channels_last))
     values: NDArray[np.float32] = boundary.float().cpu().numpy()
     return values

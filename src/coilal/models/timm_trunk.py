@@ -33,7 +33,10 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         raise UserError(f"timm has no architecture '{architecture}'. Near: {', '.join(near) or 'none'}.")
     options: dict[str, Any] = {**(arguments or {}), "num_classes": 0}
     if weights is not None:
-        options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(_file(weights)), "hf_hub_id": None}}
+        options |= {
+            "pretrained": True,
+            "pretrained_cfg_overlay": {"file": str(_file(weights)), "hf_hub_id": None},
+        }
     if "img_size" not in options and _accepts_any_size(architecture):
         options["dynamic_img_size"] = True
     try:
@@ -67,7 +70,7 @@ def _file(weights: Path) -> Path:
 
 
 def _accepts_any_size(architecture: str) -> bool:
-    module = timm.model_entrypoint(architecture).__module__
+    module: str = timm.model_entrypoint(architecture).__module__
     return module == "timm.models.vision_transformer"
 
 

@@ -14,8 +14,8 @@ from transformers import AutoConfig, AutoModel
 from coilal.models.trunk import Trunk
 from coilal.types import UserError
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_MEAN: tuple[float, ...] = (0.485, 0.456, 0.406)
+IMAGENET_STD: tuple[float, ...] = (0.229, 0.224, 0.225)
 
 
 def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:

@@ -109,9 +109,7 @@ def compare_curves(
             label = f"{strategy} ({len(tables)} seed{'s' * (len(tables) > 1)}, AULC {_aulc(mean, metric)})"
             _draw(axes, mean, metric, label, look)
             if len(tables) > 1:
-                axes.fill_between(
-                    counts, values.min(axis=0), values.max(axis=0), color=look[0], alpha=0.12, lw=0
-                )
+                axes.fill_between(counts, values.min(axis=0), values.max(axis=0), color=look[0], alpha=0.12, lw=0)
         axes.legend(
             loc="upper left",
             bbox_to_anchor=(1.02, 1),
@@ -147,9 +145,7 @@ def _axes(
         axes = figure.add_subplot()
         axes.set_title(textwrap.fill(title, 80), fontsize=11, fontweight="bold", pad=26 if note else 10)
         if note:
-            axes.text(
-                0.5, 1.025, note, color=NOTE_COLOUR, fontweight="bold", ha="center", transform=axes.transAxes
-            )
+            axes.text(0.5, 1.025, note, color=NOTE_COLOUR, fontweight="bold", ha="center", transform=axes.transAxes)
         axes.set(xlabel="labelled images", ylabel=_readable(metric), ylim=(0, 1))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         axes.yaxis.set_major_locator(MultipleLocator(0.2))

@@ -128,9 +128,7 @@ class RunProgress:
         for index in shown:
             row = rows.iloc[index]
             values = [f"{row[name]:.3f}" for name in metrics]
-            table.add_row(
-                f"{row['cycle']:.0f}", f"{row['labelled']:.0f}", *values, f"{seconds.iloc[index]:.1f}"
-            )
+            table.add_row(f"{row['cycle']:.0f}", f"{row['labelled']:.0f}", *values, f"{seconds.iloc[index]:.1f}")
         self._print(f"{self._name}: {part}{some}")
         self._console.print(table)
         self._print(f"learning curve: {where}")
@@ -209,7 +207,5 @@ def _metrics_shown(rows: pd.DataFrame, metric: str) -> list[str]:
 def _stream_handlers() -> list[logging.StreamHandler[TextIO]]:
     """Return the stream handlers of all loggers, the root's among them."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
-    handlers = {
-        handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers
-    }
+    handlers = {handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers}
     return [handler for handler in handlers if isinstance(handler, logging.StreamHandler)]

@@ -65,7 +65,10 @@ def read_cycles(folder: Path) -> pd.DataFrame:
 def read_queries(folder: Path) -> pd.DataFrame:
     """Return queries.csv of a run directory, one row a queried image."""
     return pd.read_csv(
-        folder / "queries.csv", dtype={"image": str, "label": str}, float_precision="round_trip", keep_default_na=False
+        folder / "queries.csv",
+        dtype={"image": str, "label": str},
+        float_precision="round_trip",
+        keep_default_na=False,
     )
 
 
@@ -82,9 +85,7 @@ class RunStore:
         label_text: ids → what queries.csv says of their labels.
     """
 
-    def __init__(
-        self, folder: Path, names: Sequence[str], label_text: Callable[[IntArray], Sequence[str]]
-    ) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], label_text: Callable[[IntArray], Sequence[str]]) -> None:
         self.folder = folder
         self.names = names
         self.label_text = label_text

@@ -37,9 +37,7 @@ def logits_of(outputs: PoolOutputs) -> NDArray[np.floating[Any]]:
     return outputs.logits
 
 
-def select_highest(
-    ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator
-) -> Selection:
+def select_highest(ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator) -> Selection:
     """Return the images with the highest scores, best first; equal scores in random order.
 
     Args:
@@ -56,9 +54,7 @@ def select_highest(
     return Selection(ids[rows], scores[rows])
 
 
-def select_lowest(
-    ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator
-) -> Selection:
+def select_lowest(ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator) -> Selection:
     """Return the images with the lowest scores, lowest first; otherwise as ``select_highest``."""
     selection = select_highest(ids, -scores, batch_size, generator)
     return replace(selection, scores=-selection.scores)

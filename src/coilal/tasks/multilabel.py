@@ -64,9 +64,7 @@ class Multilabel:
 
     def loss(self, logits: Tensor, values: Tensor, weights: Tensor | None) -> Tensor:
         """Return the binary cross-entropy, mean over images and labels; weights multiply the positives."""
-        return functional.binary_cross_entropy_with_logits(
-            logits, values.to(logits.dtype), pos_weight=weights
-        )
+        return functional.binary_cross_entropy_with_logits(logits, values.to(logits.dtype), pos_weight=weights)
 
     def evaluate(self, logits: Tensor, values: Tensor, targets: Targets) -> dict[str, float]:
         """Return the metrics of all images of one part; a label is predicted above probability 0.5.

@@ -9,7 +9,13 @@ from coilal.models.trunk import Trunk
 from coilal.types import UserError
 
 SIZE = (56, 42)
-DINO = {"model_type": "dinov2", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "patch_size": 14}
+DINO = {
+    "model_type": "dinov2",
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "patch_size": 14,
+}
 
 
 def dino() -> Trunk:
@@ -70,8 +76,12 @@ def test_poolings_of_tokens() -> None:
     x = images()
     net = trunk("dinov2")
     with torch.inference_mode():
-        tokens = net.features((x / 255 - torch.tensor(net.mean).view(1, 3, 1, 1)) / torch.tensor(net.std).view(1, 3, 1, 1))
-        pooled = {p: Backbone(net, p, "head", SIZE).prefix(x) for p in ("cls", "mean", "max", "cls_mean", "mean_max")}
+        tokens = net.features(
+            (x / 255 - torch.tensor(net.mean).view(1, 3, 1, 1)) / torch.tensor(net.std).view(1, 3, 1, 1)
+        )
+        pooled = {
+            p: Backbone(net, p, "head", SIZE).prefix(x) for p in ("cls", "mean", "max", "cls_mean", "mean_max")
+        }
     torch.testing.assert_close(pooled["cls"], tokens[:, 0])
     torch.testing.assert_close(pooled["max"], tokens[:, 1:].amax(1))
     torch.testing.assert_close(pooled["cls_mean"], torch.cat([tokens[:, 0], tokens[:, 1:].mean(1)], 1))

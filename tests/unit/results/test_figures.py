@@ -17,9 +17,7 @@ from coilal.types import UserError
 
 def table(shift: float = 0.0, **columns: list[float]) -> pd.DataFrame:
     labelled = [20, 40, 80, 160]
-    return pd.DataFrame(
-        {"labelled": labelled, "test/macro_f1": np.array([0.4, 0.5, 0.7, 0.8]) + shift, **columns}
-    )
+    return pd.DataFrame({"labelled": labelled, "test/macro_f1": np.array([0.4, 0.5, 0.7, 0.8]) + shift, **columns})
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
@@ -85,9 +83,7 @@ def test_same_data_same_bytes_whatever_the_users_settings(tmp_path: Path) -> Non
 def test_one_cycle_and_undefined_values_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = drawn(monkeypatch)
     learning_curve(table()[:1], tmp_path / "one.png", "a run")
-    learning_curve(
-        table(**{"test/map": [np.nan, 0.1, 0.2, 0.3]}), tmp_path / "nan.png", "a run", metric="test/map"
-    )
+    learning_curve(table(**{"test/map": [np.nan, 0.1, 0.2, 0.3]}), tmp_path / "nan.png", "a run", metric="test/map")
     legends = [figure.axes[0].get_legend().get_texts()[0].get_text() for figure in kept]
     assert legends == ["test (AULC 0.400)", "test (AULC undefined)"]
 

@@ -35,9 +35,7 @@ def test_order_of_the_classes_makes_no_difference() -> None:
     assert (softmax_entropy(LOGITS) == softmax_entropy(LOGITS[:, ::-1])).all()
 
 
-@pytest.mark.parametrize(
-    ("kind", "score"), [("multiclass", softmax_entropy), ("multilabel", mean_binary_entropy)]
-)
+@pytest.mark.parametrize(("kind", "score"), [("multiclass", softmax_entropy), ("multilabel", mean_binary_entropy)])
 def test_highest_entropy_comes_first(kind: str, score: object) -> None:
     outputs = PoolOutputs(kind, np.arange(500) + 1000, LOGITS)  # type: ignore[arg-type]
     selection = entropy(outputs, 20, np.random.default_rng(0))

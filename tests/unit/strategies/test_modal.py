@@ -29,9 +29,7 @@ def chosen(strategy: QueryFunction, batch_size: int) -> list[int]:
 
 
 def chosen_by_modal(name: str, batch_size: int) -> set[int]:
-    rows, _ = getattr(modAL.multilabel, name)(
-        Classifier(), LOGITS, n_instances=batch_size, random_tie_break=False
-    )
+    rows, _ = getattr(modAL.multilabel, name)(Classifier(), LOGITS, n_instances=batch_size, random_tie_break=False)
     return set(rows.tolist())
 
 

@@ -13,9 +13,7 @@ from coilal.tasks.multiclass import Multiclass
 from coilal.tasks.task import Task
 from coilal.types import Samples, Targets, UserError
 
-LABELS = np.array(
-    [[0, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0], [1, 1, 1], [0, 1, 1]], dtype=np.uint8
-)
+LABELS = np.array([[0, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0], [1, 1, 1], [0, 1, 1]], dtype=np.uint8)
 SAME_NAME = np.array([[1, 1, 0], [0, 0, 1]], dtype=np.uint8)
 FAULTS = ("double", "gap", "cross")
 
@@ -38,9 +36,7 @@ def targets_of(number: int, **fields) -> Targets:
 def random_part(seed: int, number: int = 5, images: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     values = torch.randint(number, (images,), generator=generator)
-    logits = torch.randn(images, number, generator=generator) + 1.5 * torch.nn.functional.one_hot(
-        values, number
-    )
+    logits = torch.randn(images, number, generator=generator) + 1.5 * torch.nn.functional.one_hot(values, number)
     return logits, values
 
 

@@ -77,9 +77,7 @@ def _draw_flange(pen: _Pen, camera: Camera, y: float, up: int, draws: Draws, tur
     )
     for k in range(turned.whole(2, 4)):  # and has folds on the right
         fall = y - up * behind * (0.3 + 0.22 * k)
-        pen.line(
-            [(cx + half, fall), (right - 14 - fold * 0.15 * k, fall)], shade * turned.between(0.85, 1.1), 3
-        )
+        pen.line([(cx + half, fall), (right - 14 - fold * 0.15 * k, fall)], shade * turned.between(0.85, 1.1), 3)
     side = half + draws.between(0, 8)
     pen.polygon(  # seen through from the clamp's side
         [
@@ -112,9 +110,7 @@ def _draw_flange(pen: _Pen, camera: Camera, y: float, up: int, draws: Draws, tur
         pen.line([(x, height), (x + turned.between(5, 60), height)], rim * turned.between(0.92, 1.12), 3)
     for x in (left + 4, right - 12):
         height = y + up * thick * tip
-        pen.line(
-            [(x, height), (x + turned.between(4, 9), height - up * 3)], rim * turned.between(1.1, 1.9), 3
-        )
+        pen.line([(x, height), (x + turned.between(4, 9), height - up * 3)], rim * turned.between(1.1, 1.9), 3)
 
 
 def _on_rim(

@@ -72,9 +72,7 @@ def _whole(values: NDArray[np.floating[Any]]) -> Ints:
     return np.rint(on_grid(values.astype(np.float64))).astype(np.int32)
 
 
-def draw_strands(
-    canvas: Grey, strands: Strands, camera: Camera, tables: Profiles, shift: tuple[int, int]
-) -> None:
+def draw_strands(canvas: Grey, strands: Strands, camera: Camera, tables: Profiles, shift: tuple[int, int]) -> None:
     """Draw the strands into the canvas (with margins), moved by ``shift`` (rows, columns)."""
     reach = camera.half_width + camera.growth * strands.layer
     widest = float(reach.max()) + MOST_BULGE * camera.pitch
@@ -113,9 +111,7 @@ def _fill_depth(region: Grey, inset: int) -> None:
     region[:, inset:-inset] = SHADE + 4
 
 
-def _draw_strand(
-    region: Grey, course: Ints, half: int, light: tuple[Ints, Ints, Ints], tables: Profiles
-) -> None:
+def _draw_strand(region: Grey, course: Ints, half: int, light: tuple[Ints, Ints, Ints], tables: Profiles) -> None:
     """Draw one strand; ``light`` is floor, body and shine along it."""
     first = (int(course.min()) - half) // SUB
     last = (int(course.max()) + half) // SUB + 2

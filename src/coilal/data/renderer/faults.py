@@ -69,8 +69,7 @@ def place(events: Sequence[Event], winding: Winding) -> tuple[Fault, ...]:
         ]
         strand, distance = _free_strand(event, together, winding)
         covered = any(
-            other.kind == event.kind and other.start <= event.start and other.end >= event.end
-            for other in together
+            other.kind == event.kind and other.start <= event.start and other.end >= event.end for other in together
         )
         if distance < 0 and covered:
             continue

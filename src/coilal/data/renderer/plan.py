@@ -113,17 +113,13 @@ def plan_for(names: Sequence[str], labels: NDArray[np.uint8], seed: int) -> Rend
     found = [_NAME.fullmatch(name) for name in names]
     bad = [n for n, m in zip(names, found, strict=True) if m is None or not 1 <= int(m["number"]) <= IMAGES]
     if bad:
-        raise DataError(
-            [Problem("not a name like Spule001_Image0121.jpg with image number 1 … 960", tuple(bad))]
-        )
+        raise DataError([Problem("not a name like Spule001_Image0121.jpg with image number 1 … 960", tuple(bad))])
     coils = np.array([int(match["coil"]) for match in found if match], np.int64)
     numbers = np.array([int(match["number"]) for match in found if match], np.int64)
     _, first = np.unique(coils * (IMAGES + 1) + numbers, return_index=True)
     twice = sorted(set(range(len(names))) - set(first.tolist()))
     if twice:
-        raise DataError(
-            [Problem("the same picture stands twice in the table", tuple(names[k] for k in twice))]
-        )
+        raise DataError([Problem("the same picture stands twice in the table", tuple(names[k] for k in twice))])
     faults = {}
     for coil in np.unique(coils).tolist():
         rows = np.flatnonzero(coils == coil)

@@ -1,0 +1,106 @@
+"""Every yaml under conf composes with the defaults, is commented, and builds what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.cli import conf_folder
+from coilal.instantiate import instantiate
+from coilal.models.build import build_backbone
+from coilal.run import resolved
+
+CONF = Path(conf_folder())
+GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
+CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+ALL_FILES = sorted(CONF.rglob("*.yaml"))
+Composed = Callable[..., DictConfig]
+
+
+def choose(composed: Composed, group: str, option: str) -> DictConfig:
+    needed = ["data.root=somewhere"] if (group, option) in [("data", "coils"), ("data", "folder")] else []
+    if group == "experiment" and option != "smoke":
+        needed = ["data.root=somewhere"]
+    return composed(f"{group}={option}", *needed)
+
+
+def test_the_groups_of_the_manual_are_there() -> None:
+    expected = {"data", "model", "task", "strategy", "budget", "trainer", "logger", "hparams", "experiment"}
+    assert expected <= set(GROUPS)
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=lambda p: str(p.relative_to(CONF)))
+def test_every_file_begins_with_a_comment(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("# @package")]
+    assert lines[0].startswith("# ")
+
+
+@pytest.mark.parametrize(("group", "option"), CHOICES, ids=lambda v: str(v))
+def test_every_choice_composes_and_resolves(group: str, option: str, composed: Composed) -> None:
+    config = resolved(choose(composed, group, option))
+    named = config.get(group)
+    if group in ("model", "task", "strategy"):
+        assert named["name"] == option, "the name in the run directory is the name of the file"
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "hparams" / "tuned").glob("*.yaml")), ids=lambda p: p.stem)
+def test_tuned_values_belong_to_a_model_and_a_task(path: Path, composed: Composed) -> None:
+    pairs = {
+        f"{m.stem}_{t.stem}": (m.stem, t.stem) for m in CONF.glob("model/*.yaml") for t in CONF.glob("task/*.yaml")
+    }
+    model, task = pairs[path.stem]
+    cfg = composed(f"model={model}", f"task={task}")
+    assert cfg.hparams.source == path.stem
+
+
+@pytest.mark.parametrize("option", [o for g, o in CHOICES if g == "trainer" and o != "gpu"])
+def test_trainers_build(option: str, composed: Composed) -> None:
+    trainer = instantiate(composed(f"trainer={option}").trainer, logger=False, enable_checkpointing=False)
+    assert trainer.max_epochs > 0
+
+
+@pytest.mark.parametrize("option", [o for g, o in CHOICES if g == "budget"])
+def test_budgets_build(option: str, composed: Composed) -> None:
+    counts = instantiate(composed(f"budget={option}").budget).counts()
+    assert all(later > earlier for earlier, later in pairwise(counts))
+
+
+@pytest.mark.parametrize("option", [o for g, o in CHOICES if g == "task"])
+def test_tasks_build(option: str, composed: Composed) -> None:
+    task = instantiate(composed(f"task={option}").task.module)
+    assert task.kind in ("multiclass", "multilabel")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", [o for g, o in CHOICES if g == "model"])
+def test_models_build_and_give_features(option: str, composed: Composed) -> None:
+    model: Any = composed(f"model={option}", "model.weights=none").model
+    backbone = build_backbone(
+        instantiate(model.trunk),
+        None,
+        (56, 42),
+        model.pooling,
+        model.trainable,
+        tuple(model.normalisation.values()),
+        0,
+    )
+    images = torch.randint(0, 256, (2, 1, 56, 42), dtype=torch.uint8)
+    with torch.inference_mode():
+        features = backbone.suffix(backbone.prefix(images))
+    assert features.shape == (2, backbone.features)
+    assert torch.isfinite(features).all()
+    assert not torch.equal(features[0], features[1])
+
+
+def test_no_yaml_is_unreachable() -> None:
+    reachable = {CONF / group / f"{option}.yaml" for group, option in CHOICES} | {CONF / "train.yaml"}
+    reachable |= set((CONF / "hparams" / "tuned").glob("*.yaml")) | set((CONF / "hydra").rglob("*.yaml"))
+    assert set(ALL_FILES) == reachable
+    for path in ALL_FILES:
+        OmegaConf.load(path)

@@ -1,0 +1,63 @@
+"""The process that the resume test kills: one run, with a bomb at a chosen write or phase."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+import coilal.loop
+import coilal.models.features
+import coilal.models.module
+import coilal.models.timm_trunk
+import coilal.prepare
+import coilal.recorder
+import coilal.results.figures
+import coilal.results.progress
+import coilal.results.store as store
+from coilal.run import run
+
+
+def work(settings: str, kill_at: tuple[str, int] | None) -> None:
+    """Run the experiment; die at the given event if there is one, or count the events."""
+    torch.set_num_threads(1)
+    if kill_at is not None:
+        _arm(*kill_at)
+    run(OmegaConf.create(settings))
+
+
+def _arm(what: str, moment: int) -> None:
+    seen = [0]
+    counting, kind, counter = False, what, ""
+    if what.startswith("count_"):
+        counting, (kind, counter) = True, what.removeprefix("count_").split(":", 1)
+
+    def event() -> None:
+        if counting:
+            with Path(counter).open("a") as stream:
+                stream.write("x")
+        elif seen[0] == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen[0] += 1
+
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if kind != "after_write":
+                event()
+            result = original(*args, **kwargs)
+            if kind == "after_write":
+                event()
+            return result
+
+        return wrapped
+
+    if kind == "phase":
+        progress = coilal.results.progress.RunProgress
+        progress.phase = around(progress.phase)  # type: ignore[method-assign]
+    else:
+        store.os.replace = around(os.replace)  # type: ignore[attr-defined]

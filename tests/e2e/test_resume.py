@@ -1,0 +1,64 @@
+"""A run that is killed at any moment goes on after its last finished cycle, to the last digit."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.plan import run_folder
+from coilal.results.store import read_queries, read_status
+from tests.e2e.test_run import without_times
+
+# A server that has everything imported and forks a child per run: seconds instead of minutes.
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["tests.e2e.child"])
+
+
+def start(settings: str, kill_at: tuple[str, int] | None) -> int | None:
+    from tests.e2e.child import work
+
+    process = context.Process(target=work, args=(settings, kill_at))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def events(settings: str, folder: Path, kind: str) -> int:
+    """Return how often a run writes a file, or enters a phase."""
+    counter = folder / f"count_{kind}"
+    assert start(settings, (f"count_{kind}:{counter}", 0)) == 0
+    return len(counter.read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["before_write", "after_write", "phase"])
+def test_killed_anywhere_it_ends_as_an_undisturbed_run(
+    small: Callable[..., DictConfig], tmp_path: Path, kind: str
+) -> None:
+    def settings(study: str) -> tuple[str, Path]:
+        cfg = small(f"study={study}", "strategy=margin", "trainer.max_epochs=2")
+        return OmegaConf.to_yaml(cfg, resolve=True), run_folder(cfg)
+
+    reference, whole = settings("whole")
+    assert start(reference, None) == 0
+    number = events(settings("count")[0], tmp_path, kind)
+    assert number > 8
+    for moment in range(number):
+        text, folder = settings(f"{kind}{moment}")
+        assert start(text, (kind, moment)) == -signal.SIGKILL
+        assert not (folder / "status.json").exists() or read_status(folder)["state"] != "failed"
+        assert start(text, None) == 0
+        assert read_status(folder)["state"] == "done"
+        pd.testing.assert_frame_equal(without_times(folder), without_times(whole), check_exact=True)
+        pd.testing.assert_frame_equal(read_queries(folder), read_queries(whole), check_exact=True)
+        ours, theirs = np.load(folder / "predictions.npz"), np.load(whole / "predictions.npz")
+        for name in theirs.files:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+        assert not list(folder.rglob("*.partial"))

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from coilal.cli import explain, run_main
+from coilal.types import UserError
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        ("budget.querry=3", "budget.query"),
+        ("trainer.max_epoch=3", "trainer.max_epochs"),
+        ("model.optimizer.lr_hed=1", "model.optimizer.lr_head"),
+        ("sed=3", "seed"),
+    ],
+)
+def test_a_typo_in_a_key_names_the_nearest_right_one(
+    typo: str, meant: str, composed: Callable[..., DictConfig]
+) -> None:
+    with pytest.raises(HydraException) as error:
+        composed(typo)
+    message = explain(str(error.value), [typo])
+    assert f"Did you mean {meant}" in message
+
+
+def test_a_typo_in_a_choice_lists_the_choices(composed: Callable[..., DictConfig]) -> None:
+    with pytest.raises(HydraException, match="margin"):
+        composed("strategy=margn")
+
+
+def test_user_errors_end_with_code_2_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise UserError("the label table is empty")
+
+    with pytest.raises(SystemExit) as exit_:
+        run_main(main)
+    assert exit_.value.code == 2
+    shown = capsys.readouterr().err
+    assert "the label table is empty" in shown
+    assert "Traceback" not in shown
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    def main() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_main(main)
