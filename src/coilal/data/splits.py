@@ -68,9 +68,9 @@ def split_by_group(samples: Samples, targets: Targets, fractions: Mapping[str, f
     balancing combinations of labels (or classes) and single labels, and images that the task does not use are
     then left out. So a run that replays another task's selection finds its images in the pool.
 
-    Several seeded candidates are drawn; of these the one is taken in which the fewest classes (where the
-    data have labels only: labels) are absent from a part, and then the one nearest to the fractions (chi-square
-    distance).
+    Several seeded candidates are drawn; of these the one is taken in which the fewest classes (labels,
+    where the data have no classes) are absent from a part, and then the one nearest to the fractions
+    (chi-square distance).
 
     Args:
         samples: groups and labels (N images).
@@ -162,8 +162,8 @@ def _place_groups(strata: _Strata, shares: FloatArray, rng: np.random.Generator)
     """Return the part of each image (N), placing group after group, those with the rarest class first.
 
     The order is that of iterative stratification (Sechidis et al., ECML PKDD 2011). A group goes to a part
-    that has no image of the class (or label) yet, if there is one, and else where the chi-square distance to the
-    shares grows least.
+    that has no image of the class (or label) yet, if there is one, and else where the chi-square distance
+    to the shares grows least.
     """
     groups = strata.counts(strata.group, strata.groups)
     expected = shares[:, None] * groups.sum(axis=0)
@@ -191,7 +191,7 @@ def _place_groups(strata: _Strata, shares: FloatArray, rng: np.random.Generator)
 
 
 def _badness(strata: _Strata, shares: FloatArray, part: IntArray) -> tuple[int, float]:
-    """Return the number of classes (or labels) absent from parts, and the chi-square distance to the shares."""
+    """Return how many classes (or labels) are absent from parts, and the chi-square distance."""
     counts = strata.counts(part, len(shares))
     expected = shares[:, None] * counts.sum(axis=0)
     wanted = expected > 0
