@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coilal.data import files
+from coilal.data.files import decode_files, file_problems, list_images
+from coilal.types import DataError, ImageFormat
+
+FORMAT = ImageFormat((6, 5))
+
+
+def save(folder: Path, name: str, seed: int, size: tuple[int, int] = (6, 5)) -> np.ndarray:
+    pixels = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(folder / name)
+    return pixels
+
+
+def test_rows_are_in_id_order_and_come_from_the_cache_the_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{seed:03}.png" for seed in range(150, 0, -1)]
+    pixels = [save(tmp_path, name, seed) for seed, name in zip(range(150, 0, -1), names, strict=True)]
+    first = decode_files(tmp_path, names, FORMAT, tmp_path / "cache")
+    assert np.array_equal(np.asarray(first.pixels), np.stack(pixels)[:, None])
+    monkeypatch.setattr(files, "open_image", lambda *_: pytest.fail("decoded again"))
+    again = decode_files(tmp_path, names, FORMAT, tmp_path / "cache")
+    assert again.fingerprint == first.fingerprint
+
+
+def test_the_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
+    for folder, seeds in (("one", (1, 2)), ("copy", (1, 2)), ("other", (1, 3))):
+        for name, seed in zip(("a.png", "b.png"), seeds, strict=True):
+            save(tmp_path / folder, name, seed)
+    os.utime(tmp_path / "copy/a.png", (0, 0))
+
+    def fingerprint(folder: str, *names: str, image: ImageFormat = FORMAT) -> str:
+        return decode_files(tmp_path / folder, names, image, tmp_path / "cache").fingerprint
+
+    one = fingerprint("one", "a.png", "b.png")
+    assert fingerprint("copy", "a.png", "b.png") == one
+    assert fingerprint("other", "a.png", "b.png") != one
+    assert fingerprint("one", "b.png", "a.png") != one
+    assert fingerprint("one", "a.png", "b.png", image=ImageFormat((6, 5), "crop")) != one
+
+
+def test_a_changed_file_is_decoded_again(tmp_path: Path) -> None:
+    save(tmp_path, "a.png", 1)
+    decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache")
+    changed = save(tmp_path, "a.png", 2)
+    os.utime(tmp_path / "a.png", (5, 5))
+    assert np.array_equal(decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache").pixels[0, 0], changed)
+
+
+def test_a_lost_content_file_is_made_again(tmp_path: Path) -> None:
+    save(tmp_path, "a.png", 1)
+    first = decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache")
+    next((tmp_path / "cache").rglob("*.contents.npy")).unlink()
+    assert decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache").fingerprint == first.fingerprint
+
+
+def broken(folder: Path) -> list[str]:
+    save(folder, "good.png", 1, (40, 40))
+    save(folder, "copy.bmp", 1, (40, 40))  # the same pixels in another file format
+    (folder / "empty.png").touch()
+    (folder / "text.jpg").write_text("not an image")
+    for name in ("cut.png", "cut.jpg"):
+        save(folder, name, 2, (40, 40))
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(folder / "float.tif")
+    return ["good.png", "gone.png", "copy.bmp", "empty.png", "text.jpg", "cut.png", "cut.jpg", "float.tif"]
+
+
+def test_all_problems_are_listed_together_and_nothing_is_stored(tmp_path: Path) -> None:
+    names = broken(tmp_path / "images")
+    with pytest.raises(DataError) as caught:
+        decode_files(tmp_path / "images", names, FORMAT, tmp_path / "cache")
+    text = str(caught.value)
+    missing, truncated, unreadable, duplicate = caught.value.problems
+    assert missing.places == ("gone.png",)
+    assert [place.split(":")[0] for place in truncated.places] == ["cut.png", "cut.jpg"]
+    assert [place.split(":")[0] for place in unreadable.places] == ["empty.png", "text.jpg", "float.tif"]
+    assert duplicate.places == ("copy.bmp is good.png",)
+    assert "the file is empty" in text
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_nothing_is_stored_either_if_no_file_is_missing(tmp_path: Path) -> None:
+    names = [name for name in broken(tmp_path / "images") if name != "gone.png"]
+    with pytest.raises(DataError) as caught:
+        decode_files(tmp_path / "images", names, FORMAT, tmp_path / "cache")
+    assert len(caught.value.problems) == 3
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_kept_duplicates_are_an_error_again_when_they_are_not_to_be_kept(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        save(tmp_path, name, 1)
+    decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache", duplicates="keep")
+    with pytest.raises(DataError, match=r"b\.png is a\.png"):
+        decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache")
+
+
+def test_equal_bytes_of_another_shape_are_no_duplicates(tmp_path: Path) -> None:
+    pixels = np.arange(12, dtype=np.uint8)
+    Image.fromarray(pixels.reshape(3, 4)).save(tmp_path / "a.png")
+    Image.fromarray(pixels.reshape(4, 3)).save(tmp_path / "b.png")
+    assert file_problems(tmp_path, ["a.png", "b.png"]) == []
+
+
+def test_blank_images_are_counted_and_are_no_duplicates(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("L", (5, 5), 255).save(tmp_path / name)
+    caplog.set_level(logging.INFO)
+    for _ in range(2):  # decoded, and from the cache
+        caplog.clear()
+        decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache")
+        assert "2 of 2 images are blank" in caplog.text
+
+
+def test_list_images_passes_over_hidden_and_other_files(tmp_path: Path) -> None:
+    for name in ("b/c.PNG", "a.jpg", ".hidden/a.png", "notes.txt", "._a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list_images(tmp_path) == ["a.jpg", "b/c.PNG"]
+
+
+def test_2000_small_images_take_seconds(shared: Path, tmp_path: Path) -> None:
+    folder = shared / "data/deep_pcb/images"
+    started = time.perf_counter()
+    images = decode_files(folder, list_images(folder), ImageFormat((64, 64)), tmp_path)
+    assert images.pixels.shape == (2000, 1, 64, 64)
+    assert time.perf_counter() - started < 30

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coilal.data.folder import ImageFolder
+from coilal.types import DataError, ImageFormat, UserError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for seed, name in enumerate(["ok/c1_1.png", "bent/c2_1.jpg", "bent/deep/c1_2.png"]):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (4, 4), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name)
+    return tmp_path
+
+
+def test_classes_groups_and_pixels(root: Path, tmp_path: Path) -> None:
+    source = ImageFolder(str(root), r"^(c\d+)_", ["good", "ok"])
+    samples = source.read()
+    assert samples.names == ("bent/c2_1.jpg", "bent/deep/c1_2.png", "ok/c1_1.png")
+    assert samples.groups == ("c2", "c1", "c1")
+    assert samples.class_names == ("bent", "ok")
+    assert samples.classes is not None
+    assert samples.classes.tolist() == [0, 0, 1]
+    assert samples.good_class == 1
+    assert source.decode(samples, ImageFormat((4, 4), mode="RGB"), tmp_path / ".cache").pixels.shape == (3, 3, 4, 4)
+
+
+def test_without_a_pattern_every_image_is_a_group(root: Path) -> None:
+    assert len(set(ImageFolder(str(root)).read().groups)) == 3
+
+
+def test_images_outside_class_folders_are_noted(root: Path) -> None:
+    Image.new("L", (2, 2)).save(root / "loose.png")
+    samples = ImageFolder(str(root)).read()
+    assert len(samples) == 3
+    assert "1 images" in " ".join(samples.notes)
+
+
+def test_problems_of_folders_and_images_are_in_one_list(root: Path) -> None:
+    (root / "empty").mkdir()
+    (root / "ok/c9_1.png").write_text("no image")
+    with pytest.raises(DataError) as caught:
+        ImageFolder(str(root), r"^(c[129])_\d\.png$", "good").read()
+    places = [problem.places for problem in caught.value.problems]
+    assert places[0] == ("bent/c2_1.jpg",)  # does not match the pattern
+    assert places[1] == ("empty",)
+    assert "data.source.good_class=good" in caught.value.problems[2].kind
+    assert places[3][0].startswith("ok/c9_1.png")
+
+
+def test_folders_that_cannot_be_used(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        ImageFolder(str(root / "nowhere")).read()
+    with pytest.raises(DataError, match="no class folders"):
+        ImageFolder(str(root / "ok")).read()
+    with pytest.raises(UserError, match="error or keep"):
+        ImageFolder(str(root), duplicates="drop")  # type: ignore[arg-type]

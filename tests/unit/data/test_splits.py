@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from coilal.data.checks import check_split
+from coilal.data.splits import label_counts, split_by_group
+from coilal.types import Samples, Split, Targets, UserError
+
+SHARES = {"validation": 0.15, "test": 0.25}
+
+
+def with_classes(classes: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[Samples, Targets]:
+    names = tuple(f"class{index}" for index in range(int(classes.max()) + 1))
+    samples = Samples(
+        names=tuple(map(str, range(len(classes)))),
+        groups=tuple(map(str, groups)),
+        classes=classes,
+        class_names=names,
+    )
+    return samples, Targets("multiclass", classes, names, np.ones(len(classes), dtype=np.bool_))
+
+
+def with_labels(labels: NDArray[np.uint8], groups: NDArray[np.int64]) -> tuple[Samples, Targets]:
+    names = tuple(f"label{index}" for index in range(labels.shape[1]))
+    samples = Samples(tuple(map(str, range(len(labels)))), tuple(map(str, groups)), labels, names)
+    return samples, Targets("multilabel", labels.astype(np.int64), names, np.ones(len(labels), dtype=np.bool_))
+
+
+def coils(seed: int) -> tuple[Samples, Targets]:
+    """40 coils of 32 images; classes 1 to 7 are rare and stand in 5 coils each at random."""
+    rng = np.random.default_rng(seed)
+    classes = np.zeros((40, 32), dtype=np.int64)
+    for index in range(1, 8):
+        for coil in rng.choice(40, 5, replace=False):
+            classes[coil, rng.choice(32, 4, replace=False)] = index
+    return with_classes(classes.reshape(-1), np.repeat(np.arange(40), 32))
+
+
+def parts(split: Split) -> list[list[int]]:
+    return [ids.tolist() for _, ids in split.parts()]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_coils_stay_whole_and_every_class_is_in_every_part(seed: int) -> None:
+    samples, targets = coils(seed)
+    split = split_by_group(samples, targets, SHARES, seed)
+    assert check_split(samples, targets, split) == []
+    assert sorted(id_ for ids in parts(split) for id_ in ids) == list(range(len(samples)))
+    shares = np.array([len(ids) for _, ids in split.parts()]) / len(samples)
+    assert np.abs(shares - (0.6, 0.15, 0.25)).max() < 0.08
+
+
+def test_three_groups_give_three_parts() -> None:
+    samples, targets = with_classes(np.array([0, 1] * 3), np.array([0, 0, 1, 1, 2, 2]))
+    split = split_by_group(samples, targets, SHARES, 0)
+    assert check_split(samples, targets, split) == []
+    samples, targets = with_classes(np.array([0, 1, 2]).repeat(2), np.array([0, 0, 1, 1, 2, 2]))
+    assert all(len(ids) == 2 for ids in parts(split_by_group(samples, targets, SHARES, 0)))
+
+
+def test_rare_labels_in_three_groups_reach_every_part() -> None:
+    labels = np.zeros((60, 3), dtype=np.uint8)
+    for label in range(3):
+        labels[[label * 3, 20 + label * 3, 40 + label * 3], label] = 1
+    samples, targets = with_labels(labels, np.arange(60) // 2)
+    assert check_split(samples, targets, split_by_group(samples, targets, SHARES, 0)) == []
+
+
+def test_the_seed_decides() -> None:
+    samples, targets = coils(0)
+    splits = [parts(split_by_group(samples, targets, SHARES, seed)) for seed in (0, 0, 1)]
+    assert splits[0] == splits[1] != splits[2]
+
+
+def test_images_without_groups_are_stratified_to_the_image() -> None:
+    classes = np.repeat(np.arange(3), (100, 40, 20))
+    samples, targets = with_classes(classes, np.arange(160))
+    counts = label_counts(samples, targets, split_by_group(samples, targets, SHARES, 0))
+    assert counts[["class0", "class1", "class2"]].to_numpy().tolist() == [
+        [60, 24, 12],
+        [15, 6, 3],
+        [25, 10, 5],
+        [100, 40, 20],
+    ]
+
+
+def test_rare_classes_without_groups_reach_every_part() -> None:
+    samples, targets = with_classes(np.repeat(np.arange(5), (200, 3, 3, 3, 4)), np.arange(213))
+    assert check_split(samples, targets, split_by_group(samples, targets, SHARES, 0)) == []
+
+
+def test_the_split_is_the_same_for_every_task_and_leaves_out_what_is_not_used() -> None:
+    samples, targets = coils(1)
+    used = targets.values < 3
+    some = Targets("multiclass", np.where(used, targets.values, -1), targets.names[:3], used)
+    for whole, part in zip(
+        parts(split_by_group(samples, targets, SHARES, 0)),
+        parts(split_by_group(samples, some, SHARES, 0)),
+        strict=True,
+    ):
+        assert part == [index for index in whole if used[index]]
+
+
+def test_shares_of_zero_leave_a_part_empty() -> None:
+    samples, targets = coils(0)
+    split = split_by_group(samples, targets, {"validation": 0, "test": 0.5}, 0)
+    assert len(split.validation) == 0
+    assert abs(len(split.test) - 640) <= 96
+
+
+@pytest.mark.parametrize(
+    "shares", [{"test": 0.2}, {"validation": 0.5, "test": 0.5}, {"validation": -0.1, "test": 0.2}]
+)
+def test_shares_that_cannot_be(shares: dict[str, float]) -> None:
+    samples, targets = coils(0)
+    with pytest.raises(UserError, match=r"data\.split"):
+        split_by_group(samples, targets, shares, 0)
+
+
+def test_no_images_give_empty_parts() -> None:
+    samples = Samples((), (), classes=np.empty(0, dtype=np.int64), class_names=("a", "b"))
+    targets = Targets("multiclass", np.empty(0, dtype=np.int64), ("a", "b"), np.empty(0, dtype=np.bool_))
+    assert parts(split_by_group(samples, targets, SHARES, 0)) == [[], [], []]
+
+
+def test_many_images_are_split_in_seconds() -> None:
+    labels = (np.random.default_rng(0).random((200_000, 5)) < 0.1).astype(np.uint8)
+    samples, targets = with_labels(labels, np.arange(200_000))
+    started = time.perf_counter()
+    split = split_by_group(samples, targets, SHARES, 0)
+    assert time.perf_counter() - started < 15
+    assert abs(len(split.pool) - 120_000) < 100
+
+
+def test_label_counts_of_labels() -> None:
+    samples, targets = with_labels(np.array([[1, 1], [0, 1], [0, 0]], np.uint8), np.array([0, 0, 1]))
+    counts = label_counts(samples, targets, Split(np.array([0, 1]), np.array([2]), np.array([], dtype=np.int64)))
+    assert counts.index.name == "part"
+    assert counts.to_dict("index") == {
+        "pool": {"images": 2, "groups": 1, "label0": 1, "label1": 2},
+        "validation": {"images": 1, "groups": 1, "label0": 0, "label1": 0},
+        "test": {"images": 0, "groups": 0, "label0": 0, "label1": 0},
+        "all": {"images": 3, "groups": 2, "label0": 1, "label1": 2},
+    }

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+from coilal.cli import conf_folder
+from coilal.data.table import LabelTable
+from coilal.types import DataError, ImageFormat, Samples, UserError
+
+Make = Callable[..., LabelTable]
+
+COIL_CLASSES = (
+    "none",
+    "double_winding",
+    "gap",
+    "crossover",
+    "double_winding+gap",
+    "double_winding+crossover",
+    "gap+crossover",
+    "double_winding+gap+crossover",
+)
+
+
+def source(root: Path, labels: Path | None = None, **settings: Any) -> LabelTable:
+    """Build the source from its yaml, as `data=coils` does."""
+    data = OmegaConf.load(Path(conf_folder()) / "data/coils.yaml")
+    data.root, data.labels = str(root), None if labels is None else str(labels)
+    arguments = OmegaConf.to_container(OmegaConf.create({"data": data}), resolve=True)["data"]["source"]  # type: ignore
+    return LabelTable(**{key: value for key, value in arguments.items() if key[0] != "_"} | settings)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Write a table, and an image for each of its names, and return the source."""
+
+    def write(table: str, **settings: Any) -> LabelTable:
+        (tmp_path / "labels.csv").write_text(table)
+        names = [line.split(",")[0] for line in table.splitlines()[1:]]
+        for seed, name in enumerate(dict.fromkeys(name for name in names if name.endswith(".png"))):
+            pixels = np.random.default_rng(seed).integers(0, 256, (4, 4), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name)
+        return source(tmp_path, **settings)
+
+    return write
+
+
+def problems(table: LabelTable) -> dict[str, tuple[str, ...]]:
+    with pytest.raises(DataError) as caught:
+        table.read()
+    return {problem.kind: problem.places for problem in caught.value.problems}
+
+
+def test_labels_of_a_table_with_other_faults(make: Make) -> None:
+    samples = make("image,scratch,dent,group\na.png,1,0,g\nb.png,1.0,1,h\n").read()
+    assert samples.names == ("a.png", "b.png")
+    assert samples.groups == ("g", "h")
+    assert samples.label_names == ("scratch", "dent")
+    assert samples.labels is not None
+    assert samples.labels.tolist() == [[1, 0], [1, 1]]
+    assert samples.classes is None
+
+
+def test_class_names_are_sorted_and_the_good_one_found(make: Make) -> None:
+    samples = make("image,label,group,weather\na.png,ok,g,1\nb.png,bent,h,0\nc.png,ok,h,0\n").read()
+    assert samples.class_names == ("bent", "ok")
+    assert samples.classes is not None
+    assert samples.classes.tolist() == [1, 0, 1]
+    assert samples.good_class == 1
+    assert samples.labels is None
+    assert "not used: weather" in " ".join(samples.notes)
+
+
+def test_numbered_classes_are_sorted_by_number(make: Make) -> None:
+    rows = "".join(f"{number}.png,{number},g{number}\n" for number in (10, 9, 1))
+    assert make(f"image,label,group\n{rows}").read().class_names == ("1", "9", "10")
+
+
+def test_coil_codes_give_both_views(make: Make) -> None:
+    samples = make("Image,Error_Multi\nSpule001_1.png,6.0\nSpule002_1.png,0\n").read()
+    assert samples.groups == ("Spule001", "Spule002")
+    assert samples.class_names == COIL_CLASSES
+    assert samples.labels is not None
+    assert samples.labels.tolist() == [[0, 1, 1], [0, 0, 0]]
+    assert samples.good_class == 0
+
+
+def test_coil_labels_give_the_same_classes(make: Make) -> None:
+    table = "Image,3_Kreuzung,1_Doppelwindung,2_Luecke\nSpule001_1.png,1,0,1\nSpule001_2.png,0,1,0\n"
+    samples = make(table).read()
+    assert samples.classes is not None
+    assert samples.classes.tolist() == [6, 1]
+    assert samples.label_names == ("crossover", "double_winding", "gap")
+    assert samples.class_labels is not None
+    assert (samples.class_labels[samples.classes] == samples.labels).all()
+
+
+def test_unlabelled_and_doubtful_rows(make: Make) -> None:
+    table = "Image,Error_Multi,Problem\nSpule1_1.png,0,\nSpule1_2.png,,\nSpule1_3.png,2,Kreuzung?\n"
+    kept = make(table).read()
+    assert kept.names == ("Spule1_1.png", "Spule1_3.png")
+    assert "1 rows without a label are left out" in " ".join(kept.notes)
+    assert "1 rows with a doubt in column Problem are kept" in " ".join(kept.notes)
+    assert make(table, doubtful="drop").read().names == ("Spule1_1.png",)
+    (found,) = problems(make(table, unlabelled="error")).values()
+    assert found == ("line 3: Spule1_2.png",)
+
+
+def test_named_label_columns_override_a_class_column(make: Make) -> None:
+    samples = make("image,label,a,b,group\nx.png,ok,0,1,g\n", label_columns=["b"]).read()
+    assert samples.label_names == ("b",)
+    assert samples.classes is None
+
+
+def test_groups_from_names_columns_or_none(make: Make) -> None:
+    table = "image,a\nSpule7_1.png,0\nSpule8_1.png,1\n"
+    assert make(table).read().groups == ("Spule7", "Spule8")
+    assert make(table, group_pattern=None).read().groups == ("Spule7_1.png", "Spule8_1.png")
+
+
+def test_images_that_the_table_does_not_name_are_noted(make: Make, tmp_path: Path) -> None:
+    table = make("image,a,group\nx.png,0,g\n")
+    Image.new("L", (3, 3)).save(tmp_path / "extra.png")
+    assert "1 images in" in " ".join(table.read().notes)
+
+
+def test_images_may_lie_in_a_folder_of_that_name_and_the_table_beside_it(make: Make, tmp_path: Path) -> None:
+    make("image,a,group\nx.png,0,g\n")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "x.png").rename(tmp_path / "images/x.png")
+    for root in (tmp_path, tmp_path / "images"):
+        table = source(root)
+        assert table.decode(table.read(), ImageFormat((4, 4)), tmp_path / "cache").pixels.shape == (1, 1, 4, 4)
+
+
+def test_every_problem_of_table_and_images_is_in_one_list(make: Make, tmp_path: Path) -> None:
+    table = make(
+        "image,a,b,group\n"
+        "x.png,0,1,g\n"
+        "\n"
+        "y.png,2,1,g\n"
+        "x.png,0,1,g\n"
+        ",0,1,g\n"
+        "z.png,,1,\n"
+        "gone.jpg,0,1,g\n"
+        "bad.jpg,0,1,g\n"
+    )
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    found = problems(table)
+    by_word = {kind.split(";")[0].split(" in /")[0]: places for kind, places in found.items()}
+    assert by_word["labels that are not 0 or 1"] == ("line 4: y.png: a is '2'", "line 7: z.png: a is ''")
+    assert by_word["duplicate rows: images that are named more than once"] == ("line 5: x.png",)
+    assert by_word["rows without a file name in column image"] == ("line 6: ",)
+    assert by_word["rows without a group in column group"] == ("line 7: z.png",)
+    assert next(places for kind, places in found.items() if "not in" in kind) == ("gone.jpg",)
+    assert next(places for kind, places in found.items() if "unreadable" in kind)[0].startswith("bad.jpg")
+    assert len(found) == 6
+
+
+def test_a_class_that_is_not_known(make: Make) -> None:
+    ((kind, places),) = problems(make("Image,Error_Multi\nSpule1_1.png,8\nSpule1_2.png,0\n")).items()
+    assert "not a known class" in kind
+    assert places == ("line 2: Spule1_1.png: 8",)
+
+
+def test_names_without_a_coil(make: Make) -> None:
+    ((kind, places),) = problems(make("image,a\nphoto.png,1\nSpule1_1.png,0\n")).items()
+    assert "group_pattern" in kind
+    assert places == ("line 2: photo.png",)
+
+
+@pytest.mark.parametrize("setting", ["image_column", "class_column", "group_column", "doubt_column"])
+def test_a_column_that_is_not_there(make: Make, setting: str) -> None:
+    ((kind, places),) = problems(make("image,a,group\nx.png,1,g\n", **{setting: "typo"})).items()
+    assert "it has image, a, group" in kind
+    assert places == (f"data.source.{setting}=typo",)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", "is empty"),
+        ("image,a,group\n", "has no rows"),
+        ("image,a\nx.png,1,2,3\n", "cannot be read as CSV"),
+        ("image,a\nx.png,1,2\ny.png,0,2\n", "cannot be read as CSV"),
+        ("image,group\nx.png,g\n", "neither a class column nor"),
+        ("name,a\nx.png,1\n", "image_column: none of Image, image, file, filename"),
+        ("image,label,group\nx.png,,g\n", "no row"),
+    ],
+)
+def test_tables_that_cannot_be_used(make: Make, table: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        make(table).read()
+
+
+def test_a_table_in_another_encoding_or_of_another_separator(make: Make, tmp_path: Path) -> None:
+    table = make("image;a;group\nx.png;1;g\n", separator=";")
+    assert table.read().label_names == ("a",)
+    (tmp_path / "labels.csv").write_bytes("image,Lücke\n".encode("latin-1"))
+    with pytest.raises(DataError, match="UTF-8"):
+        source(tmp_path).read()
+
+
+def test_folders_and_tables_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"set data\.root"):
+        source(tmp_path / "nowhere").read()
+    with pytest.raises(DataError, match=r"set data\.labels"):
+        source(tmp_path).read()
+
+
+def test_settings_that_are_no_choice(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="keep or drop"):
+        source(tmp_path, doubtful="maybe")
+    (tmp_path / "labels.csv").write_text("image,a\nx.png,1\n")
+    with pytest.raises(UserError, match="no group"):
+        source(tmp_path, group_pattern="Spule").read()
+
+
+COUNTS = {0: 19304, 1: 640, 2: 4128, 3: 736, 4: 6018, 5: 811, 6: 668, 7: 5737}
+UNLABELLED = 92
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
+def test_the_real_tables_work_as_they_are(shared: Path, tmp_path: Path, kind: str) -> None:
+    file = shared / f"reference/coil/40_coils_{kind}.csv"
+    samples = source(tmp_path, file).read()
+    assert len(set(samples.groups)) == 40
+    assert samples.class_names == COIL_CLASSES
+    assert samples.label_names == ("double_winding", "gap", "crossover")
+    assert samples.classes is not None
+    assert samples.class_labels is not None
+    assert (samples.class_labels[samples.classes] == samples.labels).all()
+    missing = UNLABELLED if kind == "multiclass" else 0
+    expected = [COUNTS[0] - missing, *(COUNTS[code] for code in range(1, 8))]
+    assert np.bincount(samples.classes).tolist() == expected
+    assert any("92 rows without a label" in note for note in samples.notes) == bool(missing)
+
+
+def test_the_real_tables_agree(shared: Path, tmp_path: Path) -> None:
+    def classes(kind: str) -> pd.Series:
+        samples = source(tmp_path, shared / f"reference/coil/40_coils_{kind}.csv").read()
+        return pd.Series(samples.classes, index=list(samples.names))
+
+    coded = classes("multiclass")
+    assert (classes("multilabel")[coded.index] == coded).all()
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
+def test_a_part_of_a_real_table_with_images(shared: Path, tmp_path: Path, kind: str) -> None:
+    table = pd.read_csv(shared / f"reference/coil/40_coils_{kind}.csv")[:6]
+    table.to_csv(tmp_path / "part.csv", index=False)
+    for seed, name in enumerate(table["Image"]):
+        pixels = np.random.default_rng(seed).integers(0, 256, (486, 745), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name)
+    reader = source(tmp_path, tmp_path / "part.csv")
+    samples = reader.read()
+    assert reader.decode(samples, ImageFormat((48, 36)), tmp_path / "cache").pixels.shape == (6, 1, 48, 36)
+
+
+def read_shared(shared: Path, name: str) -> Samples:
+    return source(shared / "data" / name).read()
+
+
+def test_magnetic_tile(shared: Path) -> None:
+    samples = read_shared(shared, "magnetic_tile")
+    assert samples.class_names == ("blowhole", "break", "crack", "fray", "free", "uneven")
+    assert samples.good_class == 4
+    assert len(samples) == 1344
+
+
+def test_deep_pcb(shared: Path) -> None:
+    samples = read_shared(shared, "deep_pcb")
+    assert samples.label_names == ("open", "short", "mousebite", "spur", "copper", "pinhole")
+    assert len(samples) == 2000
+    assert len(set(samples.groups)) == 11
