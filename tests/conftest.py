@@ -34,7 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def composed() -> Iterator[Callable[..., DictConfig]]:
     """Return the settings that ``python -m coilal.train`` would see with these overrides."""
     GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=conf_folder(), version_base=None):
+    with initialize_config_dir(config_dir=conf_folder()):
         yield lambda *overrides: compose("train", overrides=list(overrides))
 
 

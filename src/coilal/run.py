@@ -44,6 +44,7 @@ def run(cfg: DictConfig) -> float:
     if is_done(folder, config, cfg.force):
         log.info("%s is finished; skipped (force=true does it again)", folder)
         return objective(folder)
+    weights_files.ensure_reachable(cfg.model.weights, cfg.model.hub, cfg.model.name)  # before slow imports
     plan = Plan.of(cfg)
     weights = weights_files.resolve(cfg.model.weights, cfg.model.hub, cfg.model.name)
     from coilal.prepare import describe, prepare

@@ -43,7 +43,7 @@ def test_killed_anywhere_it_ends_as_an_undisturbed_run(
     small: Callable[..., DictConfig], tmp_path: Path, kind: str
 ) -> None:
     def settings(study: str) -> tuple[str, Path]:
-        cfg = small(f"study={study}", "strategy=margin", "trainer.max_epochs=2")
+        cfg = small(f"study={study}", "strategy=margin", "trainer.max_epochs=2", "budget.cycles=1")
         return OmegaConf.to_yaml(cfg, resolve=True), run_folder(cfg)
 
     reference, whole = settings("whole")

@@ -153,14 +153,13 @@ def test_bad_data_writes_nothing(small: Small, tmp_path: Path) -> None:
 
 
 def test_the_run_ends_cleanly_when_the_pool_is_empty(small: Small) -> None:
-    cfg = small("budget.labelled=[50,100,119]")
-    pool = read_status_pool(cfg)
+    pool = pool_size(small())
     cfg = small(f"budget.labelled=[50,100,{pool}]")
     run(cfg)
     assert read_cycles(run_folder(cfg))["labelled"].tolist() == [50, 100, pool]
 
 
-def read_status_pool(cfg: DictConfig) -> int:
+def pool_size(cfg: DictConfig) -> int:
     from coilal.instantiate import instantiate
     from coilal.prepare import prepare
 
@@ -182,7 +181,7 @@ def test_trained_backbones(small: Small, trainable: str) -> None:
 
 
 def test_diverged_training_names_cycle_and_image(small: Small) -> None:
-    cfg = small("model.optimizer.lr_head=1e38")
+    cfg = small("model.optimizer.lr_head=1e36")
     with pytest.raises(UserError, match=r"cycle 0: .*Spule\d+_Image\d+"):
         run(cfg)
     status = json.loads((run_folder(cfg) / "status.json").read_text())

@@ -13,6 +13,7 @@ from pathlib import Path
 from coilal.types import UserError
 
 HUB_TIMEOUT_S = 6.0
+WANTED = ["*.safetensors", "config.json", "preprocessor_config.json"]
 PACKAGED = Path(__file__).parent / "weights"
 
 
@@ -45,6 +46,16 @@ def resolve(weights: str | None, hub: str | None, model: str) -> Path | None:
     return path
 
 
+def ensure_reachable(weights: str | None, hub: str | None, model: str) -> None:
+    """Refuse weights that would have to come from a hub that does not answer; downloads nothing.
+
+    Raises:
+        UserError: says how to get the weights and pass them.
+    """
+    if weights == "hub" and _cached(_repository(hub, model)) is None:
+        _reach(_repository(hub, model), model)
+
+
 def fingerprint(path: Path | None) -> str:
     """Return a hex digest of the weights' content; ``random`` without weights."""
     if path is None:
@@ -58,20 +69,31 @@ def fingerprint(path: Path | None) -> str:
 
 
 def _from_hub(hub: str | None, model: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    repository = _repository(hub, model)
+    cached = _cached(repository)
+    if cached is not None:
+        return cached
+    _reach(repository, model)
+    return Path(snapshot_download(repository, allow_patterns=WANTED))
+
+
+def _repository(hub: str | None, model: str) -> str:
     if not hub:
         raise UserError(f"model={model} names no hub repository (model.hub); pass weights with model.weights=…")
+    return hub
+
+
+def _cached(repository: str) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    wanted = ["*.safetensors", "config.json", "preprocessor_config.json"]
     try:
-        local = Path(snapshot_download(hub, allow_patterns=wanted, local_files_only=True))
-        if any(local.glob("*.safetensors")):
-            return local
+        local = Path(snapshot_download(repository, allow_patterns=WANTED, local_files_only=True))
     except LocalEntryNotFoundError:
-        pass
-    _reach(hub, model)
-    return Path(snapshot_download(hub, allow_patterns=wanted))
+        return None
+    return local if any(local.glob("*.safetensors")) else None
 
 
 def _reach(hub: str, model: str) -> None:

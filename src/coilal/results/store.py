@@ -59,7 +59,7 @@ def write_status(folder: Path, status: Mapping[str, Any]) -> None:
 
 def read_cycles(folder: Path) -> pd.DataFrame:
     """Return cycles.csv of a run directory, one row a cycle."""
-    return pd.read_csv(folder / "cycles.csv", float_precision="round_trip")
+    return pd.read_csv(folder / "cycles.csv")
 
 
 def read_queries(folder: Path) -> pd.DataFrame:
@@ -67,7 +67,6 @@ def read_queries(folder: Path) -> pd.DataFrame:
     return pd.read_csv(
         folder / "queries.csv",
         dtype={"image": str, "label": str},
-        float_precision="round_trip",
         keep_default_na=False,
     )
 

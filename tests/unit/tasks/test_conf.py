@@ -18,7 +18,7 @@ CONF = Path(__file__).parents[3] / "conf"
     ],
 )
 def test_each_yaml_builds_its_task(name: str, kind: str, replay: str | None) -> None:
-    with initialize_config_dir(str(CONF), version_base=None):
+    with initialize_config_dir(str(CONF)):
         task = compose(overrides=[f"+task={name}"]).task
     assert (task.name, task.replay) == (name, replay)
     assert instantiate(task.module, _execution_whitelist_="coilal.tasks.*").kind == kind

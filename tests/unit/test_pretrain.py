@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from coilal.models import timm_trunk
+from coilal.models.build import build_backbone
+from coilal.models.weights import resolve
+from coilal.pretrain import FIRST_SEED, MEAN, STD, Recipe, main, pretrain, render, save
+from coilal.types import UserError
+
+MINUTE = Recipe(
+    arguments={"in_chans": 1, "stem_width": 8, "channels": [8, 8, 8, 8]},
+    coils=1,
+    images_per_coil=4,
+    steps=2,
+    batch=2,
+    window=(64, 96),
+)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return render(MINUTE)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(images: np.ndarray) -> None:
+    first, again = pretrain(MINUTE, images).state_dict(), pretrain(MINUTE, images).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    other = pretrain(Recipe(**{**vars(MINUTE), "seed": 1}), images).state_dict()
+    assert not torch.equal(first["conv1.0.weight"], other["conv1.0.weight"])
+
+
+def test_training_moves_the_weights_and_leaves_only_the_network(images: np.ndarray) -> None:
+    net = pretrain(MINUTE, images)
+    longer = pretrain(Recipe(**{**vars(MINUTE), "steps": 3}), images)
+    assert not torch.equal(net.state_dict()["conv1.0.weight"], longer.state_dict()["conv1.0.weight"])
+    assert not net.training
+    assert not any(name.startswith(("place", "presence")) for name in net.state_dict())
+
+
+def test_coils_of_data_sets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="seeds below 1000000 are for data sets"):
+        Recipe(render_seed=FIRST_SEED - 1)
+    assert main(["--out", str(tmp_path / "w.safetensors"), "--render-seed", "0"]) == 2
+    assert "--render-seed=0" in capsys.readouterr().err
+
+
+def test_saved_weights_load_into_the_backbone_and_say_what_they_are(images: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "minute.safetensors"
+    net = pretrain(MINUTE, images)
+    save(net, MINUTE, {"time_s": 1}, path)
+    trunk = timm_trunk.build(MINUTE.architecture, MINUTE.arguments, path)
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(trunk.net.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["coilal"])
+    assert about == json.loads(path.with_suffix(".json").read_text())
+    assert about["render_seed"] >= FIRST_SEED
+
+
+def packaged_recipe() -> tuple[Path, Recipe]:
+    path = resolve("packaged", None, "tiny")
+    assert path is not None
+    about = json.loads(path.with_suffix(".json").read_text())
+    known = {name: about[name] for name in vars(MINUTE)}
+    return path, Recipe(**{**known, "window": tuple(known["window"])})
+
+
+def test_packaged_weights_are_small_and_belong_to_the_recipe_in_the_code() -> None:
+    path, recipe = packaged_recipe()
+    assert path.stat().st_size <= 3_000_000
+    assert recipe == Recipe()
+    assert all(torch.isfinite(value).all() for value in load_file(path).values())
+
+
+def test_packaged_features_tell_an_altered_winding_from_an_untouched_one() -> None:
+    """A dark line drawn between two strands must move the features more than another exposure does."""
+    path, recipe = packaged_recipe()
+    image = render(Recipe(coils=1, images_per_coil=4, render_seed=FIRST_SEED + 1))[:1, None]
+    brighter = np.clip(image * 1.05, 0, 255).astype(np.uint8)
+    gap = image.copy()
+    gap[:, :, 238:242, 120:240] = 20
+
+    def features(pixels: np.ndarray) -> torch.Tensor:
+        backbone = build_backbone(
+            trunk=lambda weights: timm_trunk.build(recipe.architecture, recipe.arguments, weights),
+            weights=path,
+            image_size=(476, 364),
+            pooling="mean_max",
+            trainable="head",
+            normalisation=((MEAN,), (STD,)),
+            seed=0,
+        )
+        with torch.inference_mode():
+            return backbone.prefix(torch.from_numpy(pixels))[0]
+
+    plain = features(image)
+    assert (features(gap) - plain).norm() > 2 * (features(brighter) - plain).norm()
