@@ -1,24 +1,27 @@
 """Pretrain ``model=tiny`` without labels, on renders of other coils than the data set's.
 
 ``python -m coilal.pretrain --out src/coilal/models/weights/tiny.safetensors`` makes the packaged weights; what it
-took is stored in the file (``time_s``) and in tiny.json beside it.
+took is stored in the file (``time_s``) and in tiny.json beside it: a quarter of an hour on two cores.
 
-The pretext is a search for self-made irregularities (``coilal.models.edits``): strands of rendered photographs
-are displaced at known places, and the network learns where, and in which of three ways. Neither labels nor
-fault parameters of the renderer are used; faults that the photographs show of themselves stay unmarked.
-Same seed and same machine, same weights.
+The pretext: of several windings of one coil, seen at the same moment by one camera, which is the one on this
+photograph by another camera? The windings differ only in how the winding went (strands, faults), so that is
+what the features must tell apart, whatever light, camera, vibration and noise (contrastive learning, InfoNCE:
+van den Oord et al. 2018; two views of one scene: Tian et al., ECCV 2020). No label is used: the network is told
+which photographs show the same winding, never what is wrong with it. Same seed and same machine, same weights.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-import platform
+import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +35,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from coilal.data.decode import fit_image
-from coilal.data.renderer import RENDERER_VERSION, photographs, plan
-from coilal.models.edits import KINDS, edit
+from coilal.data.renderer import RENDERER_VERSION, CoilRenderer, Fault, another_history
+from coilal.models.heap import keep_freed_memory
 from coilal.types import ImageFormat, UserError
 
 FIRST_SEED = 1_000_000
@@ -42,11 +45,9 @@ FIRST_SEED = 1_000_000
 MEAN, STD = 0.35, 0.2
 """Normalisation of grey values in [0, 1] that belongs to the weights (conf/model/tiny.yaml)."""
 
-IMAGE = ImageFormat((476, 364))
-
-_JITTER = (40, 20)  # rows and columns by which a window may lie off the middle of the photograph
-_PRESENCE_WEIGHT, _PLACE_WEIGHT = 1.0, 2.0
-_EDITED_CELL_WEIGHT = 3.0  # edited cells are few
+_MOMENTS, _ATTEMPTS = 20, 40  # moments and histories that are tried for a scene
+_JITTER = 8  # pixels by which a photograph is moved
+_PROJECTION = (128, 64)  # widths of the throw-away projection, after SimCLR (Chen et al., ICML 2020)
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,15 @@ class Recipe:
     Attributes:
         architecture: name of the timm architecture.
         arguments: further arguments of ``timm.create_model``.
+        image_size: height and width of the photographs.
         render_seed: seed of the rendered coils, FIRST_SEED or more.
-        coils: number of coils.
-        images_per_coil: photographs of each, a multiple of 4.
-        seed: seed of initial weights, edits and order.
+        scenes: moments (a coil and an image number) that are photographed.
+        windings: ways the winding may have gone, per scene.
+        views: photographs of each winding, by another camera each.
+        seed: seed of initial weights, order and exposure.
         steps: optimiser steps.
-        batch: photographs per step.
-        window: height and width of the part of a photograph that is seen in a step.
+        scenes_per_step: scenes in a step; each gives ``windings`` pairs.
+        temperature: temperature of InfoNCE.
         learning_rate: highest rate of the one-cycle schedule of AdamW.
         weight_decay: weight decay of AdamW.
     """
@@ -76,15 +79,17 @@ class Recipe:
             "output_stride": 16,
         }
     )
+    image_size: tuple[int, int] = (476, 364)
     render_seed: int = FIRST_SEED
-    coils: int = 96
-    images_per_coil: int = 16
+    scenes: int = 192
+    windings: int = 8
+    views: int = 3
     seed: int = 0
-    steps: int = 800
-    batch: int = 32
-    window: tuple[int, int] = (288, 224)
-    learning_rate: float = 4e-3
-    weight_decay: float = 2e-2
+    steps: int = 700
+    scenes_per_step: int = 3
+    temperature: float = 0.15
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
 
     def __post_init__(self) -> None:
         """Refuse coils that could belong to a data set, and empty recipes."""
@@ -93,24 +98,8 @@ class Recipe:
                 f"--render-seed={self.render_seed}: seeds below {FIRST_SEED} are for data sets, whose coils must "
                 "not be seen in pretraining."
             )
-        if min(self.coils, self.steps, self.batch) < 1:
-            raise UserError("--coils, --steps and --batch must be 1 or more.")
-
-
-class _Pretext(nn.Module):
-    """The network with two throw-away heads: where an edit is, and which kinds the picture holds."""
-
-    def __init__(self, net: nn.Module, channels: int) -> None:
-        super().__init__()
-        self.net = net
-        self.place = nn.Conv2d(channels, len(KINDS), 1)
-        self.presence = nn.Linear(2 * channels, len(KINDS))
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of place (B, 3, rows, columns) and presence (B, 3) for images (B, 1, H, W)."""
-        features: Tensor = self.net.forward_features(images)  # type: ignore[operator]
-        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
-        return self.place(features), self.presence(pooled)
+        if self.steps < 1 or not 1 <= self.scenes_per_step <= self.scenes:
+            raise UserError("--steps and --scenes must be 1 or more, --scenes at least the scenes of a step.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,16 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     try:
         recipe = Recipe(
-            render_seed=options.render_seed,
-            coils=options.coils,
-            images_per_coil=options.images_per_coil,
-            seed=options.seed,
-            steps=options.steps,
-            batch=options.batch,
+            render_seed=options.render_seed, scenes=options.scenes, seed=options.seed, steps=options.steps
         )
         torch.set_num_threads(options.threads)
-        _keep_freed_memory()
-        start, cpu = time.perf_counter(), time.process_time()
+        keep_freed_memory()
+        start = time.perf_counter()
         net = pretrain(recipe, render(recipe))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -136,7 +120,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made = {
         "command": " ".join(["python -m coilal.pretrain", *given]),
         "time_s": round(time.perf_counter() - start),
-        "cpu_time_s": round(time.process_time() - cpu),
         "threads": options.threads,
     }
     save(net, recipe, made, options.out)
@@ -149,98 +132,114 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m coilal.pretrain", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="file to write, ending in .safetensors")
     parser.add_argument("--render-seed", type=int, default=recipe.render_seed, help=f"{FIRST_SEED} or more")
-    parser.add_argument("--coils", type=int, default=recipe.coils)
-    parser.add_argument("--images-per-coil", type=int, default=recipe.images_per_coil, help="a multiple of 4")
-    parser.add_argument("--seed", type=int, default=recipe.seed, help="initial weights, edits and order")
+    parser.add_argument("--scenes", type=int, default=recipe.scenes, help="moments that are photographed")
+    parser.add_argument("--seed", type=int, default=recipe.seed, help="initial weights, order, exposure")
     parser.add_argument("--steps", type=int, default=recipe.steps)
-    parser.add_argument("--batch", type=int, default=recipe.batch)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     return parser
 
 
-def _keep_freed_memory() -> None:
-    """Make glibc reuse large freed blocks: returning and faulting in every activation doubles the time."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-4, 0)  # M_MMAP_MAX: no block gets a mapping of its own
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: keep the top of the heap
-
-
 def render(recipe: Recipe) -> NDArray[np.uint8]:
-    """Return photographs of the recipe's coils, uint8 (N, H, W)."""
-    pictures = plan(recipe.coils, recipe.images_per_coil, recipe.render_seed)
-    images = np.empty((len(pictures), *IMAGE.size), np.uint8)
-    for row, photo in enumerate(photographs(pictures, range(len(pictures)))):
-        images[row] = fit_image(Image.fromarray(photo), IMAGE).reshape(IMAGE.size)
-    return images
+    """Return the photographs, uint8 (scenes, windings, views, H, W)."""
+    work = partial(_scene, recipe)
+    if recipe.scenes < 8:
+        return np.stack([work(scene) for scene in range(recipe.scenes)])
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        return np.stack(list(pool.map(work, range(recipe.scenes))))
 
 
-def pretrain(recipe: Recipe, images: NDArray[np.uint8]) -> nn.Module:
-    """Return the pretrained network, without the heads of the pretext.
+def _scene(recipe: Recipe, scene: int) -> NDArray[np.uint8]:
+    """Return different windings of one coil at one moment, uint8 (windings, views, H, W)."""
+    rng = np.random.default_rng([recipe.render_seed, scene])
+    coil = 1 + scene % 999
+    renderer = CoilRenderer(recipe.render_seed, coil, rigs_kept=recipe.views + 1)
+    for number in rng.integers(60, 961, _MOMENTS):  # early moments may show too few different windings
+        histories = _different(recipe, renderer, coil, int(number), rng)
+        if len(histories) == recipe.windings:
+            break
+    else:
+        raise UserError(f"coil {coil} shows fewer than {recipe.windings} different windings; take another seed.")
+    photographs = [
+        fit_image(Image.fromarray(renderer.render(int(number), faults, view)), ImageFormat(recipe.image_size))
+        for faults in histories
+        for view in range(1, 1 + recipe.views)
+    ]
+    return np.concatenate(photographs).reshape(recipe.windings, recipe.views, *recipe.image_size)
+
+
+def _different(
+    recipe: Recipe, renderer: CoilRenderer, coil: int, number: int, rng: np.random.Generator
+) -> list[tuple[Fault, ...]]:
+    """Return at most ``windings`` histories of a coil that look different at a moment, the faultless one first."""
+    seen: dict[bytes, tuple[Fault, ...]] = {renderer.render(number).tobytes(): ()}
+    for attempt in rng.permutation(_ATTEMPTS):
+        if len(seen) == recipe.windings:
+            break
+        faults = another_history(recipe.render_seed, coil, int(attempt))
+        seen.setdefault(renderer.render(number, faults).tobytes(), faults)
+    return list(seen.values())
+
+
+def pretrain(recipe: Recipe, photographs: NDArray[np.uint8]) -> nn.Module:
+    """Return the pretrained network, without the projection of the pretext.
 
     Args:
         recipe: how to train.
-        images: photographs without labels, uint8 (N, H, W).
+        photographs: uint8 (scenes, windings, views, H, W).
     """
     torch.manual_seed(recipe.seed)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    order = np.random.default_rng(recipe.seed)
-    net: nn.Module = timm.create_model(recipe.architecture, num_classes=0, **recipe.arguments)
-    pretext = _Pretext(net, int(net.num_features)).to(memory_format=torch.channels_last)  # type: ignore[arg-type]
-    pretext.train()
-    optimizer = torch.optim.AdamW(pretext.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
-    )
-    cells = _cells(net, recipe.window)
+    rng = np.random.default_rng(recipe.seed)
+    net: Any = timm.create_model(recipe.architecture, num_classes=0, **recipe.arguments)
+    net = net.to(memory_format=torch.channels_last).train()
+    projection = _projection(2 * int(net.num_features))
+    parameters = [*net.parameters(), *projection.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, recipe.steps, pct_start=0.15)
+    found: list[float] = []
     for step in range(recipe.steps):
-        edited = edit(_windows(images, recipe, order), cells, generator)
-        present = (edited.where.amax((2, 3)) > 0.5).float()
-        place, presence = pretext(_photographed(edited.images, generator))
-        place_loss = functional.binary_cross_entropy_with_logits(
-            place, edited.where, pos_weight=torch.tensor(_EDITED_CELL_WEIGHT)
-        )
-        presence_loss = functional.binary_cross_entropy_with_logits(presence, present)
+        features = net.forward_features(_exposed(_pairs(photographs, recipe.scenes_per_step, rng)))
+        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
+        first, second = functional.normalize(projection(pooled), dim=1).chunk(2)
+        similarity = first @ second.T / recipe.temperature
+        same = torch.arange(len(first))
+        loss = (functional.cross_entropy(similarity, same) + functional.cross_entropy(similarity.T, same)) / 2
         optimizer.zero_grad()
-        (_PLACE_WEIGHT * place_loss + _PRESENCE_WEIGHT * presence_loss).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(pretext.parameters(), 5.0)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
         schedule.step()
+        found.append((similarity.argmax(1) == same).float().mean().item())
         if step % 25 == 0 or step == recipe.steps - 1:
-            print(f"step {step}: place {place_loss.item():.3f}, presence {presence_loss.item():.3f}", flush=True)
-    return net.eval()
+            print(f"step {step}: loss {loss.item():.3f}, found {np.mean(found[-25:]):.2f}", flush=True)
+    trained: nn.Module = net.eval()
+    return trained
 
 
-def _cells(net: nn.Module, window: tuple[int, int]) -> tuple[int, int]:
-    net.eval()
-    with torch.inference_mode():
-        shape = net.forward_features(torch.zeros(1, 1, *window)).shape  # type: ignore[operator]
-    net.train()
-    return int(shape[2]), int(shape[3])
+def _projection(width: int) -> nn.Sequential:
+    hidden, out = _PROJECTION
+    return nn.Sequential(nn.BatchNorm1d(width), nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
 
-def _windows(images: NDArray[np.uint8], recipe: Recipe, order: np.random.Generator) -> Tensor:
-    """Return random windows near the middle of random photographs, float (B, 1, h, w) in [0, 1]."""
-    room = [whole - part for whole, part in zip(images.shape[1:], recipe.window, strict=True)]
-    windows = np.empty((recipe.batch, 1, *recipe.window), np.uint8)
-    for row, image in enumerate(order.integers(0, len(images), recipe.batch)):
-        top, left = (
-            int(np.clip(free // 2 + order.integers(-jitter, jitter + 1), 0, free))
-            for free, jitter in zip(room, _JITTER, strict=True)
-        )
-        windows[row, 0] = images[image, top : top + recipe.window[0], left : left + recipe.window[1]]
-    return torch.from_numpy(windows).float().div_(255)
+def _pairs(photographs: NDArray[np.uint8], scenes: int, rng: np.random.Generator) -> Tensor:
+    """Return all windings of some scenes by one camera each, then by another, float (2B, 1, H, W) in [0, 1]."""
+    chosen = rng.choice(len(photographs), scenes, replace=False)
+    cameras = [rng.permutation(photographs.shape[2])[:2] for _ in chosen]
+    moved = [
+        np.roll(photographs[scene, :, camera[side]], rng.integers(-_JITTER, _JITTER + 1, 2), (1, 2))
+        for side in (0, 1)
+        for scene, camera in zip(chosen, cameras, strict=True)
+    ]
+    return torch.from_numpy(np.concatenate(moved))[:, None].float().div_(255)
 
 
-def _photographed(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Vary gamma, contrast, brightness and noise as light and camera would, and normalise."""
+def _exposed(images: Tensor) -> Tensor:
+    """Vary contrast, brightness and noise of each image, and normalise."""
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.empty(len(images), 1, 1, 1).uniform_(low, high, generator=generator)
+        return torch.empty(len(images), 1, 1, 1).uniform_(low, high)
 
-    images = images.clamp_min(1e-3) ** torch.exp(uniform(-0.2, 0.2))
-    images = images * uniform(0.8, 1.2) + uniform(-0.05, 0.05)
-    images = images + torch.randn(images.shape, generator=generator) * uniform(0, 0.02)
+    images = images * uniform(0.8, 1.25) + uniform(-0.05, 0.05)
+    images = images + torch.randn(images.shape) * 0.01
     return ((images - MEAN) / STD).contiguous(memory_format=torch.channels_last)
 
 
@@ -250,7 +249,6 @@ def save(net: nn.Module, recipe: Recipe, made: dict[str, Any], path: Path) -> No
         **asdict(recipe),
         "renderer_version": RENDERER_VERSION,
         "normalisation": {"mean": [MEAN], "std": [STD]},
-        "image_size": list(IMAGE.size),
         "labels_used": "none",
         **made,
         "libraries": {"torch": torch.__version__, "timm": timm.__version__, "numpy": np.__version__},

@@ -53,6 +53,7 @@ def run(cfg: DictConfig) -> float:
     log.info("run: %s", folder)
     prepared = prepare(cfg, plan.task, plan.budget)
     describe(prepared)
+    _quieten_libraries()
     backbone = _backbone(cfg, weights)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
@@ -150,7 +151,6 @@ def _learn(
     from coilal.results.figures import learning_curve
     from coilal.results.progress import RunProgress
 
-    _quieten_lightning()
     recorder = Recorder(folder, prepared, plan.task.kind)
     trainer = instantiate(
         cfg.trainer,
@@ -225,9 +225,10 @@ def _learn(
         return aulc(cycles["labelled"], cycles[f"val/{plan.task.primary}"])
 
 
-def _quieten_lightning() -> None:
+def _quieten_libraries() -> None:
     """Hide what a user can do nothing about; what the trainer uses is logged by the run itself."""
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # tips, "fit stopped"
+    logging.getLogger("timm").setLevel(logging.WARNING)  # "loading from …"; weights are logged by the run
     warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 

@@ -6,22 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from coilal.data.decode import fit_image
+from coilal.data.renderer import CoilRenderer
 from coilal.models import timm_trunk
 from coilal.models.build import build_backbone
 from coilal.models.weights import resolve
 from coilal.pretrain import FIRST_SEED, MEAN, STD, Recipe, main, pretrain, render, save
-from coilal.types import UserError
+from coilal.types import ImageFormat, UserError
 
 MINUTE = Recipe(
     arguments={"in_chans": 1, "stem_width": 8, "channels": [8, 8, 8, 8]},
-    coils=1,
-    images_per_coil=4,
+    image_size=(119, 91),
+    scenes=2,
+    windings=3,
+    views=2,
     steps=2,
-    batch=2,
-    window=(64, 96),
+    scenes_per_step=2,
 )
 
 
@@ -42,7 +46,21 @@ def test_training_moves_the_weights_and_leaves_only_the_network(images: np.ndarr
     longer = pretrain(Recipe(**{**vars(MINUTE), "steps": 3}), images)
     assert not torch.equal(net.state_dict()["conv1.0.weight"], longer.state_dict()["conv1.0.weight"])
     assert not net.training
-    assert not any(name.startswith(("place", "presence")) for name in net.state_dict())
+
+
+def test_windings_of_a_scene_differ_and_views_of_a_winding_share_what_differs(images: np.ndarray) -> None:
+    assert images.shape == (2, 3, 2, 119, 91)
+    assert images.dtype == np.uint8
+    for scene in images.astype(float):
+        for view in (0, 1):
+            assert len({winding[view].tobytes() for winding in scene}) == 3
+        assert not np.array_equal(scene[0, 0], scene[0, 1])
+
+
+def test_photographs_do_not_depend_on_how_many_are_made(images: np.ndarray) -> None:
+    np.testing.assert_array_equal(
+        render(Recipe(**{**vars(MINUTE), "scenes": 1, "scenes_per_step": 1}))[0], images[0]
+    )
 
 
 def test_coils_of_data_sets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +88,7 @@ def packaged_recipe() -> tuple[Path, Recipe]:
     assert path is not None
     about = json.loads(path.with_suffix(".json").read_text())
     known = {name: about[name] for name in vars(MINUTE)}
-    return path, Recipe(**{**known, "window": tuple(known["window"])})
+    return path, Recipe(**{**known, "image_size": tuple(known["image_size"])})
 
 
 def test_packaged_weights_are_small_and_belong_to_the_recipe_in_the_code() -> None:
@@ -83,7 +101,8 @@ def test_packaged_weights_are_small_and_belong_to_the_recipe_in_the_code() -> No
 def test_packaged_features_tell_an_altered_winding_from_an_untouched_one() -> None:
     """A dark line drawn between two strands must move the features more than another exposure does."""
     path, recipe = packaged_recipe()
-    image = render(Recipe(coils=1, images_per_coil=4, render_seed=FIRST_SEED + 1))[:1, None]
+    image = CoilRenderer(FIRST_SEED + 1, 1).render(500)
+    image = fit_image(Image.fromarray(image), ImageFormat((476, 364)))[None]
     brighter = np.clip(image * 1.05, 0, 255).astype(np.uint8)
     gap = image.copy()
     gap[:, :, 238:242, 120:240] = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coilal.data.renderer.faults import KINDS, Fault, events_of, labels_of, place
 from coilal.data.renderer.picture import RENDERER_VERSION, CoilRenderer, View, photographs
-from coilal.data.renderer.plan import COMBINATIONS, RenderPlan, codes_of, plan, plan_for
+from coilal.data.renderer.plan import COMBINATIONS, RenderPlan, another_history, codes_of, plan, plan_for
 from coilal.data.renderer.scene import HEIGHT, IMAGES, WIDTH, Winding
 from coilal.data.renderer.winding import Strands, strands_at
 
@@ -21,6 +21,7 @@ __all__ = [
     "Strands",
     "View",
     "Winding",
+    "another_history",
     "codes_of",
     "events_of",
     "labels_of",

@@ -19,7 +19,7 @@ from coilal.data.renderer.scene import HEIGHT, IMAGES, WIDTH, Camera, Winding, t
 from coilal.data.renderer.winding import Strands, strands_at
 from coilal.types import UserError
 
-RENDERER_VERSION = "3"
+RENDERER_VERSION = "4"
 """Changes with every change of a pixel or a label: part of the key of the image cache."""
 
 _NOISE_SIZE = 1024

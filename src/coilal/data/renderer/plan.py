@@ -140,6 +140,11 @@ class _Candidate:
     counts: NDArray[np.int64]
 
 
+def another_history(seed: int, coil: int, attempt: int) -> tuple[Fault, ...]:
+    """Return how the winding of a coil might have gone wrong: one of many histories of the same coil."""
+    return _draw_candidate(seed, coil, attempt, picked_numbers(4)).faults
+
+
 def _histories(coils: int, numbers: NDArray[np.int64], seed: int) -> list[tuple[Fault, ...]]:
     """Return the fault history of each coil, chosen so that the whole set comes near the real proportions."""
     order = np.argsort(Draws("faultless", seed).many(0, 1, coils), kind="stable")

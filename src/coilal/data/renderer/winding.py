@@ -167,7 +167,7 @@ def _work_in_double(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
     sheet.course[strand] -= rise / 2
     sheet.thickness[strand] = draws.between(1.12, 1.25)
     sheet.shine[strand] *= draws.between(1.1, 1.35)
-    sheet.bulge[strand] = draws.between(0.55, 0.95)
+    sheet.bulge[strand] = draws.between(0.75, 1.1)
     sheet.on_top.append(strand)
     upper = sheet.course[strand] + rise + draws.between(-0.08, 0.08) * np.linspace(-1, 1, NODES)
     sheet.extra.append((strand, upper, draws.between(0.85, 1.1), draws.between(0.7, 1.1)))
@@ -175,7 +175,7 @@ def _work_in_double(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
 
 def _work_in_crossover(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
     """Let the strand change places with its neighbours: a flat X with dark lenses beside it."""
-    strand, crossed = fault.strand, 1 + draws.choose((0.45, 0.42, 0.13))
+    strand, crossed = fault.strand, 1 + draws.choose((0.15, 0.45, 0.4))
     middle, half = draws.between(0.32, 0.68), draws.between(0.26, 0.5)
     x = np.linspace(0, 1, NODES)
     q = np.clip((x - middle + half) / (2 * half), 0, 1)
@@ -189,7 +189,7 @@ def _work_in_crossover(sheet: _Sheet, fault: Fault, draws: Draws) -> None:
         sheet.course[other] -= q
     distance = np.arange(len(sheet.course)) - (first + crossed / 2)
     away = np.maximum(np.abs(distance) - crossed / 2, 0)
-    push = np.sign(distance) * _falloff(away, 2.5) * draws.between(0.08, 0.26)
+    push = np.sign(distance) * _falloff(away, 2.5) * draws.between(0.2, 0.4)
     sheet.course += push[:, None] * lens
     sheet.course[first] = own
     sheet.thickness[first] = draws.between(1.1, 1.2)
