@@ -1,7 +1,8 @@
 """Pretrain ``model=tiny`` without labels, on renders of other coils than the data set's.
 
 ``python -m coilal.pretrain --out src/coilal/models/weights/tiny.safetensors`` makes the packaged weights; what it
-took is stored in the file (``time_s``) and in tiny.json beside it: a quarter of an hour on two cores.
+took is stored in the file (``time_s``) and in tiny.json beside it: about half an hour on two cores. The file is
+written after each round; the same command goes on after the last one.
 
 The pretext: of several windings of one coil, seen at the same moment by one camera, which is the one on this
 photograph by another camera? The windings differ only in how the winding went (strands, faults), so that is
@@ -30,7 +31,7 @@ import timm
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -63,7 +64,8 @@ class Recipe:
         windings: ways the winding may have gone, per scene.
         views: photographs of each winding, by another camera each.
         seed: seed of initial weights, order and exposure.
-        steps: optimiser steps.
+        rounds: rounds of training, each with a one-cycle schedule of its own.
+        steps: optimiser steps of a round.
         scenes_per_step: scenes in a step; each gives ``windings`` pairs.
         temperature: temperature of InfoNCE.
         learning_rate: highest rate of the one-cycle schedule of AdamW.
@@ -85,6 +87,7 @@ class Recipe:
     windings: int = 8
     views: int = 3
     seed: int = 0
+    rounds: int = 2
     steps: int = 700
     scenes_per_step: int = 3
     temperature: float = 0.15
@@ -108,22 +111,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     try:
         recipe = Recipe(
-            render_seed=options.render_seed, scenes=options.scenes, seed=options.seed, steps=options.steps
+            render_seed=options.render_seed,
+            scenes=options.scenes,
+            seed=options.seed,
+            rounds=options.rounds,
+            steps=options.steps,
         )
         torch.set_num_threads(options.threads)
         keep_freed_memory()
-        start = time.perf_counter()
-        net = pretrain(recipe, render(recipe))
+        return _rounds(recipe, options.out, " ".join(["python -m coilal.pretrain", *given]))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    made = {
-        "command": " ".join(["python -m coilal.pretrain", *given]),
-        "time_s": round(time.perf_counter() - start),
-        "threads": options.threads,
-    }
-    save(net, recipe, made, options.out)
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB, made in {made['time_s']} s")
+
+
+def _rounds(recipe: Recipe, path: Path, command: str) -> int:
+    """Train the rounds that are left, writing the weights after each."""
+    about = read_about(path)
+    done = about.get("rounds_done", 0) if all(about.get(k) == v for k, v in _plain(recipe).items()) else 0
+    spent = about["time_s"] if done else 0
+    photographs = render(recipe) if done < recipe.rounds else None
+    for number in range(done, recipe.rounds):
+        assert photographs is not None
+        start = time.perf_counter()
+        net = pretrain(recipe, photographs, number, load_file(path) if number else None)
+        spent += round(time.perf_counter() - start)
+        save(net, recipe, {"command": command, "rounds_done": number + 1, "time_s": spent}, path)
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, round {number + 1}, {spent} s in all", flush=True)
     return 0
 
 
@@ -134,7 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--render-seed", type=int, default=recipe.render_seed, help=f"{FIRST_SEED} or more")
     parser.add_argument("--scenes", type=int, default=recipe.scenes, help="moments that are photographed")
     parser.add_argument("--seed", type=int, default=recipe.seed, help="initial weights, order, exposure")
-    parser.add_argument("--steps", type=int, default=recipe.steps)
+    parser.add_argument("--rounds", type=int, default=recipe.rounds)
+    parser.add_argument("--steps", type=int, default=recipe.steps, help="steps of a round")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     return parser
 
@@ -180,16 +195,22 @@ def _different(
     return list(seen.values())
 
 
-def pretrain(recipe: Recipe, photographs: NDArray[np.uint8]) -> nn.Module:
-    """Return the pretrained network, without the projection of the pretext.
+def pretrain(
+    recipe: Recipe, photographs: NDArray[np.uint8], number: int = 0, start: dict[str, Tensor] | None = None
+) -> nn.Module:
+    """Return the network after one round, without the projection of the pretext.
 
     Args:
         recipe: how to train.
         photographs: uint8 (scenes, windings, views, H, W).
+        number: number of the round, from 0.
+        start: weights that the round before has left, None for the first.
     """
-    torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
+    torch.manual_seed(recipe.seed + number)
+    rng = np.random.default_rng(recipe.seed + number)
     net: Any = timm.create_model(recipe.architecture, num_classes=0, **recipe.arguments)
+    if start is not None:
+        net.load_state_dict(start)
     net = net.to(memory_format=torch.channels_last).train()
     projection = _projection(2 * int(net.num_features))
     parameters = [*net.parameters(), *projection.parameters()]
@@ -243,13 +264,26 @@ def _exposed(images: Tensor) -> Tensor:
     return ((images - MEAN) / STD).contiguous(memory_format=torch.channels_last)
 
 
+def read_about(path: Path) -> dict[str, Any]:
+    """Return what the json beside a weights file says of it, {} where there is none."""
+    beside = path.with_suffix(".json")
+    about: dict[str, Any] = json.loads(beside.read_text()) if beside.exists() and path.exists() else {}
+    return about
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return values
+
+
 def save(net: nn.Module, recipe: Recipe, made: dict[str, Any], path: Path) -> None:
     """Write the weights as float16 safetensors, and what they are both into the file and beside it as json."""
     about = {
-        **asdict(recipe),
+        **_plain(recipe),
         "renderer_version": RENDERER_VERSION,
         "normalisation": {"mean": [MEAN], "std": [STD]},
         "labels_used": "none",
+        "threads": torch.get_num_threads(),
         **made,
         "libraries": {"torch": torch.__version__, "timm": timm.__version__, "numpy": np.__version__},
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,28 @@ def test_saved_weights_load_into_the_backbone_and_say_what_they_are(images: np.n
         about = json.loads(file.metadata()["coilal"])
     assert about == json.loads(path.with_suffix(".json").read_text())
     assert about["render_seed"] >= FIRST_SEED
+
+
+def test_a_second_call_goes_on_after_the_last_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coilal.pretrain.Recipe", lambda **given: Recipe(**{**vars(MINUTE), **given, "scenes": 2}))
+    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    assert main(["--out", str(one), "--rounds", "2", "--steps", "1", "--threads", "1"]) == 0
+    monkeypatch.setattr("coilal.pretrain.pretrain", _stops_in_round(1))
+    with pytest.raises(KeyboardInterrupt):
+        main(["--out", str(two), "--rounds", "2", "--steps", "1", "--threads", "1"])
+    monkeypatch.setattr("coilal.pretrain.pretrain", pretrain)
+    assert main(["--out", str(two), "--rounds", "2", "--steps", "1", "--threads", "1"]) == 0
+    there, here = load_file(one), load_file(two)
+    assert all(torch.equal(there[name], here[name]) for name in there)
+
+
+def _stops_in_round(last: int) -> Callable[..., torch.nn.Module]:
+    def stopping(recipe: Recipe, photographs: np.ndarray, number: int, start: object) -> torch.nn.Module:
+        if number == last:
+            raise KeyboardInterrupt
+        return pretrain(recipe, photographs, number, start)
+
+    return stopping
 
 
 def packaged_recipe() -> tuple[Path, Recipe]:
