@@ -141,7 +141,7 @@ def test_packaged_features_tell_an_altered_winding_from_an_untouched_one() -> No
             seed=0,
         )
         with torch.inference_mode():
-            return backbone.prefix(torch.from_numpy(pixels))[0]
+            return backbone.prefix(torch.from_numpy(pixels.copy()))[0]
 
     plain = features(image)
     assert (features(gap) - plain).norm() > 2 * (features(brighter) - plain).norm()
