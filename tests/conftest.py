@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from coilal.cli import conf_folder
+from coilal.shared import forget
 
 SMALL = [
     "data.source.coils=12",
@@ -22,6 +23,12 @@ SMALL = [
     "trainer.max_epochs=3",
     "trainer.accelerator=cpu",
 ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_shared() -> None:
+    """Let no test see the backbone or the open cache of another."""
+    forget()
 
 
 @pytest.fixture(scope="session")

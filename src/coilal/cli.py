@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from coilal.types import UserError
+from coilal.types import CellsFailed, UserError
 
 
 def conf_folder() -> str:
@@ -19,7 +19,7 @@ def conf_folder() -> str:
     return str(packed if packed.is_dir() else package.parents[1] / "conf")
 
 
-def run_main(main: Callable[[], None]) -> None:
+def run_main(main: Callable[[], None], config_name: str = "train") -> None:
     """Call a Hydra main function; show errors that the user can mend without a traceback.
 
     Exit codes: 0 done, 2 wrong input or settings, 1 (with a traceback) anything else.
@@ -31,26 +31,39 @@ def run_main(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         _fail(str(error))
+    except CellsFailed as error:
+        _fail(str(error), error.code)
     except HydraException as error:
-        cause = _user_error(error)
+        cause = user_error(error)
         if cause is None and os.environ.get("COILAL_TRACEBACK"):
             raise
-        _fail(str(cause) if cause else explain(str(error), sys.argv[1:]))
+        _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
 
 
-def explain(message: str, arguments: list[str]) -> str:
-    """Add the nearest right setting to Hydra's message about a key that does not exist."""
+def explain(message: str, arguments: list[str], config_name: str = "train") -> str:
+    """Add the nearest right setting or choice to Hydra's message about one that does not exist."""
     found = re.search(r"Could not override '([^']+)'", message)
     if not found:
-        return message
+        return message + _nearest_choice(message)
     key = found.group(1)
-    near = difflib.get_close_matches(key, _keys(arguments), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(key, _keys(arguments, config_name), n=3, cutoff=0.6)
     if not near:
         return message
     return f"There is no setting '{key}'. Did you mean {' or '.join(near)}?"
 
 
-def _keys(arguments: list[str]) -> list[str]:
+def _nearest_choice(message: str) -> str:
+    """Return the hint to Hydra's message about a choice that its group does not have, or nothing."""
+    found = re.search(r"Could not find '(.+)/([^'/]+)'", message)
+    if not found:
+        return ""
+    group, choice = found.groups()
+    choices = [path.stem for path in (Path(conf_folder()) / group).glob("*.yaml")]
+    near = difflib.get_close_matches(choice, choices, n=3, cutoff=0.6)
+    return f"\nDid you mean {' or '.join(f'{group}={name}' for name in near)}?" if near else ""
+
+
+def _keys(arguments: list[str], config_name: str) -> list[str]:
     """Return all dotted keys of the configuration with the group choices among the arguments."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -61,7 +74,7 @@ def _keys(arguments: list[str]) -> list[str]:
     choices = [a.split(",")[0] for a in arguments if a.split("=")[0] in groups and "=" in a]
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=folder):
-        config = compose("train", overrides=choices)
+        config = compose(config_name, overrides=choices)
 
     def walk(node: DictConfig, prefix: str) -> list[str]:
         keys: list[str] = []
@@ -75,7 +88,7 @@ def _keys(arguments: list[str]) -> list[str]:
     return walk(config, "")
 
 
-def _user_error(error: BaseException) -> UserError | None:
+def user_error(error: BaseException) -> UserError | None:
     """Return the UserError that Hydra wrapped while building an object, if that is what happened."""
     cause: BaseException | None = error
     while cause is not None:
@@ -85,6 +98,6 @@ def _user_error(error: BaseException) -> UserError | None:
     return None
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 2) -> None:
     print(f"error: {message}", file=sys.stderr, flush=True)
-    sys.exit(2)
+    sys.exit(code)

@@ -1,61 +1,42 @@
-"""The query-retrain loop: what happens between two fits, and the Lightning loop that repeats the fits.
+"""The query-retrain loop: Lightning's fit loop, repeated, and its epoch loop without what nobody asked for.
 
-``ActiveLearning`` holds everything that is not Lightning: which images are labelled, what is evaluated
-and asked after a fit, what is recorded. ``QueryRetrainLoop`` is the only place that touches Lightning's
-protected loop API (see tests/unit/test_loop.py for the list of what is touched).
+This file is the only place that touches Lightning's protected loop API (see tests/unit/test_loop.py for the
+list of what is touched).
 """
 
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning.loops.fit_loop import _FitLoop
-from torch import Tensor, nn
+from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
+from pytorch_lightning.plugins.precision import MixedPrecision, Precision
+from pytorch_lightning.profilers import PassThroughProfiler
+from pytorch_lightning.strategies import SingleDeviceStrategy
+from pytorch_lightning.utilities.model_helpers import is_overridden
 
-from coilal.pool import Pool
-from coilal.types import ImageArray, IntArray, Kind, PoolOutputs, Selection, UserError
+from coilal.batches import Batches
+from coilal.learning import ActiveLearning
 
-Row = dict[str, float]
+log = logging.getLogger(__name__)
 
-
-class Batches:
-    """Shuffled mini-batches of the labelled images, without loader processes.
-
-    Each epoch has an order of its own that depends only on the seed and the number of the epoch, so an
-    interrupted run that repeats a cycle sees the same batches.
-
-    Args:
-        boundary: outputs of the frozen prefix, row i for id i.
-        ids: int64 (n,), the labelled images.
-        values: their labels, int64 (n,) or (n, L).
-        size: images per batch; the last batch of an epoch may be smaller.
-        seed: seed of the shuffling.
-    """
-
-    def __init__(
-        self, boundary: ImageArray, ids: IntArray, values: NDArray[np.int64], size: int, seed: int
-    ) -> None:
-        self.boundary, self.ids, self.size = boundary, ids, size
-        self.values = torch.from_numpy(values)
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __len__(self) -> int:
-        return -(-len(self.ids) // self.size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(self.ids), generator=self.generator)
-        for first in range(0, len(order), self.size):
-            rows = order[first : first + self.size]
-            yield torch.from_numpy(self.boundary[self.ids[rows.numpy()]]), self.values[rows]
+STEP_HOOKS = (
+    "on_train_batch_start",
+    "on_before_zero_grad",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
+)
+TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+OPTIMIZER_HOOKS = ("backward", "configure_gradient_clipping", "optimizer_step", "optimizer_zero_grad")
 
 
 class LabelledData(pl.LightningDataModule):
@@ -71,167 +52,6 @@ class LabelledData(pl.LightningDataModule):
         return self.learning.batches
 
 
-class RetrainedModule(Protocol):
-    """What the loop needs of the module, besides being an nn.Module."""
-
-    def weigh_classes(self, values: NDArray[np.int64]) -> None:
-        """Set loss weights from the labelled values."""
-        ...
-
-
-class Oracle(Protocol):
-    """Knows the labels and gives them on request."""
-
-    def reveal(self, ids: IntArray) -> NDArray[np.int64]:
-        """Return the labels of the images."""
-        ...
-
-
-class Store(Protocol):
-    """Keeps what a run has finished; a committed cycle survives any kill."""
-
-    @property
-    def finished(self) -> int:
-        """Return the number of finished cycles."""
-        ...
-
-    def record(self, row: Row, logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
-        """Record a finished cycle."""
-        ...
-
-    def queried(self, cycle: int, selection: Selection) -> None:
-        """Note the images that enter the labelled set with ``cycle``; kept with the next commit."""
-        ...
-
-
-class Progress(Protocol):
-    """Tells a person what is going on."""
-
-    def phase(self, name: str) -> None:
-        """Name the phase that begins."""
-        ...
-
-    def cycle_done(self, cycle: int, labelled: int, metrics: Mapping[str, float]) -> None:
-        """Show the result of a cycle."""
-        ...
-
-
-@dataclass
-class ActiveLearning:
-    """One active-learning run, apart from the training itself.
-
-    Attributes:
-        pool: which images are labelled; on resume it holds the batches that are already bought.
-        oracle: gives labels.
-        boundary: outputs of the frozen prefix, row i for id i.
-        kind: multiclass or multilabel.
-        counts: labelled images after each cycle, the starting set first.
-        select: (cycle, pool outputs, batch size) → the images that enter with that cycle.
-        needs_logits: whether ``select`` looks at logits; if not, the pool is not scored.
-        evaluated: the parts that are scored after each fit, by name (``test``, ``val``).
-        evaluate: (part, logits) → metrics.
-        names: image names by id, for error messages.
-        store: keeps what is finished.
-        progress: shows what goes on.
-        seed: training seed.
-        batch_size: images per training batch.
-        inference_batch: images per inference batch.
-        precision: context for inference (autocast).
-    """
-
-    pool: Pool
-    oracle: Oracle
-    boundary: ImageArray
-    kind: Kind
-    counts: tuple[int, ...]
-    select: Callable[[int, PoolOutputs, int], Selection]
-    needs_logits: bool
-    evaluated: Mapping[str, IntArray]
-    evaluate: Callable[[str, Tensor], Row]
-    names: tuple[str, ...]
-    store: Store
-    progress: Progress
-    seed: int
-    batch_size: int
-    inference_batch: int
-    precision: Callable[[], AbstractContextManager[Any]]
-    batches: Batches | None = None
-    _clock: dict[str, float] = field(default_factory=dict)
-
-    def cycles(self) -> Iterator[int]:
-        """Yield the cycles that are still to be run."""
-        yield from range(self.store.finished, len(self.counts))
-
-    def begin(self, cycle: int, module: RetrainedModule) -> None:
-        """Prepare the fit of a cycle: its batches, its loss weights, its random numbers."""
-        self._clock = {}
-        ids = self.pool.labelled
-        values = self.oracle.reveal(ids)
-        seed = cycle_seed(self.seed, cycle)
-        torch.manual_seed(seed)  # dropout
-        self.batches = Batches(self.boundary, ids, values, self.batch_size, seed)
-        module.weigh_classes(values)
-        self.progress.phase("fit")
-
-    def end(self, cycle: int, module: pl.LightningModule, fit_s: float) -> Row:
-        """Evaluate the trained module, choose the next images and record the cycle; return its row."""
-        self._clock["fit_s"] = fit_s
-        labelled = len(self.pool.labelled)
-        logits, metrics = self._evaluate(cycle, module)
-        last = cycle + 1 == len(self.counts)
-        if not last:
-            self._query(cycle, module)
-        row: Row = {"cycle": cycle, "labelled": labelled, **metrics, **self._times()}
-        with self._timed("write"):
-            self.store.record(row, logits, module, last)
-        self.progress.cycle_done(cycle, labelled, metrics)
-        return row
-
-    def _evaluate(self, cycle: int, module: pl.LightningModule) -> tuple[dict[str, Tensor], Row]:
-        metrics: Row = {}
-        logits = {}
-        with self._timed("evaluate"):
-            for part, ids in self.evaluated.items():
-                logits[part] = self._logits(cycle, module, ids)
-                metrics |= {f"{part}/{name}": value for name, value in self.evaluate(part, logits[part]).items()}
-        return logits, metrics
-
-    def _query(self, cycle: int, module: pl.LightningModule) -> None:
-        ids = self.pool.unlabelled
-        scores = None
-        if self.needs_logits:
-            with self._timed("infer"):
-                scores = self._logits(cycle, module, ids).numpy()
-        with self._timed("select"):
-            wanted = self.counts[cycle + 1] - self.counts[cycle]
-            selection = self.select(cycle + 1, PoolOutputs(self.kind, ids, scores), wanted)
-        self.pool.label(selection.ids)
-        self.store.queried(cycle + 1, selection)
-
-    def _logits(self, cycle: int, module: pl.LightningModule, ids: IntArray) -> Tensor:
-        logits = infer(module, self.boundary, ids, self.inference_batch, self.precision)
-        wrong = ~torch.isfinite(logits).flatten(1).all(1)
-        if wrong.any():
-            where = self.names[ids[int(wrong.nonzero()[0])]]
-            raise UserError(
-                f"cycle {cycle}: the model gives NaN or infinite outputs for {int(wrong.sum())} of {len(ids)} "
-                f"images, the first is {where}. Training diverged: lower model.optimizer.lr_head and lr_backbone, "
-                "or use trainer.precision=32-true."
-            )
-        return logits
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        self.progress.phase(phase)
-        start = time.perf_counter()
-        yield
-        self._clock[f"{phase}_s"] = time.perf_counter() - start
-
-    def _times(self) -> Row:
-        phases = ("fit_s", "infer_s", "select_s", "evaluate_s")
-        return {phase: self._clock.get(phase, 0.0) for phase in phases}
-
-
 class QueryRetrainLoop(_FitLoop):
     """Lightning's fit loop, run once per cycle from the same initial weights.
 
@@ -241,7 +61,7 @@ class QueryRetrainLoop(_FitLoop):
     def __init__(self, trainer: pl.Trainer, learning: ActiveLearning) -> None:
         stock = trainer.fit_loop
         super().__init__(trainer, min_epochs=stock.min_epochs, max_epochs=stock.max_epochs)
-        self.epoch_loop = stock.epoch_loop
+        self.epoch_loop = LeanEpochLoop(trainer, stock.epoch_loop.min_steps, stock.epoch_loop.max_steps)
         self.learning = learning
 
     def run(self) -> None:
@@ -255,10 +75,14 @@ class QueryRetrainLoop(_FitLoop):
                 callback.load_state_dict(copy.deepcopy(state))
             self._forget_last_fit()
             self.learning.begin(cycle, module)
-            start = time.perf_counter()
-            module.train()
-            super().run()
-            row = self.learning.end(cycle, module, time.perf_counter() - start)
+            with (
+                self.learning.timed("fit", module.device),
+                threads_for(module, self.learning),
+                no_search_for_gpus(module.device),
+            ):
+                module.train()
+                super().run()
+            row = self.learning.end(cycle, module)
             for logger in self.trainer.loggers:
                 logger.log_metrics(row, step=int(row["labelled"]))
 
@@ -280,34 +104,96 @@ class QueryRetrainLoop(_FitLoop):
         """Do nothing: frozen BatchNorm layers are in eval mode on purpose."""
 
 
-def infer(
-    module: pl.LightningModule,
-    boundary: ImageArray,
-    ids: IntArray,
-    batch_size: int,
-    precision: Callable[[], AbstractContextManager[Any]],
-    forward: Callable[[Tensor], Tensor] | None = None,
-) -> Tensor:
-    """Return the logits (n, C) of the given images, float32 on the CPU; leaves the module's modes as they were.
+class LeanEpochLoop(_TrainingEpochLoop):
+    """Lightning's epoch loop; where nobody listens to single steps, the steps without the listening.
 
-    ``forward`` stands in for the module itself, to look at what one of its parts returns.
-
-    By hand, because ``trainer.predict`` inside ``fit`` would reset the state of the running fit.
+    For a small head Lightning's bookkeeping of a step takes as long as the step. Hooks of the epoch and of
+    the fit are Lightning's own in either case. Whatever ``needs_of_a_step`` finds brings the stock loop back.
     """
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    logits = []
+
+    def run(self, data_fetcher: Any) -> None:
+        """Train for one epoch."""
+        needs = needs_of_a_step(self.trainer)
+        if needs:
+            log.debug("Lightning's own training step is used, for %s", ", ".join(needs))
+            super().run(data_fetcher)
+            return
+        self.reset()
+        self._count(self._train())
+
+    def _train(self) -> int:
+        """Run the steps of an epoch; return how many there were."""
+        trainer: Any = self.trainer
+        (optimizer,) = trainer.optimizers
+        module, precision = trainer.lightning_module, trainer.precision_plugin
+        steps = 0
+        for steps, batch in enumerate(trainer.train_dataloader, start=1):
+            with precision.train_step_context():
+                loss = module.training_step(batch, steps - 1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if trainer.received_sigterm:  # the fit loop raises it, as after any epoch
+                break
+        return steps
+
+    def _count(self, steps: int) -> None:
+        self.batch_progress.increment_by(steps, is_last_batch=True)
+        self.automatic_optimization.optim_progress.optimizer.step.increment_by(steps)
+        self._batches_that_stepped += steps
+
+
+def needs_of_a_step(trainer: Any) -> list[str]:
+    """Name what was asked of a ``pl.Trainer`` that only Lightning's own training step does."""
+    module, plugin = trainer.lightning_module, trainer.precision_plugin
+    plain_precision = type(plugin) is Precision or (type(plugin) is MixedPrecision and plugin.scaler is None)
+    settings = {
+        "accumulate_grad_batches": trainer.accumulate_grad_batches != 1,
+        "gradient_clip_val": bool(trainer.gradient_clip_val),
+        "limit_train_batches": trainer.num_training_batches != len(trainer.train_dataloader),
+        "max_steps": trainer.max_steps != -1,
+        "precision": not plain_precision,
+        "profiler": not isinstance(trainer.profiler, PassThroughProfiler),
+        "strategy": type(trainer.strategy) is not SingleDeviceStrategy,
+        "validation": trainer.enable_validation,
+        "manual optimization": not module.automatic_optimization,
+        "learning-rate schedules": bool(trainer.lr_scheduler_configs),
+    }
+    listeners: list[tuple[Any, tuple[str, ...]]] = [
+        *((callback, STEP_HOOKS) for callback in trainer.callbacks),
+        (module, STEP_HOOKS + TRANSFER_HOOKS + OPTIMIZER_HOOKS),
+        (trainer.datamodule, TRANSFER_HOOKS),
+    ]
+    return [name for name, wanted in settings.items() if wanted] + [
+        f"{type(listener).__name__}.{hook}"
+        for listener, hooks in listeners
+        for hook in hooks
+        if is_overridden(hook, listener)
+    ]
+
+
+@contextmanager
+def threads_for(module: pl.LightningModule, learning: ActiveLearning) -> Iterator[None]:
+    """Train a head alone on one thread: its matrices are too small to share, with two it takes longer."""
+    before = torch.get_num_threads()
+    if module.device.type == "cpu" and len(learning.boundary.shape) == 2:
+        torch.set_num_threads(1)
     try:
-        with torch.inference_mode(), precision():
-            for first in range(0, len(ids), batch_size):
-                rows = torch.from_numpy(boundary[ids[first : first + batch_size]])
-                logits.append((forward or module)(rows.to(module.device)).float())
-            return torch.cat(logits).cpu() if logits else torch.empty(0, 1)
+        yield
     finally:
-        for part, training in modes:
-            part.training = training
+        torch.set_num_threads(before)
 
 
-def cycle_seed(seed: int, cycle: int) -> int:
-    """Return the seed of a cycle's shuffling and dropout, independent of the cycles before it."""
-    return int(np.random.SeedSequence([seed, cycle]).generate_state(1)[0])
+@contextmanager
+def no_search_for_gpus(device: torch.device) -> Iterator[None]:
+    """Train on the CPU without torch looking for a GPU driver in every optimizer step, a fifth of a head's step."""
+    name = "CUDA_VISIBLE_DEVICES"
+    before = os.environ.get(name)
+    if device.type == "cpu":
+        os.environ[name] = ""
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before

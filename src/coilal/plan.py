@@ -18,7 +18,8 @@ from coilal.instantiate import instantiate
 from coilal.oracle import Oracle
 from coilal.pool import Pool
 from coilal.results import identity
-from coilal.results.store import read_queries, read_status
+from coilal.results.run_files import read_status
+from coilal.results.store import read_queries
 from coilal.strategies.starting_set import draw
 from coilal.strategies.strategy import Strategy, names_fitting
 from coilal.types import Budget, IntArray, PoolOutputs, Selection, UserError
@@ -51,6 +52,7 @@ class Plan:
         start_seed: seed of the starting set.
         query_seed: seed of the strategy's random choices.
         replayed: the queries of the run whose selection is replayed, or None.
+        scores_validation: whether the validation split is scored in each cycle.
     """
 
     task: Task
@@ -59,6 +61,7 @@ class Plan:
     start_seed: int
     query_seed: int
     replayed: pd.DataFrame | None
+    scores_validation: bool
 
     @classmethod
     def of(cls, cfg: DictConfig) -> Plan:
@@ -67,13 +70,15 @@ class Plan:
         Raises:
             UserError: the strategy does not fit the task, or the run to be replayed is not there.
         """
-        task = instantiate(cfg.task.module)
-        strategy: Strategy = instantiate(cfg.strategy)
         budget: Budget = instantiate(cfg.budget)
+        strategy: Strategy = instantiate(cfg.strategy)
+        task = instantiate(cfg.task.module)  # last: it imports torch, and a wrong budget should be told at once
         kind = cfg.task.replay or task.kind
         strategy.check(kind, names_fitting(Path(conf_folder()) / "strategy", kind))
         replayed = _replayed_queries(cfg) if cfg.task.replay else None
-        return cls(task, strategy, budget, cfg.seeds.start, cfg.seeds.train, replayed)
+        # auto: where the strategy looks at the model's outputs anyway
+        scores_validation = bool(strategy.needs) if cfg.score_validation == "auto" else cfg.score_validation
+        return cls(task, strategy, budget, cfg.seeds.start, cfg.seeds.train, replayed, scores_validation)
 
     @property
     def needs_logits(self) -> bool:
@@ -101,6 +106,11 @@ class Plan:
         recorder.queried(0, start)
         return pool
 
+    def evaluated(self, prepared: Prepared) -> dict[str, IntArray]:
+        """Return the ids of the parts that are scored after each fit."""
+        validation = {"val": prepared.split.validation} if self.scores_validation else {}
+        return {"test": prepared.split.test, **validation}
+
     def oracle(self, prepared: Prepared) -> Oracle:
         """Return the oracle, who knows the labels of the whole data set."""
         return Oracle(prepared.targets.values)
@@ -119,7 +129,7 @@ class Plan:
         """Return the function (part, logits) → metrics of the test or validation split."""
         import torch
 
-        parts = {"test": prepared.split.test, "val": prepared.split.validation}
+        parts = self.evaluated(prepared)
         values = {part: torch.from_numpy(prepared.targets.values[ids]) for part, ids in parts.items()}
         return lambda part, logits: self.task.evaluate(logits, values[part], prepared.targets)
 

@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import label_counts, split_by_group
 from coilal.instantiate import instantiate
+from coilal.settings import checked
 from coilal.tasks.task import Task
-from coilal.types import Budget, DataError, DecodedImages, ImageFormat, Problem, Samples, Split, Targets
+from coilal.types import Budget, DataError, DecodedImages, ImageFormat, Samples, Split, Targets
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +42,16 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
     """Read, check, split and decode the data.
 
     Raises:
-        DataError: lists every problem of table, images, split and budget.
+        DataError: lists every problem of table and images or, where these are fine, of split and budget.
     """
     source = instantiate(cfg.data.source)
     samples = source.read()
     targets = task.targets(samples)
+    # Images that are not there or damaged come first: what a split lacks may well be what they show.
+    images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
     split = split_by_group(samples, targets, dict(cfg.data.split), cfg.seeds.split)
     problems = [*check_split(samples, targets, split), *check_budget(budget, len(split.pool))]
-    images, unreadable = _decode(cfg, source, samples)
-    problems += unreadable
-    if problems or images is None:
+    if problems:
         raise DataError(problems)
     return Prepared(samples, targets, split, images, label_counts(samples, targets, split))
 
@@ -67,7 +68,8 @@ def cache_folder(cfg: DictConfig) -> Path:
 
 
 def check(cfg: DictConfig) -> None:
-    """Check the data as a run would, and print what it would work with."""
+    """Check settings and data as a run would, and print what it would work with."""
+    checked(cfg)
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
     describe(prepared)
     log.info("no problems found")
@@ -80,10 +82,3 @@ def describe(prepared: Prepared) -> None:
         log.info("data: %s", note)
     log.info("data: %d images in %d groups", len(samples), len(set(samples.groups)))
     log.info("labels of each split:\n%s", prepared.counts.T.to_string())
-
-
-def _decode(cfg: DictConfig, source: object, samples: Samples) -> tuple[DecodedImages | None, tuple[Problem, ...]]:
-    try:
-        return source.decode(samples, image_format(cfg), cache_folder(cfg)), ()  # type: ignore[attr-defined]
-    except DataError as error:
-        return None, error.problems

@@ -5,10 +5,11 @@ took is stored in the file (``time_s``) and in tiny.json beside it: about half a
 written after each round; the same command goes on after the last one.
 
 The pretext: of several windings of one coil, seen at the same moment by one camera, which is the one on this
-photograph by another camera? The windings differ only in how the winding went (strands, faults), so that is
-what the features must tell apart, whatever light, camera, vibration and noise (contrastive learning, InfoNCE:
-van den Oord et al. 2018; two views of one scene: Tian et al., ECCV 2020). No label is used: the network is told
-which photographs show the same winding, never what is wrong with it. Same seed and same machine, same weights.
+photograph by another camera, once its faults are moved to other strands? The windings differ only in how the
+winding went, often by a single fault, so that is what the features must tell apart, whatever place, light, camera,
+vibration and noise (contrastive learning, InfoNCE: van den Oord et al. 2018; two views of one scene: Tian et al.,
+ECCV 2020). No label is used: the network is told which photographs show the same faults, never what they are.
+Same seed and same machine, same weights.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from coilal.data.decode import fit_image
-from coilal.data.renderer import RENDERER_VERSION, CoilRenderer, Fault, another_history
+from coilal.data.renderer import RENDERER_VERSION, CoilRenderer, Fault, Winding, another_history
 from coilal.models.heap import keep_freed_memory
 from coilal.types import ImageFormat, UserError
 
@@ -46,9 +47,10 @@ FIRST_SEED = 1_000_000
 MEAN, STD = 0.35, 0.2
 """Normalisation of grey values in [0, 1] that belongs to the weights (conf/model/tiny.yaml)."""
 
-_MOMENTS, _ATTEMPTS = 20, 40  # moments and histories that are tried for a scene
+_MOMENTS, _HISTORIES, _ATTEMPTS = 20, 5, 60  # moments, histories and parts of them that are tried for a scene
+_KEPT = 0.6  # chance of each fault of a history to be in a winding
+_MARGIN = 5  # strands that are left free above and below faults that are moved
 _JITTER = 8  # pixels by which a photograph is moved
-_PROJECTION = (128, 64)  # widths of the throw-away projection, after SimCLR (Chen et al., ICML 2020)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Recipe:
         render_seed: seed of the rendered coils, FIRST_SEED or more.
         scenes: moments (a coil and an image number) that are photographed.
         windings: ways the winding may have gone, per scene.
-        views: photographs of each winding, by another camera each.
+        views: photographs of each winding, each by another camera and with its faults at other strands.
         seed: seed of initial weights, order and exposure.
         rounds: rounds of training, each with a one-cycle schedule of its own.
         steps: optimiser steps of a round.
@@ -77,13 +79,13 @@ class Recipe:
         default_factory=lambda: {
             "in_chans": 1,
             "stem_width": 8,
-            "channels": [16, 32, 64, 128],
+            "channels": [16, 32, 64, 32],
             "output_stride": 16,
         }
     )
     image_size: tuple[int, int] = (476, 364)
     render_seed: int = FIRST_SEED
-    scenes: int = 192
+    scenes: int = 256
     windings: int = 8
     views: int = 3
     seed: int = 0
@@ -174,8 +176,12 @@ def _scene(recipe: Recipe, scene: int) -> NDArray[np.uint8]:
             break
     else:
         raise UserError(f"coil {coil} shows fewer than {recipe.windings} different windings; take another seed.")
+    winding = Winding.of(recipe.render_seed, coil)
     photographs = [
-        fit_image(Image.fromarray(renderer.render(int(number), faults, view)), ImageFormat(recipe.image_size))
+        fit_image(
+            Image.fromarray(renderer.render(int(number), moved(faults, winding, rng), view)),
+            ImageFormat(recipe.image_size),
+        )
         for faults in histories
         for view in range(1, 1 + recipe.views)
     ]
@@ -185,20 +191,55 @@ def _scene(recipe: Recipe, scene: int) -> NDArray[np.uint8]:
 def _different(
     recipe: Recipe, renderer: CoilRenderer, coil: int, number: int, rng: np.random.Generator
 ) -> list[tuple[Fault, ...]]:
-    """Return at most ``windings`` histories of a coil that look different at a moment, the faultless one first."""
+    """Return at most ``windings`` sets of faults that look different at a moment, the empty one first.
+
+    They are parts of a few histories, so that many differ by one fault only: the hardest to tell apart.
+    """
+    histories = _histories(recipe, coil, number, rng)
     seen: dict[bytes, tuple[Fault, ...]] = {renderer.render(number).tobytes(): ()}
-    for attempt in rng.permutation(_ATTEMPTS):
+    for _ in range(_ATTEMPTS if histories else 0):
         if len(seen) == recipe.windings:
             break
-        faults = another_history(recipe.render_seed, coil, int(attempt))
+        history = histories[rng.integers(len(histories))]
+        faults = tuple(fault for fault in history if rng.random() < _KEPT)
         seen.setdefault(renderer.render(number, faults).tobytes(), faults)
     return list(seen.values())
+
+
+def _histories(recipe: Recipe, coil: int, number: int, rng: np.random.Generator) -> list[list[Fault]]:
+    """Return the faults that some histories of a coil show at a moment, without those that show none."""
+    shown: list[list[Fault]] = []
+    for attempt in rng.permutation(40 * _HISTORIES):
+        faults = another_history(recipe.render_seed, coil, int(attempt))
+        seen = [fault for fault in faults if fault.seen_in(number)]
+        if seen:
+            shown.append(seen)
+        if len(shown) == _HISTORIES:
+            break
+    return shown
+
+
+def moved(faults: Sequence[Fault], winding: Winding, rng: np.random.Generator) -> tuple[Fault, ...]:
+    """Return the faults at other strands, upside down every other time; their distances stay."""
+    if not faults:
+        return ()
+    strands = np.array([fault.strand for fault in faults])
+    if rng.random() < 0.5:
+        strands = winding.strands - 1 - strands
+    highest, lowest = _MARGIN - strands.min(), winding.strands - 1 - _MARGIN - strands.max()
+    if highest <= lowest:  # else they fill the whole height
+        strands += rng.integers(highest, lowest + 1)
+    return tuple(replace(fault, strand=int(strand)) for fault, strand in zip(faults, strands, strict=True))
 
 
 def pretrain(
     recipe: Recipe, photographs: NDArray[np.uint8], number: int = 0, start: dict[str, Tensor] | None = None
 ) -> nn.Module:
-    """Return the network after one round, without the projection of the pretext.
+    """Return the network after one round.
+
+    The pooled features themselves are compared, without a projection that is thrown away afterwards: what the
+    pretext makes them forget (coil, camera, place) is of no use later either. Few channels in the last stage make
+    them few enough for a head that learns from a handful of images.
 
     Args:
         recipe: how to train.
@@ -212,15 +253,15 @@ def pretrain(
     if start is not None:
         net.load_state_dict(start)
     net = net.to(memory_format=torch.channels_last).train()
-    projection = _projection(2 * int(net.num_features))
-    parameters = [*net.parameters(), *projection.parameters()]
+    standardise = nn.BatchNorm1d(2 * int(net.num_features), affine=False)
+    parameters = list(net.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, recipe.steps, pct_start=0.15)
     found: list[float] = []
     for step in range(recipe.steps):
         features = net.forward_features(_exposed(_pairs(photographs, recipe.scenes_per_step, rng)))
         pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
-        first, second = functional.normalize(projection(pooled), dim=1).chunk(2)
+        first, second = functional.normalize(standardise(pooled), dim=1).chunk(2)
         similarity = first @ second.T / recipe.temperature
         same = torch.arange(len(first))
         loss = (functional.cross_entropy(similarity, same) + functional.cross_entropy(similarity.T, same)) / 2
@@ -234,11 +275,6 @@ def pretrain(
             print(f"step {step}: loss {loss.item():.3f}, found {np.mean(found[-25:]):.2f}", flush=True)
     trained: nn.Module = net.eval()
     return trained
-
-
-def _projection(width: int) -> nn.Sequential:
-    hidden, out = _PROJECTION
-    return nn.Sequential(nn.BatchNorm1d(width), nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
 
 def _pairs(photographs: NDArray[np.uint8], scenes: int, rng: np.random.Generator) -> Tensor:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from coilal.data.files import CONTACT_SHEET
 from coilal.data.renderer import (
     COMBINATIONS,
     HEIGHT,
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{len(pictures)} images, labels.csv, labels_multiclass.csv and contact_sheet.png in {options.out}")
+    print(f"{len(pictures)} images, labels.csv, labels_multiclass.csv and {CONTACT_SHEET} in {options.out}")
     return 0
 
 
@@ -119,7 +120,7 @@ def write(pictures: RenderPlan, folder: Path, suffix: str) -> None:
         if position in shown:
             shown_photos[position] = image
     _write_tables(names, pictures.labels, folder)
-    _contact_sheet(pictures, on_sheet, shown_photos).save(folder / "contact_sheet.png")
+    _contact_sheet(pictures, on_sheet, shown_photos).save(folder / CONTACT_SHEET)
 
 
 def _write_tables(names: Sequence[str], labels: NDArray[np.uint8], folder: Path) -> None:

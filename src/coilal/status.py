@@ -1,78 +1,48 @@
-"""The part of status.json that is known when a run starts."""
+"""Show how it stands with the grid of a study, without starting anything.
+
+python -m coilal.status study=NAME
+python -m coilal.status study=NAME outputs=FOLDER --json
+"""
 
 from __future__ import annotations
 
-import os
-import platform
-import socket
-import subprocess
-from datetime import UTC, datetime
-from importlib.metadata import version
+import argparse
+import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from coilal.cli import run_main
+from coilal.sweep.overview import Overview, print_table
+from coilal.types import UserError
 
-from coilal.models.weights import fingerprint
-
-if TYPE_CHECKING:
-    from coilal.prepare import Prepared
-
-LIBRARIES = (
-    "coilal",
-    "torch",
-    "pytorch-lightning",
-    "timm",
-    "transformers",
-    "torchmetrics",
-    "numpy",
-    "hydra-core",
-)
+SETTINGS = {"study": "default", "outputs": "outputs"}  # as in conf/train.yaml, read without Hydra to be quick
 
 
-def now() -> str:
-    """Return the time, UTC, to the second, in ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def main() -> None:
+    """Print the overview that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m coilal.status", description=__doc__)
+    parser.add_argument("settings", nargs="*", metavar="study=NAME", help="the study, and outputs=FOLDER")
+    parser.add_argument("--json", action="store_true", help="for machines: one object with everything")
+    arguments = parser.parse_args()
+    settings = {**SETTINGS, **_settings(arguments.settings)}
+    overview = Overview.of(Path(settings["outputs"], settings["study"]))
+    if arguments.json:
+        json.dump(overview.as_json(), sys.stdout, indent=1, ensure_ascii=False)
+        print()
+    else:
+        print_table(overview)
 
 
-def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: Path | None) -> dict[str, Any]:
-    """Return identity, seeds, versions, data and weights of a run."""
-    return {
-        "state": "running",
-        "identity": identity,
-        "task": cfg.task.name,
-        "model": cfg.model.name,
-        "strategy": cfg.strategy.name,
-        "seeds": {"seed": cfg.seed, **OmegaConf.to_container(cfg.seeds, resolve=True)},  # type: ignore[dict-item]
-        "weights": fingerprint(weights),
-        "hparams": cfg.hparams.source,
-        "data": {
-            "images": len(prepared.samples),
-            "fingerprint": prepared.images.fingerprint,
-            "split": {part: len(ids) for part, ids in prepared.split.parts()},
-        },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "git_commit": git_commit(),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "start": now(),
-    }
+def _settings(given: Sequence[str]) -> dict[str, str]:
+    settings = {}
+    for argument in given:
+        key, equals, value = argument.partition("=")
+        if not equals or key not in SETTINGS or not value:
+            raise UserError(f"{argument!r} is no setting of coilal.status; it knows study=NAME and outputs=FOLDER")
+        settings[key] = value
+    return settings
 
 
-def git_commit() -> str | None:
-    """Return the commit of the checkout that coilal runs from, ``+`` if it has changes; None elsewhere."""
-    repository = Path(__file__).parents[2]
-    if not (repository / ".git").exists():
-        return None
-    command = [
-        "git",
-        "-C",
-        str(repository),
-        "describe",
-        "--always",
-        "--dirty=+",
-        "--abbrev=40",
-        "--exclude=*",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+if __name__ == "__main__":
+    run_main(main)

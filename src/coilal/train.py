@@ -2,20 +2,24 @@
 
 python -m coilal.train
 python -m coilal.train -m strategy=random,margin seed=0,1,2
+python -m coilal.train -m experiment=study
 python -m coilal.train --help
 """
 
 from __future__ import annotations
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from coilal.cli import conf_folder, run_main
+from coilal.sweep.rows import ensure_one_cell
 
 
 @hydra.main(config_path=conf_folder(), config_name="train")
 def main(cfg: DictConfig) -> float:
     """Run the experiment that the settings describe; return the validation AULC, the sweeper's objective."""
+    ensure_one_cell(HydraConfig.get())
     from coilal.run import run
 
     return run(cfg)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,22 @@ BoolArray = NDArray[np.bool_]
 
 class UserError(Exception):
     """Something the user can mend: says what is wrong, where, and what to do. No traceback, exit code 2."""
+
+
+class CellsFailed(Exception):  # noqa: N818 (it tells of errors, and is none itself)
+    """Some cells of a grid failed, and the others were done.
+
+    Args:
+        message: which, and why.
+        code: exit code of the process: 2 if the user can mend all of them, else 1.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        self.code = code
+        super().__init__(message, code)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class DataError(UserError):
@@ -114,6 +130,15 @@ class ImageArray(Protocol):
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
+@runtime_checkable
+class AugmentedArray(ImageArray, Protocol):
+    """Images or features that have augmented views; indexed, it gives them as they are, for inference."""
+
+    def epoch(self, seed: int) -> ImageArray:
+        """Return what one epoch of training sees: of each image, a view that depends on the seed."""
+        ...
+
+
 @dataclass(frozen=True)
 class DecodedImages:
     """The decoded images of a data set.
@@ -134,8 +159,10 @@ class DataSource(Protocol):
         """Return names, groups and labels; raise DataError listing every problem of the label table."""
         ...
 
-    def decode(self, samples: Samples, image: ImageFormat, cache: Path) -> DecodedImages:
-        """Return the decoded images, from the cache if they are there.
+    def decode(
+        self, samples: Samples, image: ImageFormat, cache: Path, max_gb: float | None = None
+    ) -> DecodedImages:
+        """Return the decoded images, from the cache if they are there; ``max_gb`` limits the whole cache.
 
         Raises DataError for missing, unreadable or truncated and duplicate images, all listed together.
         """

@@ -12,21 +12,22 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.cli import conf_folder
+from coilal.data.checks import SMALL_BUDGET
 from coilal.instantiate import instantiate
 from coilal.models.build import build_backbone
-from coilal.run import resolved
+from coilal.results.identity import flatten
+from coilal.settings import RULES, checked
 
 CONF = Path(conf_folder())
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
 CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 ALL_FILES = sorted(CONF.rglob("*.yaml"))
+OF_A_FOLDER = {("data", "coils"), ("data", "folder"), ("experiment", "deep_pcb"), ("experiment", "magnetic_tile")}
 Composed = Callable[..., DictConfig]
 
 
 def choose(composed: Composed, group: str, option: str) -> DictConfig:
-    needed = ["data.root=somewhere"] if (group, option) in [("data", "coils"), ("data", "folder")] else []
-    if group == "experiment" and option != "smoke":
-        needed = ["data.root=somewhere"]
+    needed = ["data.root=somewhere"] if (group, option) in OF_A_FOLDER else []
     return composed(f"{group}={option}", *needed)
 
 
@@ -43,7 +44,7 @@ def test_every_file_begins_with_a_comment(path: Path) -> None:
 
 @pytest.mark.parametrize(("group", "option"), CHOICES, ids=lambda v: str(v))
 def test_every_choice_composes_and_resolves(group: str, option: str, composed: Composed) -> None:
-    config = resolved(choose(composed, group, option))
+    config = checked(choose(composed, group, option))
     named = config.get(group)
     if group in ("model", "task", "strategy"):
         assert named["name"] == option, "the name in the run directory is the name of the file"
@@ -69,6 +70,10 @@ def test_trainers_build(option: str, composed: Composed) -> None:
 def test_budgets_build(option: str, composed: Composed) -> None:
     counts = instantiate(composed(f"budget={option}").budget).counts()
     assert all(later > earlier for earlier, later in pairwise(counts))
+
+
+def test_the_small_budget_is_what_messages_say_of_it(composed: Composed) -> None:
+    assert instantiate(composed("budget=small").budget).counts()[-1] == SMALL_BUDGET
 
 
 @pytest.mark.parametrize("option", [o for g, o in CHOICES if g == "task"])
@@ -99,8 +104,18 @@ def test_models_build_and_give_features(option: str, composed: Composed) -> None
 
 
 def test_no_yaml_is_unreachable() -> None:
-    reachable = {CONF / group / f"{option}.yaml" for group, option in CHOICES} | {CONF / "train.yaml"}
-    reachable |= set((CONF / "hparams" / "tuned").glob("*.yaml")) | set((CONF / "hydra").rglob("*.yaml"))
+    reachable = {CONF / group / f"{option}.yaml" for group, option in CHOICES} | {
+        CONF / "train.yaml",
+        CONF / "report.yaml",
+        CONF / "dashboard.yaml",
+    }
+    reachable |= set((CONF / "hparams").glob("*/*.yaml")) | set((CONF / "hparams_search").glob("space/*.yaml"))
+    reachable |= set((CONF / "hydra").rglob("*.yaml"))
     assert set(ALL_FILES) == reachable
     for path in ALL_FILES:
         OmegaConf.load(path)
+
+
+def test_every_rule_is_of_a_setting_that_there_is(composed: Composed) -> None:
+    known = {key for group, option in CHOICES for key in flatten(checked(choose(composed, group, option)))}
+    assert set(RULES) <= known

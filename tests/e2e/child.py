@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+import coilal.learning
 import coilal.loop
 import coilal.models.features
 import coilal.models.module
@@ -19,7 +20,7 @@ import coilal.prepare
 import coilal.recorder
 import coilal.results.figures
 import coilal.results.progress
-import coilal.results.store as store
+import coilal.results.run_files as run_files
 from coilal.run import run
 
 
@@ -60,4 +61,4 @@ def _arm(what: str, moment: int) -> None:
         progress = coilal.results.progress.RunProgress
         progress.phase = around(progress.phase)  # type: ignore[method-assign]
     else:
-        store.os.replace = around(os.replace)  # type: ignore[attr-defined]
+        run_files.os.replace = around(os.replace)  # type: ignore[attr-defined]

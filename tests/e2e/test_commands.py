@@ -31,6 +31,25 @@ def test_help_explains_the_groups_with_examples(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("asked", ["--help", "-h"])
+def test_help_of_check_says_what_it_does(tmp_path: Path, asked: str) -> None:
+    done = command("coilal.check", asked, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "without training" in done.stdout
+    assert "python -m coilal.check data=" in done.stdout
+    assert "Exit code" in done.stdout
+
+
+@pytest.mark.parametrize("entry", ["coilal.train", "coilal.check"])
+def test_a_wrong_value_ends_with_code_2_and_leaves_nothing(tmp_path: Path, entry: str) -> None:
+    done = command(entry, "force=no", "seed=x", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "force is 'no'; allowed: true or false" in done.stderr
+    assert "seed is 'x'; allowed: a whole number" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_grid_runs_and_one_failing_cell_does_not_take_the_others_down(tmp_path: Path, cache: Path) -> None:
     done = command(
         "coilal.train", "-m", "task=multilabel", "strategy=margin,random,avg_confidence", *SMALL,

@@ -13,7 +13,8 @@ from PIL import Image
 
 from coilal.data.renderer import photographs, plan_for
 from coilal.plan import run_folder
-from coilal.results.store import read_cycles, read_status
+from coilal.results.run_files import read_status
+from coilal.results.store import read_cycles
 from coilal.run import run
 
 Composed = Callable[..., DictConfig]

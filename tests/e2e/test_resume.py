@@ -13,7 +13,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.plan import run_folder
-from coilal.results.store import read_queries, read_status
+from coilal.results.run_files import read_status
+from coilal.results.store import read_queries
 from tests.e2e.test_run import without_times
 
 # A server that has everything imported and forks a child per run: seconds instead of minutes.

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import json
+import math
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+import coilal.models.build
+import coilal.models.features
 from coilal.plan import run_folder
 from coilal.results.curves import aulc
-from coilal.results.store import lock, read_cycles, read_queries, read_status
+from coilal.results.run_files import lock, read_status, write_status
+from coilal.results.store import is_measurement, read_cycles, read_queries, without_measurements
 from coilal.run import run
 from coilal.types import DataError, UserError
 
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["tests.e2e.child"])
 Small = Callable[..., DictConfig]
-TIMES = ["fit_s", "infer_s", "select_s", "evaluate_s"]
+MEASUREMENTS = [
+    *("decode_s", "extract_s", "fit_s", "infer_s", "select_s", "evaluate_s", "peak_memory_mb", "write_s"),
+]
+
+
+def in_a_process_of_its_own(cfg: DictConfig) -> int | None:
+    from tests.e2e.child import work
+
+    process = processes.Process(target=work, args=(OmegaConf.to_yaml(cfg, resolve=True), None))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def without_times(folder: Path) -> pd.DataFrame:
-    return read_cycles(folder).drop(columns=TIMES)
+    return without_measurements(read_cycles(folder))
 
 
 def test_the_run_directory_holds_what_the_contract_says(small: Small) -> None:
@@ -42,7 +61,9 @@ def test_the_run_directory_holds_what_the_contract_says(small: Small) -> None:
     assert list(cycles.columns[:3]) == ["cycle", "labelled", "test/macro_f1"]
     assert cycles["cycle"].tolist() == [0, 1, 2]
     assert cycles["labelled"].tolist() == [16, 32, 48]
-    assert set(TIMES) <= set(cycles.columns)
+    assert [name for name in cycles if is_measurement(name)] == MEASUREMENTS
+    assert (cycles.loc[0, ["decode_s", "extract_s", "fit_s", "infer_s", "write_s", "peak_memory_mb"]] > 0).all()
+    assert (cycles.loc[1:, ["decode_s", "extract_s"]] == 0).all(axis=None)
     queries = read_queries(folder)
     assert list(queries.columns) == ["cycle", "rank", "image", "score", "label"]
     assert queries.groupby("cycle").size().tolist() == [16, 16, 16]
@@ -83,11 +104,61 @@ def test_strategies_share_split_starting_set_and_first_model(small: Small) -> No
         run(cfg)
         folders.append(run_folder(cfg))
     random, entropy = (without_times(folder) for folder in folders)
-    pd.testing.assert_frame_equal(random[:1], entropy[:1], check_exact=True)
+    pd.testing.assert_frame_equal(random[:1], entropy[list(random)][:1], check_exact=True)
+    assert not [name for name in random if name.startswith("val/")], "nobody looks at validation"
     starts = [read_queries(folder).query("cycle == 0")["image"].tolist() for folder in folders]
     assert starts[0] == starts[1]
     assert read_queries(folders[0])["score"].eq("").all(), "random computes no scores"
-    assert read_cycles(folders[0])["infer_s"].eq(0).all()
+    assert read_status(folders[0])["validation_aulc"] is None
+
+
+def test_random_scores_validation_only_when_told_to(small: Small) -> None:
+    value = run(small("strategy=random", "study=auto"))
+    assert math.isnan(value)
+    assert math.isnan(run(small("strategy=random", "study=auto"))), "skipped, and still no value"
+    told = small("strategy=random", "study=told", "score_validation=true")
+    value = run(told)
+    cycles = read_cycles(run_folder(told))
+    assert value == pytest.approx(aulc(cycles["labelled"], cycles["val/macro_f1"]))
+    assert math.isnan(run(small("study=never", "score_validation=false")))
+    with pytest.raises(UserError, match="auto, true or false"):
+        run(small("study=other", "score_validation=maybe"))
+
+
+@pytest.mark.parametrize("trainable", ["head", "1"])
+def test_runs_that_share_a_backbone_are_those_of_fresh_processes(small: Small, trainable: str) -> None:
+    """One after the other in this process, the second as in a process of its own."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the other process has
+    settings = [f"model.trainable={trainable}", "budget.cycles=1", "model.optimizer.lr_backbone=1e-2"]
+    run(small(*settings, "study=shared", "strategy=margin"))
+    second = small(*settings, "study=shared", "seed=1")
+    run(second)
+    torch.set_num_threads(threads)
+    alone = small(*settings, "study=alone", "seed=1")
+    assert in_a_process_of_its_own(alone) == 0
+    ours, theirs = run_folder(second), run_folder(alone)
+    pd.testing.assert_frame_equal(without_times(ours), without_times(theirs), check_exact=True)
+    pd.testing.assert_frame_equal(read_queries(ours), read_queries(theirs), check_exact=True)
+    np.testing.assert_array_equal(
+        np.load(ours / "predictions.npz")["probabilities"], np.load(theirs / "predictions.npz")["probabilities"]
+    )
+
+
+def test_the_backbone_is_loaded_and_the_cache_opened_once_for_all_runs(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for module, name in ((coilal.models.build, "build_backbone"), (coilal.models.features, "boundary_outputs")):
+        original = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *a, _name=name, _original=original, **k: calls.append(_name) or _original(*a, **k)
+        )
+    for strategy in ("random", "margin"):
+        run(small(f"strategy={strategy}", "budget.cycles=1", "seed=3", "model.optimizer.lr_head=0.01"))
+    assert calls == ["build_backbone", "boundary_outputs"]
+    run(small("data.image.size=[42,42]", "study=other", "budget.cycles=0"))
+    assert calls == ["build_backbone", "boundary_outputs"] * 2
 
 
 def test_a_finished_run_is_skipped_and_forced_is_done_again(small: Small, caplog: pytest.LogCaptureFixture) -> None:
@@ -112,6 +183,26 @@ def test_a_directory_of_another_configuration_is_refused(small: Small) -> None:
     assert "budget.query: 16 → 8" in str(error.value)
     assert "model.optimizer.lr_head" in str(error.value)
     assert "seed" not in str(error.value).split("\n", 1)[1].split("Give")[0]
+
+
+def test_a_run_that_failed_in_its_first_cycle_makes_way(small: Small, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UserError, match="cycle 0"):
+        run(small("model.optimizer.lr_head=1e36"))
+    corrected = small("model.optimizer.lr_head=1e-3")
+    with caplog.at_level("INFO"):
+        run(corrected)
+    assert "failed in its first cycle: replaced" in caplog.text
+    assert read_status(run_folder(corrected))["state"] == "done"
+    assert "error" not in read_status(run_folder(corrected))
+
+
+def test_a_run_that_failed_later_is_kept(small: Small) -> None:
+    cfg = small()
+    run(cfg)
+    status = {**read_status(run_folder(cfg)), "state": "failed"}
+    write_status(run_folder(cfg), status)
+    with pytest.raises(UserError, match="other settings"):
+        run(small("budget.query=8"))
 
 
 def test_a_second_process_on_one_directory_is_refused(small: Small) -> None:
@@ -187,3 +278,12 @@ def test_diverged_training_names_cycle_and_image(small: Small) -> None:
     status = json.loads((run_folder(cfg) / "status.json").read_text())
     assert status["state"] == "failed"
     assert "cycle 0" in status["error"]
+
+
+@pytest.mark.parametrize("setting", ["trainer.precision=7", "trainer.accelerator=abacus", "trainer.devices=none"])
+def test_what_lightning_refuses_is_told_before_anything_is_written(
+    small: Small, tmp_path: Path, setting: str
+) -> None:
+    with pytest.raises(UserError, match="trainer cannot be built"):
+        run(small(setting))
+    assert not (tmp_path / "outputs").exists()

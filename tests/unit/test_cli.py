@@ -33,6 +33,26 @@ def test_a_typo_in_a_choice_lists_the_choices(composed: Callable[..., DictConfig
         composed("strategy=margn")
 
 
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [("strategy=margn", "strategy=margin"), ("data=coil", "data=coils"), ("model=dino", "model=dino_")],
+)
+def test_a_typo_in_a_choice_names_the_nearest_right_one(
+    typo: str, meant: str, composed: Callable[..., DictConfig]
+) -> None:
+    with pytest.raises(HydraException) as error:
+        composed(typo)
+    message = explain(str(error.value), [typo])
+    assert f"Did you mean {meant}" in message
+    assert "Available options" in message
+
+
+def test_a_choice_like_no_other_gets_no_hint(composed: Callable[..., DictConfig]) -> None:
+    with pytest.raises(HydraException) as error:
+        composed("strategy=xyz")
+    assert "Did you mean" not in explain(str(error.value), ["strategy=xyz"])
+
+
 def test_user_errors_end_with_code_2_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
         raise UserError("the label table is empty")

@@ -24,11 +24,15 @@ ALLOWED = {
     "pool": {"types"},
     "instantiate": set(),
     "oracle": {"types"},
-    "loop": {"types", "pool"},
+    "measure": set(),
+    "batches": {"types"},
+    "learning": {"types", "pool", "batches", "measure"},
+    "loop": {"batches", "learning"},
+    "loggers": {"types", "results"},
     "cli": {"types"},
 }
-RUN_ROOM = {"run", "plan", "prepare", "recorder", "status"}
-ENTRY_POINTS = {"train", "check"}
+RUN_ROOM = {"run", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
+ENTRY_POINTS = {"train", "check", "status", "tune"}
 
 
 def room(path: Path) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,8 +17,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+import coilal.learning
 import coilal.loop
-from coilal.loop import ActiveLearning, LabelledData, QueryRetrainLoop, infer
+from coilal.batches import infer
+from coilal.learning import ActiveLearning
+from coilal.loop import LabelledData, QueryRetrainLoop, needs_of_a_step, no_search_for_gpus, threads_for
 from coilal.models import timm_trunk
 from coilal.models.backbone import Backbone
 from coilal.models.module import CoilModule, Optimizer
@@ -73,13 +77,16 @@ def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.n
     return built, boundary
 
 
-def learning(boundary: np.ndarray, store: Memory, start: int = 0) -> ActiveLearning:
+def learning(boundary: np.ndarray, store: Memory, start: int = 0, needs_logits: bool = True) -> ActiveLearning:
     _, classes = images()
     pool = Pool(POOL)
     for batch in [list(range(0, 20, 2)), *(store.queries[c] for c in sorted(store.queries))][: start + 1]:
         pool.label(np.array(batch))
 
     def select(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
+        if not needs_logits:
+            assert outputs.logits is None
+            return Selection(outputs.ids[:size], np.full(size, np.nan))
         return margin(outputs, size, np.random.default_rng([0, cycle]))
 
     def evaluate(part: str, logits: Tensor) -> dict[str, float]:
@@ -92,7 +99,7 @@ def learning(boundary: np.ndarray, store: Memory, start: int = 0) -> ActiveLearn
         kind="multiclass",
         counts=COUNTS,
         select=select,
-        needs_logits=True,
+        needs_logits=needs_logits,
         evaluated={"test": TEST},
         evaluate=evaluate,
         names=tuple(f"image{i}.png" for i in range(90)),
@@ -117,10 +124,10 @@ trainer = partial(
 )
 
 
-def in_the_loop(trainable: str | int, store: Memory, start: int = 0) -> CoilModule:
+def in_the_loop(trainable: str | int, store: Memory, start: int = 0, **settings: Any) -> CoilModule:
     net, boundary = module(trainable)
     active = learning(boundary, store, start)
-    runner = trainer()
+    runner = trainer(**settings)
     runner.fit_loop = QueryRetrainLoop(runner, active)
     runner.fit(net, datamodule=LabelledData(active))
     return net
@@ -134,8 +141,9 @@ def plainly(trainable: str | int, store: Memory) -> None:
         net, _ = module(trainable)
         active.begin(cycle, net)
         net.train()
-        trainer().fit(net, train_dataloaders=active.batches)
-        active.end(cycle, net, 0.0)
+        with threads_for(net, active):
+            trainer().fit(net, train_dataloaders=active.batches)
+        active.end(cycle, net)
 
 
 @pytest.mark.parametrize("trainable", ["head", 2])
@@ -197,8 +205,8 @@ def test_nan_outputs_name_cycle_and_image() -> None:
     store = Memory()
     active = learning(broken, store)
     active.begin(0, net)
-    with pytest.raises(UserError, match=r"cycle 0: .* 1 of 30 images, the first is image65\.png"):
-        active.end(0, net, 0.0)
+    with pytest.raises(UserError, match=r"cycle 0: .* 1 of 80 images, the first is image65\.png"):
+        active.end(0, net)
     assert store.rows == []
 
 
@@ -221,19 +229,158 @@ def test_early_stopping_works_in_every_cycle() -> None:
     assert epochs == [3] * len(COUNTS)
 
 
+class Listens(pl.Callback):
+    """Asks for Lightning's own training step."""
+
+    steps = 0
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.steps += 1
+
+
+def test_lean_and_stock_steps_give_the_same() -> None:
+    lean, stock, listener = Memory(), Memory(), Listens()
+    in_the_loop(2, lean)
+    in_the_loop(2, stock, callbacks=[listener])
+    assert listener.steps == 4 * sum(-(-count // 8) for count in COUNTS)
+    assert lean.queries == stock.queries
+    for ours, theirs in zip(lean.logits, stock.logits, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_global_step_counts_the_optimiser_steps() -> None:
+    assert in_the_loop("head", Memory()).global_step == 4 * sum(-(-count // 8) for count in COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, []),
+        ({"callbacks": [pl.callbacks.EarlyStopping("loss")]}, []),
+        ({"callbacks": [Listens()]}, ["Listens.on_train_batch_end"]),
+        ({"gradient_clip_val": 1.0}, ["gradient_clip_val"]),
+        ({"accumulate_grad_batches": 2}, ["accumulate_grad_batches"]),
+        ({"limit_train_batches": 1}, ["limit_train_batches"]),
+        ({"max_steps": 3}, ["max_steps"]),
+        ({"precision": "64-true"}, ["precision"]),
+        ({"precision": "bf16-mixed"}, []),
+        ({"profiler": "simple"}, ["profiler"]),
+    ],
+    ids=str,
+)
+def test_what_is_asked_of_the_trainer_is_never_ignored(settings: dict[str, Any], named: list[str]) -> None:
+    class Found(Exception):  # noqa: N818 (ends the fit before its first step)
+        pass
+
+    class Look(pl.Callback):
+        def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+            raise Found(needs_of_a_step(trainer))
+
+    net, boundary = module("head")
+    active = learning(boundary, Memory())
+    active.begin(0, net)
+    runner = trainer(**{**settings, "callbacks": [Look(), *settings.get("callbacks", [])]})
+    with pytest.raises(Found) as found:
+        runner.fit(net, train_dataloaders=active.batches)
+    assert found.value.args == (named,)
+
+
+@pytest.mark.parametrize("settings", [{"gradient_clip_val": 1e-3}, {"accumulate_grad_batches": 3}], ids=str)
+def test_clipping_and_accumulation_change_the_training(settings: dict[str, Any]) -> None:
+    plain, changed = Memory(), Memory()
+    in_the_loop("head", plain)
+    in_the_loop("head", changed, **settings)
+    assert not torch.allclose(plain.logits[0], changed.logits[0])
+
+
+@pytest.mark.parametrize("needs_logits", [True, False])
+def test_one_pass_a_cycle_scores_only_what_somebody_looks_at(
+    needs_logits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[list[int]] = []
+
+    def counting(net: Any, boundary: Any, ids: np.ndarray, *rest: Any) -> Tensor:
+        scored.append(ids.tolist())
+        return infer(net, boundary, ids, *rest)
+
+    monkeypatch.setattr(coilal.learning, "infer", counting)
+    net, boundary = module("head")
+    store = Memory()
+    active = learning(boundary, store, needs_logits=needs_logits)
+    unlabelled = []
+    for cycle in active.cycles():
+        active.begin(cycle, net)
+        unlabelled.append(active.pool.unlabelled.tolist())
+        active.end(cycle, net)
+    assert len(scored) == len(COUNTS)
+    unlabelled[-1] = []  # nobody asks after the last cycle
+    for ids, pool in zip(scored, unlabelled, strict=True):
+        assert ids == TEST.tolist() + (pool if needs_logits else [])
+
+
+def test_threads_are_given_back() -> None:
+    net, boundary = module("head")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with suppress(ZeroDivisionError), threads_for(net, learning(boundary, Memory())):
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 2
+        with threads_for(net, learning(np.zeros((90, 4, 2, 2), np.float32), Memory())):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_row_has_the_time_of_each_phase_and_the_peak_memory() -> None:
+    store = Memory()
+    net, boundary = module("head")
+    active = learning(boundary, store)
+    active.preparation = {"decode_s": 1.5, "extract_s": 2.5}
+    for cycle in active.cycles():
+        active.begin(cycle, net)
+        active.end(cycle, net)
+    first, second = store.rows[:2]
+    assert (first["decode_s"], first["extract_s"]) == (1.5, 2.5)
+    assert (second["decode_s"], second["extract_s"]) == (0, 0)
+    assert all(first[f"{phase}_s"] > 0 for phase in ("fit", "infer", "select", "evaluate"))
+    assert store.rows[-1]["select_s"] == 0
+    assert 50 < first["peak_memory_mb"] < 10**6
+    assert "device_peak_memory_mb" not in first
+
+
 def test_what_is_touched_of_lightnings_protected_api() -> None:
     """Everything protected that loop.py uses; look at each of these when Lightning's version is raised."""
     source = ast.parse(inspect.getsource(coilal.loop))
     names = {node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)}
-    own = {"_clock", "_callbacks", "_evaluate", "_query", "_logits", "_timed", "_times", "_forget_last_fit"}
+    own = {"_callbacks", "_forget_last_fit", "_train", "_count"}
     assert {n for n in names if n.startswith("_") and not n.startswith("__")} - own == {
         "_restarting",
         "_combined_loader",
+        "_batches_that_stepped",
     }
     stock = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
     assert hasattr(stock, "_combined_loader")
+    assert hasattr(stock.epoch_loop, "_batches_that_stepped")
     assert hasattr(stock.epoch_loop.val_loop, "_combined_loader")
     assert callable(stock._warn_if_modules_in_eval_mode)
     assert callable(stock.epoch_progress.reset)
     assert callable(stock.reset_restart_stage)
     assert callable(stock.epoch_loop.reset_restart_stage)
+    assert callable(stock.epoch_loop.batch_progress.increment_by)
+    assert callable(stock.epoch_loop.automatic_optimization.optim_progress.optimizer.step.increment_by)
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_no_gpu_is_looked_for_on_a_cpu_and_the_environment_is_as_before(
+    before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if before is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
+    with no_search_for_gpus(torch.device("cpu")):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
+    with no_search_for_gpus(torch.device("cuda")):
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == before

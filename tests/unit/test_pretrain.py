@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from coilal.cli import conf_folder
 from coilal.data.decode import fit_image
-from coilal.data.renderer import CoilRenderer
+from coilal.data.renderer import CoilRenderer, Winding, another_history
 from coilal.models import timm_trunk
 from coilal.models.build import build_backbone
 from coilal.models.weights import resolve
-from coilal.pretrain import FIRST_SEED, MEAN, STD, Recipe, main, pretrain, render, save
+from coilal.pretrain import FIRST_SEED, MEAN, STD, Recipe, main, moved, pretrain, render, save
 from coilal.types import ImageFormat, UserError
 
 MINUTE = Recipe(
@@ -62,6 +64,25 @@ def test_photographs_do_not_depend_on_how_many_are_made(images: np.ndarray) -> N
     np.testing.assert_array_equal(
         render(Recipe(**{**vars(MINUTE), "scenes": 1, "scenes_per_step": 1}))[0], images[0]
     )
+
+
+def test_moved_faults_stay_on_the_winding_at_their_distances_and_go_to_other_strands() -> None:
+    winding = Winding.of(FIRST_SEED, 1)
+    rng = np.random.default_rng(0)
+    elsewhere = 0
+    for attempt in range(30):
+        faults = another_history(FIRST_SEED, 1, attempt)
+        there = moved(faults, winding, rng)
+        before, after = (np.array([fault.strand for fault in some]) for some in (faults, there))
+        np.testing.assert_array_equal(np.abs(before[:, None] - before), np.abs(after[:, None] - after))
+        assert after.min() >= 0
+        assert after.max() < winding.strands
+        assert [(f.kind, f.face, f.start, f.shape) for f in faults] == [
+            (f.kind, f.face, f.start, f.shape) for f in there
+        ]
+        elsewhere += not np.array_equal(before, after)
+    assert elsewhere > 25
+    assert moved((), winding, rng) == ()
 
 
 def test_coils_of_data_sets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,6 +139,9 @@ def test_packaged_weights_are_small_and_belong_to_the_recipe_in_the_code() -> No
     path, recipe = packaged_recipe()
     assert path.stat().st_size <= 3_000_000
     assert recipe == Recipe()
+    model = OmegaConf.load(Path(conf_folder()) / "model" / "tiny.yaml")
+    assert {name: model.trunk.arguments[name] for name in recipe.arguments} == recipe.arguments
+    assert (model.normalisation.mean, model.normalisation.std) == ([MEAN], [STD])
     assert all(torch.isfinite(value).all() for value in load_file(path).values())
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from coilal.data.renderer import CoilRenderer, codes_of, plan
+from coilal.data.table import LabelTable
 from coilal.render import main, read_table
 
 SHARED = Path(os.environ.get("COILAL_SHARED", Path(__file__).parents[3] / "shared"))
@@ -38,6 +39,14 @@ def test_writes_images_both_tables_and_a_sheet(tmp_path: Path) -> None:
     photo = np.asarray(Image.open(out / labels[6][0]))
     np.testing.assert_array_equal(photo, CoilRenderer(1, 2).render(int(known.numbers[5]), known.faults[2]))
     assert Image.open(out / "contact_sheet.png").size[0] >= 490
+
+
+def test_the_written_folder_is_read_without_a_remark_on_unnamed_images(tmp_path: Path) -> None:
+    assert main(["--out", str(tmp_path / "data"), "--coils", "1", "--images-per-coil", "4"]) == 0
+    columns = {"image_column": "Image", "ignored_columns": ["0_inOrdnung"], "group_pattern": r"^(Spule\d+)_"}
+    samples = LabelTable(str(tmp_path / "data"), **columns).read()
+    assert len(samples) == 4
+    assert not any("not named" in note for note in samples.notes)
 
 
 def test_written_table_renders_again(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ import numpy as np
 
 from coilal.types import Budget, Problem, Samples, Split, Targets
 
+SMALL_BUDGET = 64
+"""Images that ``conf/budget/small.yaml`` buys."""
+
 
 def check_split(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
     """Return what is wrong with a split: empty parts, groups on two sides, classes absent from a part."""
@@ -26,14 +29,29 @@ def check_budget(budget: Budget, pool: int) -> list[Problem]:
         pool: images in the pool.
     """
     counts = budget.counts()
-    if counts[0] > pool:
-        what = f"the starting set is larger than the pool: {counts[0]} images of {pool}"
-        return [Problem(f"{what}; lower budget.initial (or budget.labelled)")]
-    if counts[-1] > pool:
-        most = sum(count <= pool for count in counts) - 1
-        what = f"the budget is larger than the pool: {counts[-1]} images of {pool}"
-        return [Problem(f"{what}; budget.cycles={most} is the most (or shorten budget.labelled)")]
-    return []
+    if counts[-1] <= pool:
+        return []
+    what = "starting set" if counts[0] > pool else "budget"
+    wanted = counts[0] if counts[0] > pool else counts[-1]
+    ways = ", or ".join(_smaller_budgets(budget, pool))
+    return [Problem(f"the {what} is larger than the pool: {wanted} images of {pool}; {ways}")]
+
+
+def _smaller_budgets(budget: Budget, pool: int) -> list[str]:
+    """Return settings of budgets that the pool holds."""
+    if budget.labelled:
+        return ["shorten budget.labelled", *_named_budget(pool)]
+    batch = max(pool // (budget.cycles + 1), 1)
+    ways = [*_named_budget(pool), f"budget.initial={batch}" + (f" budget.query={batch}" if budget.cycles else "")]
+    if pool <= budget.cycles:
+        ways[-1] += f" budget.cycles={max(pool - 1, 0)}"
+    if budget.initial <= pool:
+        ways.append(f"budget.cycles={sum(count <= pool for count in budget.counts()) - 1}")
+    return ways
+
+
+def _named_budget(pool: int) -> list[str]:
+    return ["budget=small"] if pool >= SMALL_BUDGET else []
 
 
 def _empty_parts(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
@@ -61,18 +79,49 @@ def _torn_groups(samples: Samples, split: Split) -> list[Problem]:
 
 
 def _absent(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
+    """Return the classes (labels) that are absent from a part, sorted by what helps."""
     groups = np.asarray(samples.groups)
-    absent = []
+    needed = sum(len(ids) > 0 for _, ids in split.parts())
+    never, too_few, unlucky, several = [], [], [], False
     for index, name in enumerate(targets.names):
         shown = targets.values == index if targets.kind == "multiclass" else targets.values[:, index] == 1
         shown &= targets.used
         parts = [part for part, ids in split.parts() if len(ids) and not shown[ids].any()]
-        if parts:
-            number = len(np.unique(groups[shown]))
-            absent.append(f"{name}: not in {', '.join(parts)} ({shown.sum()} images in {number} groups)")
+        if not parts:
+            continue
+        number = len(np.unique(groups[shown]))
+        place = f"{name}: not in {', '.join(parts)} ({shown.sum()} images in {number} groups)"
+        if number == 0:
+            never.append(name)
+        elif number < needed:
+            too_few.append(place)
+            several |= targets.class_labels is not None and int(targets.class_labels[index].sum()) > 1
+        else:
+            unlucky.append(place)
     what = "classes" if targets.kind == "multiclass" else "labels"
-    kind = (
-        f"{what} that are absent from a part of the split; it takes 3 groups that have it: add "
-        "groups, leave it out, or try another seeds.split or data.split"
-    )
-    return [Problem(kind, tuple(absent))] if absent else []
+    kinds = {
+        f"{what} that no image shows{_NEVER[targets.kind]}": never,
+        f"{what} in too few groups: no split helps, as each of the {needed} parts needs a group that shows them; "
+        f"{_ways_out(samples, targets, several)}": too_few,
+        f"{what} that are absent from a part of the split, though enough groups show them; "
+        "try another seeds.split, or other shares (data.split)": unlucky,
+    }
+    return [Problem(kind, tuple(places)) for kind, places in kinds.items() if places]
+
+
+_NEVER = {
+    "multiclass": "; add images of them, or take them out of data.source.class_codes",
+    "multilabel": ": the column is never 1; leave it out with data.source.ignored_columns",
+}
+
+
+def _ways_out(samples: Samples, targets: Targets, several: bool) -> str:
+    """Return what helps a class (label) that too few groups show; ``several``: it is several faults together."""
+    if targets.kind == "multilabel":
+        return "add groups that show them, or leave the column out with data.source.ignored_columns"
+    ways = ["add groups that show them"]
+    if samples.labels is not None or samples.class_labels is not None:
+        ways.append("learn single faults, not combinations, with task=multilabel")
+    if several:
+        ways.append("leave out images with several faults with task.module.classes=single")
+    return ", or ".join([*ways, "drop the class (take its images out of the data)"])

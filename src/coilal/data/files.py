@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
+CONTACT_SHEET = "contact_sheet.png"
+"""What ``coilal.render`` writes beside its images to look at; nobody's label table names it."""
+
 Duplicates = Literal["error", "keep"]
 
 Pixels = NDArray[np.uint8]
@@ -68,7 +71,12 @@ def list_images(folder: Path) -> list[str]:
 
 
 def decode_files(
-    folder: Path, names: Sequence[str], image: ImageFormat, cache: Path, duplicates: Duplicates = "error"
+    folder: Path,
+    names: Sequence[str],
+    image: ImageFormat,
+    cache: Path,
+    duplicates: Duplicates = "error",
+    max_gb: float | None = None,
 ) -> DecodedImages:
     """Return image files decoded and resized, from the cache if the files have not changed since.
 
@@ -81,6 +89,7 @@ def decode_files(
         image: size, fit and mode.
         cache: the cache folder.
         duplicates: ``error`` or ``keep``.
+        max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
 
     Raises:
         DataError: missing, unreadable, truncated and duplicate images, listed together; nothing is stored.
@@ -106,7 +115,7 @@ def decode_files(
         store_contents(lambda stored: np.copyto(stored, contents))
         log.info("data: decoded %d images in %.1f s", len(names), time.perf_counter() - started)
 
-    pixels = open_or_build(cache, key, (len(names), image.channels, *image.size), fill)
+    pixels = open_or_build(cache, key, (len(names), image.channels, *image.size), fill, max_gb)
     contents = store_contents(lambda stored: np.copyto(stored, scan(None)))
     problems = _duplicates(names, contents, duplicates)  # they may have been stored under duplicates=keep
     if problems:

@@ -71,9 +71,11 @@ class ImageFolder:
             notes=(*notes, *view.notes),
         )
 
-    def decode(self, samples: Samples, image: ImageFormat, cache: Path) -> DecodedImages:
+    def decode(
+        self, samples: Samples, image: ImageFormat, cache: Path, max_gb: float | None = None
+    ) -> DecodedImages:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
-        return decode_files(self.root, samples.names, image, cache, self.duplicates)
+        return decode_files(self.root, samples.names, image, cache, self.duplicates, max_gb)
 
     def _folder_problems(self, classes: set[str]) -> list[Problem]:
         folders = sorted(

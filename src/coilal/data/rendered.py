@@ -70,13 +70,16 @@ class RenderedCoils:
             good_class=0,
         )
 
-    def decode(self, samples: Samples, image: ImageFormat, cache: Path) -> DecodedImages:
+    def decode(
+        self, samples: Samples, image: ImageFormat, cache: Path, max_gb: float | None = None
+    ) -> DecodedImages:
         """Return the images in the given format, rendered now unless the cache has them.
 
         Args:
             samples: what ``read`` returned, or a part of it in any order.
             image: size, fit and mode.
             cache: the cache folder.
+            max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
         """
         position = {name: place for place, name in enumerate(self._plan.names)}
         ids = [position[name] for name in samples.names]
@@ -89,7 +92,7 @@ class RenderedCoils:
             log.info("rendered %d images in %.1f s", len(ids), time.perf_counter() - start)
 
         shape = (len(ids), image.channels, *image.size)
-        return DecodedImages(open_or_build(cache, key, shape, fill), key)
+        return DecodedImages(open_or_build(cache, key, shape, fill, max_gb), key)
 
     def _key(self, samples: Samples, image: ImageFormat) -> str:
         content = [

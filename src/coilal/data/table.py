@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
-from coilal.data.files import Duplicates, decode_files, file_problems, list_images
+from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems, list_images
 from coilal.data.groups import groups_from_names
-from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names
+from coilal.data.table_file import load_table
+from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names, normal_code
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
 _PROBED = 100
@@ -39,7 +40,7 @@ class LabelTable:
         class_codes: for a class column, the faults of each of its codes.
         good_class: class that means fault-free.
         duplicates: ``error`` or ``keep`` images with equal pixels.
-        separator: what stands between the fields of the table.
+        separator: the one character between the fields of the table; backslash and t mean a tab.
 
     Raises:
         UserError: a setting that is not one of its choices.
@@ -78,7 +79,7 @@ class LabelTable:
         self.class_codes: Mapping[str, Codes] = class_codes or {}
         self.good_class = good_class
         self.duplicates: Duplicates = duplicates
-        self.separator = separator
+        self.separator = "\t" if separator == r"\t" else separator  # as a shell passes it
 
     def read(self) -> Samples:
         """Return names, groups, labels and classes; see ``coilal.types.Samples``.
@@ -90,7 +91,7 @@ class LabelTable:
         table = load_table(table_file, self.separator)
         columns, problems = assign_columns(self.columns, list(table.columns))
         if columns is None:
-            raise DataError(problems)
+            raise DataError(_of_table(table_file, problems))
         notes = [f"The table is {table_file}: {_describe(columns)}."]
         table["_place"] = [
             f"line {line}: {name}" for line, name in zip(table.index + 2, table[columns.image], strict=True)
@@ -98,16 +99,16 @@ class LabelTable:
         folder = self._folder(table[columns.image])
         kept = self._labelled(self._without_doubt(table, columns, notes), columns, notes, problems)
         names = tuple(kept[columns.image])
-        problems += _name_problems(table, columns.image)
+        problems += _name_problems(table, columns)
         groups = self._groups(kept, columns, notes, problems)
         view = self._view(kept, columns)
         problems += view.problems
         if not problems and not names:
-            problems.append(Problem(f"no row of {table_file} is left that has a label"))
+            problems.append(Problem("no row is left that has a label"))
         if problems:
             there = [name for name in dict.fromkeys(names) if name]
-            raise DataError([*problems, *file_problems(folder, there, self.duplicates)])
-        unnamed = len(set(list_images(folder)) - set(table[columns.image]))
+            raise DataError([*_of_table(table_file, problems), *file_problems(folder, there, self.duplicates)])
+        unnamed = len({*list_images(folder)} - {*table[columns.image], CONTACT_SHEET})
         if unnamed:
             notes.append(f"{unnamed} images in {folder} are not named in the table and are left out.")
         return Samples(
@@ -122,9 +123,11 @@ class LabelTable:
             notes=(*notes, *view.notes),
         )
 
-    def decode(self, samples: Samples, image: ImageFormat, cache: Path) -> DecodedImages:
+    def decode(
+        self, samples: Samples, image: ImageFormat, cache: Path, max_gb: float | None = None
+    ) -> DecodedImages:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
-        return decode_files(self._folder(samples.names), samples.names, image, cache, self.duplicates)
+        return decode_files(self._folder(samples.names), samples.names, image, cache, self.duplicates, max_gb)
 
     def _table_file(self) -> Path:
         if not self.root.is_dir():
@@ -193,48 +196,35 @@ class LabelTable:
         return from_names(table[columns.classes], self.good_class)
 
 
-def load_table(path: Path, separator: str = ",") -> pd.DataFrame:
-    """Return a CSV as text, without surrounding blanks; row i of the index is line i + 2 of the file.
-
-    Empty lines are left out.
-
-    Raises:
-        DataError: not a table, or one without rows.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Rows with more fields than the header would lose them with no more than a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                sep=separator,
-                dtype=str,
-                keep_default_na=False,
-                index_col=False,
-                skip_blank_lines=False,
-                encoding="utf-8-sig",
-            )
-    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, OSError) as error:
-        raise DataError([Problem(f"the table {path} cannot be read as CSV in UTF-8: {error}")]) from error
-    except pd.errors.EmptyDataError:
-        raise DataError([Problem(f"the table {path} is empty")]) from None
-    table = table.fillna("").apply(lambda column: column.str.strip())
-    filled: pd.DataFrame = table[(table != "").any(axis=1)]
-    if filled.empty:
-        raise DataError([Problem(f"the table {path} has no rows; its columns are {', '.join(table.columns)}")])
-    return filled
-
-
-def _name_problems(table: pd.DataFrame, column: str) -> list[Problem]:
-    names, problems = table[column], []
+def _name_problems(table: pd.DataFrame, columns: Columns) -> list[Problem]:
+    names, problems = table[columns.image], []
     empty = names == ""
     if empty.any():
-        problems.append(Problem(f"rows without a file name in column {column}", tuple(table["_place"][empty])))
+        kind = f"rows without a file name in column {columns.image}"
+        problems.append(Problem(kind, tuple(table["_place"][empty])))
     twice = names.duplicated() & ~empty
     if twice.any():
         kind = "duplicate rows: images that are named more than once; leave one row of each"
-        problems.append(Problem(kind, tuple(table["_place"][twice])))
+        problems.append(Problem(kind, tuple(_duplicate_places(table, columns, twice))))
     return problems
+
+
+def _duplicate_places(table: pd.DataFrame, columns: Columns, twice: pd.Series) -> list[str]:
+    """Return where each repeated image stands, where it stood first, and whether the labels are the same."""
+    named = list(columns.labels) if columns.classes is None else [columns.classes]
+    labels = table[named].map(normal_code)
+    first_row = table.index.to_series().groupby(table[columns.image]).transform("first")
+    places = []
+    for row in table.index[twice]:
+        first = first_row[row]
+        same = "the same labels" if labels.loc[row].equals(labels.loc[first]) else "labels disagree"
+        places.append(f"{table['_place'][row]}, first in line {first + 2}: {same}")
+    return places
+
+
+def _of_table(file: Path, problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems with the table that they are found in."""
+    return [replace(problem, kind=f"{file}: {problem.kind}") for problem in problems]
 
 
 def _describe(columns: Columns) -> str:

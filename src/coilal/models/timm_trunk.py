@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import nn
 from coilal.models.trunk import Layout, Trunk
 from coilal.types import UserError
 
+STAGES = re.compile(r"(layer|stage|s)_?\d+")  # ResNets, RegNets
 BLOCK_LISTS = ("blocks", "stages", "layers")
 HEAD_PARTS = ("global_pool", "attn_pool", "fc_norm", "head_drop", "head", "classifier", "fc")
 
@@ -33,10 +35,8 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         raise UserError(f"timm has no architecture '{architecture}'. Near: {', '.join(near) or 'none'}.")
     options: dict[str, Any] = {**(arguments or {}), "num_classes": 0}
     if weights is not None:
-        options |= {
-            "pretrained": True,
-            "pretrained_cfg_overlay": {"file": str(_file(weights)), "hf_hub_id": None},
-        }
+        overlay = {**options.get("pretrained_cfg_overlay", {}), "file": str(_file(weights)), "hf_hub_id": None}
+        options |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
     if "img_size" not in options and _accepts_any_size(architecture):
         options["dynamic_img_size"] = True
     try:
@@ -87,8 +87,9 @@ def _cut(net: nn.Module) -> tuple[Sequence[nn.Module], Sequence[nn.Module]]:
             after = names[names.index(name) + 1 :]
             tail = [children[n] for n in _until_head(after)]
             return list(children[name].children()), tail
-    layers = [name for name in names if name.startswith("layer") and name[5:].isdigit()]  # ResNets
-    return [children[name] for name in layers], []
+    stages = [name for name in names if STAGES.fullmatch(name)]
+    after = names[names.index(stages[-1]) + 1 :] if stages else []
+    return [children[name] for name in stages], [children[name] for name in _until_head(after)]
 
 
 def _until_head(names: Sequence[str]) -> list[str]:

@@ -146,7 +146,7 @@ def _axes(
         axes.set_title(textwrap.fill(title, 80), fontsize=11, fontweight="bold", pad=26 if note else 10)
         if note:
             axes.text(0.5, 1.025, note, color=NOTE_COLOUR, fontweight="bold", ha="center", transform=axes.transAxes)
-        axes.set(xlabel="labelled images", ylabel=_readable(metric), ylim=(0, 1))
+        axes.set(xlabel="labelled images", ylabel=readable(metric), ylim=(0, 1))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         axes.yaxis.set_major_locator(MultipleLocator(0.2))
         yield axes
@@ -182,7 +182,8 @@ def _short(metric: str) -> str:
     return metric.partition("/")[2] or metric
 
 
-def _readable(metric: str) -> str:
+def readable(metric: str) -> str:
+    """Return a metric's name as figures show it."""
     return {"map": "mAP"}.get(_short(metric), _short(metric).replace("_", " ").replace("f1", "F1"))
 
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 # Settings that change where things lie or how they are shown, not what comes out.
-NOT_IDENTITY = ("force", "cache", "logger", "outputs", "experiment")
+NOT_IDENTITY = ("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "experiment")
+
+_PREFIXES = tuple(f"{name}." for name in NOT_IDENTITY)
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -24,7 +26,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def identifying(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flattened settings that determine a run's result."""
-    return flatten({key: value for key, value in config.items() if key not in NOT_IDENTITY})
+    return {key: value for key, value in flatten(config).items() if not f"{key}.".startswith(_PREFIXES)}
 
 
 def identity_hash(config: Mapping[str, Any]) -> str:

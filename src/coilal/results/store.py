@@ -5,61 +5,36 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
-from coilal.types import IntArray, Selection, UserError
+from coilal.results.run_files import write_atomically
+from coilal.types import IntArray, Selection
 
 Row = dict[str, float]
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that readers, and a restart after a kill, see the old content or the new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(content.encode() if isinstance(content, str) else content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(partial, path)
-
-
-def lock(folder: Path) -> FileLock:
-    """Return the acquired lock of a run directory; the system releases it when the process ends.
-
-    Raises:
-        UserError: another process holds it.
-    """
-    file_lock = FileLock(folder / ".lock")
-    try:
-        file_lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another process is working in {folder}; wait for it, or give this run another study=…"
-        ) from None
-    return file_lock
-
-
-def read_status(folder: Path) -> dict[str, Any]:
-    """Return status.json of a run directory, {} where there is none."""
-    path = folder / "status.json"
-    status: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return status
-
-
-def write_status(folder: Path, status: Mapping[str, Any]) -> None:
-    """Write status.json."""
-    write_atomically(folder / "status.json", json.dumps(status, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_cycles(folder: Path) -> pd.DataFrame:
     """Return cycles.csv of a run directory, one row a cycle."""
     return pd.read_csv(folder / "cycles.csv")
+
+
+def is_measurement(column: str) -> bool:
+    """Return whether a column of cycles.csv measures the machine (seconds, memory) and not the result.
+
+    Equal runs are equal in all other columns. Metrics have their part in front (``test/…``).
+    """
+    return "/" not in column and column.endswith(("_s", "_memory_mb"))
+
+
+def without_measurements(cycles: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of cycles.csv that equal runs share to the last digit."""
+    return cycles[[column for column in cycles if not is_measurement(str(column))]]
 
 
 def read_queries(folder: Path) -> pd.DataFrame:
@@ -92,6 +67,7 @@ class RunStore:
         self.checkpoints.mkdir(exist_ok=True)
         self.rows: list[Row] = []
         self.queries: list[dict[str, Any]] = []
+        self._tables_s = 0.0  # what the tables of the last row took to write
         path = self.checkpoints / "state.json"
         if path.exists():
             state = json.loads(path.read_text())
@@ -127,20 +103,26 @@ class RunStore:
     def commit(self, row: Row, predictions: Mapping[str, Any], model: Callable[[], bytes] | None) -> None:
         """Record a finished cycle.
 
+        The row gets ``write_s``, the seconds spent on writing since the row before was recorded: that row's own
+        entry in the tables, and the predictions and weights of this one.
+
         Args:
             row: the row of cycles.csv.
             predictions: arrays for predictions.npz.
             model: gives the trained weights in safetensors format, for the last cycle.
         """
+        start = time.perf_counter()
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **predictions)
         write_atomically(self.folder / "predictions.npz", buffer.getvalue())
         if model is not None:
             write_atomically(self.checkpoints / "model.safetensors", model())
-        self.rows.append(row)
+        written = time.perf_counter()
+        self.rows.append({**row, "write_s": self._tables_s + written - start})
         state = {"cycles": self.rows, "queries": self.queries}
         write_atomically(self.checkpoints / "state.json", json.dumps(state, ensure_ascii=False))
         self._write_tables()
+        self._tables_s = time.perf_counter() - written
 
     def cycles(self) -> pd.DataFrame:
         """Return the finished cycles, one row each."""

@@ -29,30 +29,76 @@ def test_groups_on_both_sides() -> None:
     assert problem.places == ("g: pool and validation", "h: pool and validation")
 
 
-def test_absent_classes() -> None:
+def test_absent_classes_that_another_split_may_bring_in() -> None:
     (problem,) = check_split(SAMPLES, CLASSES, split([0, 1], [2], [4]))
-    assert "classes that are absent" in problem.kind
+    assert "try another seeds.split" in problem.kind
     assert problem.places == ("bent: not in validation, test (3 images in 3 groups)",)
 
 
-def test_absent_labels() -> None:
-    labels = np.array([[1, 1], [0, 0], [0, 1], [0, 0], [0, 1], [0, 0]])
-    targets = Targets("multilabel", labels, ("gap", "crossover"), np.ones(6, dtype=np.bool_))
-    (problem,) = check_split(SAMPLES, targets, split([0, 1], [2, 3], [4, 5]))
-    assert problem.places == ("gap: not in validation, test (1 images in 1 groups)",)
+def test_absent_labels_that_no_split_can_bring_in() -> None:
+    labels = np.array([[1, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    targets = Targets("multilabel", labels, ("gap", "crossover", "dust"), np.ones(6, dtype=np.bool_))
+    never, too_few = check_split(SAMPLES, targets, split([0, 1], [2, 3], [4, 5]))
+    assert never.places == ("dust",)
+    assert "never 1" in never.kind
+    assert too_few.places == ("gap: not in validation, test (1 images in 1 groups)",)
+    for problem in (never, too_few):
+        assert "data.source.ignored_columns" in problem.kind
+        assert "seeds.split" not in problem.kind
 
 
 @pytest.mark.parametrize(
-    ("budget", "message"),
+    ("class_labels", "ways"),
     [
-        (Budget(initial=11), "starting set is larger than the pool: 11 images of 10"),
-        (Budget(initial=2, query=3, cycles=3), "the pool: 11 images of 10; budget.cycles=2"),
-        (Budget(labelled=(2, 12)), "the pool: 12 images of 10"),
+        (None, ["drop the class"]),
+        ([[0, 0], [1, 0]], ["drop the class", "task=multilabel"]),
+        ([[0, 0], [1, 1]], ["drop the class", "task=multilabel", "task.module.classes=single"]),
     ],
 )
-def test_budgets_larger_than_the_pool(budget: Budget, message: str) -> None:
-    (problem,) = check_budget(budget, 10)
+def test_ways_out_of_a_class_in_too_few_groups(class_labels: list[list[int]] | None, ways: list[str]) -> None:
+    faults = None if class_labels is None else np.array(class_labels, dtype=np.uint8)
+    samples = Samples(SAMPLES.names, SAMPLES.groups, class_labels=faults)
+    values = np.array([1, 0, 0, 0, 0, 0])
+    targets = Targets("multiclass", values, ("ok", "bent"), np.ones(6, dtype=np.bool_), faults)
+    (problem,) = check_split(samples, targets, split([0, 1], [2, 3], [4, 5]))
+    assert "no split helps" in problem.kind
+    assert problem.places == ("bent: not in validation, test (1 images in 1 groups)",)
+    offered = [
+        way for way in ("drop the class", "task=multilabel", "task.module.classes=single") if way in problem.kind
+    ]
+    assert offered == ways
+
+
+def test_two_parts_need_two_groups() -> None:
+    targets = Targets("multiclass", np.array([1, 0, 1, 0, 0, 0]), ("ok", "bent"), np.ones(6, dtype=np.bool_))
+    (problem,) = check_split(SAMPLES, targets, split([0, 1, 2, 3], [], [4, 5]))[1:]
+    assert "try another seeds.split" in problem.kind
+
+
+@pytest.mark.parametrize(
+    ("budget", "pool", "message"),
+    [
+        (Budget(initial=11), 10, "starting set is larger than the pool: 11 images of 10; budget.initial=10"),
+        (Budget(initial=2, query=3, cycles=3), 10, "11 images of 10; budget.initial=2 budget.query=2, or"),
+        (Budget(initial=2, query=3, cycles=3), 10, "or budget.cycles=2"),
+        (Budget(initial=24, query=24, cycles=12), 8, "budget.initial=1 budget.query=1 budget.cycles=7"),
+        (Budget(initial=24, query=24, cycles=12), 100, "budget=small, or budget.initial=7 budget.query=7, or"),
+        (Budget(labelled=(2, 12)), 10, "the pool: 12 images of 10; shorten budget.labelled"),
+    ],
+)
+def test_budgets_larger_than_the_pool(budget: Budget, pool: int, message: str) -> None:
+    (problem,) = check_budget(budget, pool)
     assert message in problem.kind
+
+
+@pytest.mark.parametrize("pool", [1, 2, 5, 8, 63, 64, 100])
+def test_the_smaller_budget_that_is_offered_fits(pool: int) -> None:
+    (problem,) = check_budget(Budget(initial=24, query=24, cycles=12), pool)
+    assert ("budget=small" in problem.kind) == (pool >= 64)
+    offered = next(way for way in problem.kind.split("; ")[1].split(", or ") if "budget.initial" in way)
+    values = dict(setting.removeprefix("budget.").split("=") for setting in offered.split())
+    smaller = Budget(**({"cycles": 12} | {key: int(value) for key, value in values.items()}))
+    assert check_budget(smaller, pool) == []
 
 
 def test_a_budget_of_the_whole_pool_is_fine() -> None:

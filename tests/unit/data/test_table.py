@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,14 +154,27 @@ def test_every_problem_of_table_and_images_is_in_one_list(make: Make, tmp_path: 
     )
     (tmp_path / "bad.jpg").write_bytes(b"nothing")
     found = problems(table)
-    by_word = {kind.split(";")[0].split(" in /")[0]: places for kind, places in found.items()}
+    of_table = f"{tmp_path / 'labels.csv'}: "
+    assert sum(kind.startswith(of_table) for kind in found) == 4, "rows are those of a table"
+    by_word = {kind.removeprefix(of_table).split(";")[0]: places for kind, places in found.items()}
     assert by_word["labels that are not 0 or 1"] == ("line 4: y.png: a is '2'", "line 7: z.png: a is ''")
-    assert by_word["duplicate rows: images that are named more than once"] == ("line 5: x.png",)
+    assert by_word["duplicate rows: images that are named more than once"] == (
+        "line 5: x.png, first in line 2: the same labels",
+    )
     assert by_word["rows without a file name in column image"] == ("line 6: ",)
     assert by_word["rows without a group in column group"] == ("line 7: z.png",)
     assert next(places for kind, places in found.items() if "not in" in kind) == ("gone.jpg",)
     assert next(places for kind, places in found.items() if "unreadable" in kind)[0].startswith("bad.jpg")
     assert len(found) == 6
+
+
+def test_duplicate_rows_whose_labels_disagree(make: Make) -> None:
+    table = "image,a,b,group\nx.png,0,1,g\ny.png,0,1,h\nx.png,0,1.0,g\nx.png,1,1,g\n"
+    ((_, places),) = problems(make(table)).items()
+    assert places == (
+        "line 4: x.png, first in line 2: the same labels",
+        "line 5: x.png, first in line 2: labels disagree",
+    )
 
 
 def test_a_class_that_is_not_known(make: Make) -> None:
@@ -199,12 +213,21 @@ def test_tables_that_cannot_be_used(make: Make, table: str, message: str) -> Non
         make(table).read()
 
 
-def test_a_table_in_another_encoding_or_of_another_separator(make: Make, tmp_path: Path) -> None:
-    table = make("image;a;group\nx.png;1;g\n", separator=";")
-    assert table.read().label_names == ("a",)
-    (tmp_path / "labels.csv").write_bytes("image,Lücke\n".encode("latin-1"))
-    with pytest.raises(DataError, match="UTF-8"):
+@pytest.mark.parametrize(("separator", "setting"), [(";", ";"), ("\t", r"\t")])
+def test_a_table_of_another_separator(make: Make, separator: str, setting: str) -> None:
+    text = "image,a,group\nx.png,1,g\n".replace(",", separator)
+    with pytest.raises(DataError, match="data.source.separator='" + re.escape(setting)):
+        make(text).read()
+    Image.new("L", (3, 3)).save(make(text).root / "x.png")
+    assert make(text, separator=setting).read().label_names == ("a",)
+
+
+def test_a_table_in_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes("image,Lücke\nx.png,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"is not in UTF-8 \(byte 0xfc in line 1\); save it as UTF-8"):
         source(tmp_path).read()
+    (tmp_path / "labels.csv").write_bytes("image,Lücke,group\nx.png,1,g\n".encode("utf-8-sig"))
+    assert source(tmp_path).read().label_names == ("Lücke",)
 
 
 def test_folders_and_tables_that_are_not_there(tmp_path: Path) -> None:

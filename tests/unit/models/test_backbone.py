@@ -32,7 +32,15 @@ def images(count: int = 3) -> torch.Tensor:
     return torch.randint(0, 256, (count, 1, *SIZE), dtype=torch.uint8, generator=generator)
 
 
-FAMILIES = ["dinov2", "mobilenetv2_050", "tf_efficientnetv2_b0", "resnet10t", "convnext_atto", "test_vit"]
+FAMILIES = [
+    "dinov2",
+    "mobilenetv2_050",
+    "tf_efficientnetv2_b0",
+    "resnet10t",
+    "regnetx_002",
+    "convnext_atto",
+    "test_vit",
+]
 
 
 @pytest.mark.parametrize("name", FAMILIES)

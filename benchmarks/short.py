@@ -1,0 +1,38 @@
+"""The short table that the README shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmarks.goals import quotient
+from benchmarks.parts import ACTIVEML, BAAL, BOUND, CACHED, COILAL, EAGER, PLAIN
+from benchmarks.section import Section
+from benchmarks.units import number, seconds
+
+ROWS = (
+    ("the least that bare torch needs: features in memory, a loop by hand", "W1", COILAL, BOUND),
+    ("scikit-activeml with skorch, features extracted on both sides", "W1", CACHED, ACTIVEML),
+    ("baal as documented: the backbone in every epoch", "W1", COILAL, BAAL),
+    ("a plain script: the backbone in every epoch", "W1", COILAL, PLAIN),
+    ("the same with the last stage trained", "W2", COILAL, PLAIN),
+    ("timm's eager forward pass, extraction alone", "extraction", COILAL, EAGER),
+)
+
+
+def short_table(sections: Mapping[str, Section]) -> list[str]:
+    """Return coilal against everybody else; what could not be measured is a dash."""
+    lines = ["| coilal against | coilal | the other | |", "|---|---|---|---|"]
+    for text, name, label, other in ROWS:
+        if name in sections:
+            lines.append(f"| {text} | {' | '.join(comparison(sections[name], label, other))} |")
+    return lines
+
+
+def comparison(part: Section, label: str, other: str) -> tuple[str, str, str]:
+    """Return both times, and how many times faster the one is than the other."""
+    row, theirs = part.row(label), part.row(other)
+    times = ["–" if one.median is None else seconds(one.median) for one in (row, theirs)]
+    if "extrapolated" in theirs.note:
+        times[1] += " (extrapolated)"
+    faster = quotient(theirs, row)
+    return times[0], times[1], "–" if faster is None else f"{number(faster)} × faster"

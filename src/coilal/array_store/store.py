@@ -1,0 +1,174 @@
+"""Opening a stored array, checked; building it first, once for all processes, where it is not there."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import DTypeLike
+
+from coilal.array_store.build import Array, Target, build_rows, build_whole, committed
+from coilal.array_store.record import Chunk, is_sound, read_record, spans
+from coilal.array_store.room import ensure_room
+from coilal.types import UserError
+
+log = logging.getLogger(__name__)
+
+# A file up to this size is read and compared with its checksums when a process first opens it (about a second);
+# of a larger one, as many chunks as make up this size, drawn at random, besides the first and the last.
+CHECKED_BYTES = 1 << 30
+
+
+def open_or_build(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    fill: Callable[[Array], None],
+    about: str = "",
+    max_gb: float | None = None,
+) -> Array:
+    """Return the array in ``path``, memory-mapped, building it first if it is not there.
+
+    Of several processes that ask at once, one builds and the others wait; a killed builder's lock is released
+    by the system. The array appears under its final name only when it is complete. Size and header are checked
+    at each opening, the content (see ``CHECKED_BYTES``) at the first one in a process; a damaged file is made
+    again, with a warning. Where the array is complete, nothing is written, so the folder may be read-only.
+
+    Args:
+        path: ``<cache>/<kind>/<name>.npy``; the name stands for everything that determines the content.
+        shape: shape of the array.
+        dtype: type of the array.
+        fill: writes every row of the array it is given, in any order.
+        about: what it holds, for messages.
+        max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
+
+    Raises:
+        UserError: disk or cache cannot hold the array, or it is not there and the folder is read-only.
+    """
+    return _open_or_build(
+        Target(path, shape, np.dtype(dtype), about), lambda target: build_whole(target, fill), max_gb
+    )
+
+
+def open_or_build_rows(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    rows: Callable[[int], Iterable[Array]],
+    about: str = "",
+    max_gb: float | None = None,
+) -> Array:
+    """Return the array in ``path`` as ``open_or_build`` does; a killed build is continued.
+
+    A kill costs at most ``COMMIT_S`` seconds of work (see coilal.array_store.build).
+
+    Args:
+        path: as above.
+        shape: as above.
+        dtype: as above.
+        rows: (first row) → blocks of successive rows from there to the end.
+        about: as above.
+        max_gb: as above.
+    """
+    return _open_or_build(
+        Target(path, shape, np.dtype(dtype), about), lambda target: build_rows(target, rows), max_gb
+    )
+
+
+def _open_or_build(target: Target, build: Callable[[Target], None], max_gb: float | None) -> Array:
+    fault = _fault(target)
+    if fault is not None:
+        _ensure_writable(target.path, fault)
+        with _locked(target.path):
+            _build_if_needed(target, build, max_gb)
+    array: Array = np.load(target.path, mmap_mode="r")
+    return array
+
+
+def _build_if_needed(target: Target, build: Callable[[Target], None], max_gb: float | None) -> None:
+    fault = _fault(target)
+    if fault is None:  # another process has built it meanwhile
+        return
+    if target.path.exists():
+        log.warning("the stored array %s is damaged (%s); it is made again", target.path, fault)
+    present = sum(chunk.end for chunk in committed(target)[-1:])
+    ensure_room(target.path, target.size, present, max_gb)
+    if present:
+        log.info("%s: going on after %.1f of %.1f MB", target.path, present / 1e6, target.size / 1e6)
+    try:
+        build(target)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(
+                f"the disk of {target.path.parent} is full; free some space, or set cache.dir=…"
+            ) from error
+        raise
+
+
+def _fault(target: Target) -> str | None:
+    """Return what is wrong with the stored array, None if it can be used."""
+    if not target.path.exists():
+        return "not there"
+    record = read_record(target.record)
+    if record is None:
+        return f"no record of its checksums in {target.record.name}"
+    status = target.path.stat()
+    if not status.st_size == record.size == target.size:
+        return f"{status.st_size} bytes instead of {target.size}"
+    with target.path.open("rb") as stream:
+        if stream.read(len(target.header)) != target.header:
+            return "its header is not that of the expected array"
+    return _damaged_chunk(target.path, record.chunks, status.st_ino, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _damaged_chunk(path: Path, chunks: tuple[Chunk, ...], _inode: int, _changed: int) -> str | None:
+    """Compare content and checksums, once per process for an unchanged file."""
+    with path.open("rb") as stream:
+        for start, chunk in _checked(chunks):
+            if not is_sound(stream, start, chunk):
+                return f"bytes {start} to {chunk.end} differ from their checksum"
+    return None
+
+
+def _checked(chunks: tuple[Chunk, ...]) -> list[tuple[int, Chunk]]:
+    every = list(spans(chunks))
+    size = chunks[-1].end
+    if size <= CHECKED_BYTES:
+        return every
+    inner = every[1:-1]
+    return [every[0], every[-1], *random.sample(inner, int(len(inner) * CHECKED_BYTES / size))]
+
+
+def _ensure_writable(path: Path, fault: str) -> None:
+    """Make the folder; refuse one that cannot be written, because the array would have to be built there."""
+    existing = next(folder for folder in path.parents if folder.exists())
+    if not os.access(existing, os.W_OK):
+        raise UserError(
+            f"the stored array {path} cannot be used ({fault}) and cannot be made: {existing} is read-only. "
+            "Give a folder that can be written with cache.dir=…, or run the same settings once where this one can."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[Any]:
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another process is making %s; waiting for it", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,1 @@
+"""Loggers: where a run is shown besides its run directory."""

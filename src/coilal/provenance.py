@@ -1,0 +1,81 @@
+"""The part of status.json that is known when a run starts."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.results.run_files import now
+
+if TYPE_CHECKING:
+    from coilal.prepare import Prepared
+
+LIBRARIES = (
+    "coilal",
+    "torch",
+    "pytorch-lightning",
+    "timm",
+    "transformers",
+    "torchmetrics",
+    "numpy",
+    "hydra-core",
+)
+
+
+def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: str) -> dict[str, Any]:
+    """Return identity, seeds, versions, data and weights (their fingerprint) of a run."""
+    return {
+        "state": "running",
+        "identity": identity,
+        "task": cfg.task.name,
+        "model": cfg.model.name,
+        "strategy": cfg.strategy.name,
+        "seeds": {"seed": cfg.seed, **OmegaConf.to_container(cfg.seeds, resolve=True)},  # type: ignore[dict-item]
+        "weights": weights,
+        "hparams": cfg.hparams.source,
+        "data": {
+            "images": len(prepared.samples),
+            "fingerprint": prepared.images.fingerprint,
+            "split": {part: len(ids) for part, ids in prepared.split.parts()},
+        },
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "git_commit": git_commit(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "slurm_job": slurm_job(),
+        "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
+        "start": now(),
+    }
+
+
+def slurm_job() -> str | None:
+    """Return the SLURM job that this process belongs to as squeue writes it (``12`` or ``12_3``), or None."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout that coilal runs from, ``+`` if it has changes; None elsewhere."""
+    repository = Path(__file__).parents[2]
+    if not (repository / ".git").exists():
+        return None
+    command = [
+        "git",
+        "-C",
+        str(repository),
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None

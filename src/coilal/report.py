@@ -1,0 +1,119 @@
+"""Write the report of a study: the answer in words, figures, tables.
+
+python -m coilal.report study=NAME
+python -m coilal.report study=[tile,pcb]
+python -m coilal.report --help
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import hydra
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.cli import conf_folder, run_main
+from coilal.instantiate import instantiate
+from coilal.results.report import write_report
+from coilal.results.runs import Run
+from coilal.results.settings import Prices, Settings
+from coilal.types import DataSource, ImageFormat, Samples
+
+log = logging.getLogger(__name__)
+
+THUMBNAIL = 160  # pixels of the longer side
+
+
+@dataclass(frozen=True)
+class DataImages:
+    """Groups and thumbnails of the images of a data source."""
+
+    source: DataSource
+    samples: Samples
+    image: ImageFormat
+
+    @cached_property
+    def groups(self) -> Mapping[str, str]:
+        """Return image name → group."""
+        return dict(zip(self.samples.names, self.samples.groups, strict=True))
+
+    @cached_property
+    def _ids(self) -> Mapping[str, int]:
+        return {name: i for i, name in enumerate(self.samples.names)}
+
+    def thumbnails(self, names: Sequence[str]) -> Sequence[NDArray[np.uint8]]:
+        """Return small images, uint8 (H, W) or (H, W, 3)."""
+        part = _part(self.samples, np.array([self._ids[name] for name in names]))
+        with tempfile.TemporaryDirectory() as folder:
+            pixels = np.array(self.source.decode(part, self.image, Path(folder)).pixels)
+        return [np.moveaxis(image, 0, -1).squeeze() for image in pixels]
+
+
+def images_of(run: Run) -> DataImages:
+    """Return the images of a run's data set.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    settings: Any = yaml.load((run.folder / "config.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)[
+        "data"
+    ]
+    source: DataSource = instantiate(settings["source"])
+    samples = source.read()
+    height, width = settings["image"]["size"]
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    size = (round(height * scale), round(width * scale))
+    return DataImages(source, samples, ImageFormat(size, settings["image"]["fit"], settings["image"]["mode"]))
+
+
+def _part(samples: Samples, ids: NDArray[np.int64]) -> Samples:
+    """Return the samples with these ids."""
+    return replace(
+        samples,
+        names=tuple(samples.names[i] for i in ids),
+        groups=tuple(samples.groups[i] for i in ids),
+        labels=None if samples.labels is None else samples.labels[ids],
+        classes=None if samples.classes is None else samples.classes[ids],
+    )
+
+
+def settings_of(cfg: DictConfig) -> Settings:
+    """Return the settings of the report.
+
+    Raises:
+        UserError: one of them makes no sense.
+    """
+    values: Any = OmegaConf.to_container(cfg.compare, resolve=True)
+    prices: Any = OmegaConf.to_container(cfg.prices, resolve=True)
+    lists = {"targets", "target_shares", "what_if"}
+
+    def plain(node: dict[str, Any]) -> dict[str, Any]:
+        return {key: tuple(value) if key in lists else value for key, value in node.items()}
+
+    return Settings(**plain(values), prices=Prices(**plain(prices)))
+
+
+@hydra.main(config_path=conf_folder(), config_name="report")
+def main(cfg: DictConfig) -> None:
+    """Write the report that the settings describe."""
+    studies = [cfg.study] if isinstance(cfg.study, str) else list(cfg.study)
+    outputs = Path(cfg.outputs)
+    out = Path(cfg.out) if cfg.out else outputs / "+".join(studies) / "report"
+    logging.getLogger("coilal.data").setLevel(logging.WARNING)  # thumbnails are no news
+    page, findings = write_report(outputs, studies, out, settings_of(cfg), images_of)
+    for finding in findings:
+        log.warning("%s: %s; %s", finding.where, finding.what, finding.consequence)
+    log.info("report: %s", page)
+
+
+if __name__ == "__main__":
+    run_main(main, "report")

@@ -1,0 +1,57 @@
+"""The small files of a run directory: its lock and status.json. Quick to import, unlike the tables."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from coilal.types import UserError
+
+
+def now() -> str:
+    """Return the time, UTC, to the second, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that readers, and a restart after a kill, see the old content or the new one."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(partial, path)
+
+
+def lock(folder: Path) -> FileLock:
+    """Return the acquired lock of a run directory; the system releases it when the process ends.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    file_lock = FileLock(folder / ".lock")
+    try:
+        file_lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another process is working in {folder}; wait for it, or give this run another study=…"
+        ) from None
+    return file_lock
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """Return status.json of a run directory, {} where there is none."""
+    path = folder / "status.json"
+    status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return status
+
+
+def write_status(folder: Path, status: Mapping[str, Any]) -> None:
+    """Write status.json."""
+    write_atomically(folder / "status.json", json.dumps(status, indent=2, ensure_ascii=False) + "\n")

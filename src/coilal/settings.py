@@ -1,0 +1,177 @@
+"""Types and ranges of the settings: what is refused before anything is loaded or written.
+
+What depends on the data, the model or another setting is checked where it is used. The trainer's own settings
+are Lightning's, except those that a run relies on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from coilal.results.identity import flatten
+from coilal.types import UserError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a setting may be.
+
+    Attributes:
+        allowed: the values that fit, in words.
+        fits: whether a value is one of them.
+    """
+
+    allowed: str
+    fits: Callable[[Any], bool]
+
+
+def whole(least: int, most: int | None = None) -> Rule:
+    """Return the rule of a whole number; true and false are none."""
+
+    def fits(value: Any) -> bool:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return is_whole and value >= least and (most is None or value <= most)
+
+    return Rule(
+        f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}", fits
+    )
+
+
+def number(least: float, below: float = math.inf) -> Rule:
+    """Return the rule of a finite number."""
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and least <= value < below
+
+    return Rule(f"a number, {least} or more" + ("" if below == math.inf else f" and below {below}"), fits)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is written in YAML and on the command line."""
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def one_of(*choices: str | bool) -> Rule:
+    """Return the rule of a choice; 1 is not true."""
+    words = [_shown(choice) if isinstance(choice, bool) else choice for choice in choices]
+
+    def fits(value: Any) -> bool:
+        return any(value == choice and type(value) is type(choice) for choice in choices)
+
+    return Rule(f"{', '.join(words[:-1])} or {words[-1]}", fits)
+
+
+def list_of(item: Rule, length: int | None = None) -> Rule:
+    """Return the rule of a list, of a given length or any."""
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, list) and length in (None, len(value)) and all(map(item.fits, value))
+
+    return Rule(f"a list of {'any length' if length is None else length}, each {item.allowed}", fits)
+
+
+def or_null(rule: Rule) -> Rule:
+    """Return a rule that allows null as well."""
+    return Rule(f"{rule.allowed}, or null", lambda value: value is None or rule.fits(value))
+
+
+def _is_separator(value: Any) -> bool:
+    return isinstance(value, str) and (len(value) == 1 or value == r"\t")
+
+
+TEXT = Rule(
+    "text (a number in quotes inside quotes: \"key='123'\")", lambda value: isinstance(value, str) and value != ""
+)
+SWITCH = one_of(True, False)
+
+RULES: Mapping[str, Rule] = {
+    "force": SWITCH,
+    "score_validation": one_of("auto", True, False),
+    "outputs": TEXT,
+    "seed": whole(0, 2**32 - 1),
+    "seeds.split": whole(0, 2**32 - 1),
+    "seeds.start": whole(0, 2**32 - 1),
+    "seeds.train": whole(0, 2**32 - 1),
+    "data.root": TEXT,
+    "data.labels": or_null(TEXT),
+    "data.split.validation": number(0, below=1),
+    "data.split.test": number(0, below=1),
+    "data.image.size": list_of(whole(8), 2),  # smaller ones are typing errors: no network here sees a fault in them
+    "data.image.fit": one_of("squash", "crop", "letterbox"),
+    "data.image.mode": one_of("L", "RGB"),
+    "data.source.coils": whole(1, 999),
+    "data.source.images_per_coil": whole(4, 960),
+    "data.source.seed": whole(0),
+    "data.source.separator": Rule("one character in quotes, as ';', or '\\t' for a tab", _is_separator),
+    "data.source.group_pattern": or_null(TEXT),
+    "model.compile": SWITCH,
+    "model.batch_size": whole(1),
+    "model.head.hidden": list_of(whole(1)),
+    "model.head.dropout": number(0, below=1),
+    "model.optimizer.lr_head": number(0),
+    "model.optimizer.lr_backbone": number(0),
+    "model.optimizer.weight_decay": number(0),
+    "task.lr_scale": number(0),
+    "budget.initial": whole(0),
+    "budget.query": whole(0),
+    "budget.cycles": whole(0),
+    "budget.start": one_of("random", "stratified"),
+    "budget.labelled": list_of(whole(1)),
+    "trainer.max_epochs": whole(1),
+    "cache.dir": TEXT,
+    "cache.max_gb": or_null(number(0)),
+    "cache.memory_gb": number(0),
+    "augmentation.views": whole(0),
+    "augmentation.shift": number(0, below=1),
+    "augmentation.brightness": number(0, below=1),
+    "augmentation.contrast": number(0, below=1),
+    "augmentation.horizontal_flip": SWITCH,
+}
+"""The rule of each setting by its dotted key; settings that are not here are checked where they are used."""
+
+
+def checked(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings with all references resolved, if each of them can be used.
+
+    Raises:
+        UserError: lists every setting that is missing or breaks its rule, with its value and what is allowed.
+    """
+    config = resolved(cfg)
+    flat, written = flatten(config), _as_written(cfg)
+    repeated = {key for key in RULES if str(written.get(key)).strip("${}") in RULES}  # as seeds.start: ${seed} does
+    wrong = [
+        f"{key} is {_shown(flat[key])}; allowed: {rule.allowed}"
+        for key, rule in RULES.items()
+        if key in flat and key not in repeated and not rule.fits(flat[key])
+    ]
+    if wrong:
+        raise UserError("settings that cannot be used:\n  " + "\n  ".join(wrong))
+    return config
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings with all references resolved.
+
+    Raises:
+        UserError: a setting that the user must give is missing.
+    """
+    try:
+        config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        key = getattr(error, "full_key", None) or str(error)
+        raise UserError(f"the setting {key} is needed: give it as {key}=…") from error
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
+
+
+def _as_written(cfg: DictConfig) -> dict[str, Any]:
+    config = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(config, dict)
+    return flatten({str(key): value for key, value in config.items()})

@@ -1,0 +1,72 @@
+"""What the runs of one process share: the loaded backbone and the open cache.
+
+A multirun on one machine runs its jobs one after the other in one process, mostly with the same backbone on
+the same images. Nothing that a run has trained reaches the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from coilal.models.backbone import Backbone
+    from coilal.types import ImageArray
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """The objects that were used last, found by everything that determines them.
+
+    Args:
+        most: objects that are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, determined_by: Mapping[str, Any], make: Callable[[], T]) -> T:
+        """Return the object that is determined by these settings, made now unless it is kept."""
+        key = json.dumps(determined_by, sort_keys=True, default=str)
+        found = self._kept.pop(key) if key in self._kept else make()
+        self._kept[key] = found
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return found
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        self._kept.clear()
+
+
+class Loaded:
+    """A backbone and the weights that training starts from."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self._initial: dict[str, Tensor] = {
+            name: tensor.clone() for name, tensor in backbone.trained.state_dict().items()
+        }
+
+    def untrained(self) -> Backbone:
+        """Return the backbone as it was loaded: initial weights, no gradients, in eval mode."""
+        self._backbone.trained.load_state_dict(self._initial)
+        self._backbone.zero_grad(set_to_none=True)
+        self._backbone.eval()
+        return self._backbone
+
+
+BACKBONES: Recent[Loaded] = Recent(most=2)
+BOUNDARIES: Recent[ImageArray] = Recent(most=1)  # may hold gigabytes
+
+
+def forget() -> None:
+    """Keep nothing of earlier runs."""
+    BACKBONES.forget()
+    BOUNDARIES.forget()

@@ -1,0 +1,150 @@
+"""What is known of a study's launches: ``<study>/.multirun/``.
+
+``grid-<time>-<random>.json``
+    One file a launch: its cells, the command, and the jobs that were to do the cells. Several launches into one
+    study add up.
+``outcomes/<task>/<model>/<strategy>/seed<k>.json``
+    How the last attempt of a launched cell ended. A run directory cannot tell that: a cell that is refused
+    (bad data, a strategy that does not fit) leaves none.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from coilal.results.run_files import write_atomically
+from coilal.sweep.cells import Cell
+
+JobKind = Literal["slurm", "process"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something that works on cells: a SLURM job, or a process of one machine.
+
+    Attributes:
+        kind: ``slurm`` or ``process``.
+        id: the job as squeue writes it (``12``, ``12_3``), or the process number.
+        host: the machine it was started from; for a process, the machine it runs on.
+        since: when it was submitted, UTC, ISO 8601.
+        cells: names of its cells, in the order in which they are done.
+        log: file with its error output, or None.
+    """
+
+    kind: JobKind
+    id: str
+    host: str
+    since: str
+    cells: tuple[str, ...]
+    log: str | None = None
+
+    def __str__(self) -> str:
+        return f"job {self.id}" if self.kind == "slurm" else f"process {self.id} on {self.host}"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One call of a multirun.
+
+    Attributes:
+        time: when, UTC, ISO 8601.
+        command: what was typed.
+        folder: where.
+        cells: the whole grid of the call, finished cells included.
+        jobs: who does the cells that were not finished.
+    """
+
+    time: str
+    command: str
+    folder: str
+    cells: tuple[Cell, ...]
+    jobs: tuple[Job, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt at a cell ended.
+
+    Attributes:
+        time: when, UTC, ISO 8601.
+        error: what went wrong, or None if the run is done.
+        tail: last lines of the traceback; empty for an error that explains itself.
+    """
+
+    time: str
+    error: str | None = None
+    tail: str = ""
+
+
+def exact_now() -> str:
+    """Return the time, UTC, to the microsecond, in ISO 8601: outcomes are older or younger than a launch."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@contextmanager
+def locked(studies: Iterable[str]) -> Iterator[None]:
+    """Keep other launches into these studies waiting: two must not both find a cell free and submit it."""
+    with ExitStack() as stack:
+        for study in sorted(set(studies)):  # always in the same order, so that two launches cannot block each other
+            folder = _folder(study)
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(folder / ".lock"))
+        yield
+
+
+def write_launch(study: str, launch: Launch, file: Path | None = None) -> Path:
+    """Record a launch, in a new file or again in the one that an earlier call returned."""
+    stamp = launch.time.replace(":", "").replace("-", "").partition(".")[0]
+    file = file or _folder(study) / f"grid-{stamp}-{secrets.token_hex(4)}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, json.dumps(asdict(launch), indent=1, ensure_ascii=False) + "\n")
+    return file
+
+
+def read_launches(study: str | Path) -> list[Launch]:
+    """Return the launches into a study, the oldest first."""
+    launches = [
+        _launch(json.loads(path.read_text(encoding="utf-8"))) for path in _folder(study).glob("grid-*.json")
+    ]
+    return sorted(launches, key=lambda launch: launch.time)
+
+
+def write_outcome(cell: Cell, outcome: Outcome) -> None:
+    """Record how the last attempt at a cell ended."""
+    path = _outcome_path(cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(asdict(outcome), indent=1, ensure_ascii=False) + "\n")
+
+
+def read_outcome(cell: Cell) -> Outcome | None:
+    """Return how the last attempt at a cell ended, or None."""
+    path = _outcome_path(cell)
+    return Outcome(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def latest_jobs(launches: Sequence[Launch]) -> dict[str, Job]:
+    """Return for each cell name the job of the last launch that submitted it."""
+    return {name: job for launch in launches for job in launch.jobs for name in job.cells}
+
+
+def _folder(study: str | Path) -> Path:
+    return Path(study) / ".multirun"
+
+
+def _outcome_path(cell: Cell) -> Path:
+    return _folder(cell.study) / "outcomes" / f"{cell.name}.json"
+
+
+def _launch(content: dict[str, Any]) -> Launch:
+    cells = tuple(Cell(**{**cell, "overrides": tuple(cell["overrides"])}) for cell in content.pop("cells"))
+    jobs = tuple(Job(**{**job, "cells": tuple(job["cells"])}) for job in content.pop("jobs"))
+    return Launch(**content, cells=cells, jobs=jobs)

@@ -1,0 +1,85 @@
+"""From what Hydra's sweeper hands over to the cells of a grid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.plan import run_folder
+from coilal.run import is_done
+from coilal.settings import checked
+from coilal.sweep.cells import Cell
+from coilal.types import UserError
+
+NOT_FEATURES = ("head", "optimizer", "batch_size")  # settings of a model that its frozen features do not depend on
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of a launch, in the order of the command line.
+
+    Attributes:
+        cells: all of them.
+        refused: cells whose directory holds a run of other settings, and what differs.
+        forced: cells that are to be done again if they are done.
+    """
+
+    cells: tuple[Cell, ...]
+    refused: Mapping[Cell, str]
+    forced: frozenset[Cell]
+
+
+def compose(context: HydraContext, config: DictConfig, overrides: Sequence[Sequence[str]]) -> Grid:
+    """Compose the settings of every cell.
+
+    Raises:
+        UserError: a setting is missing or of a wrong value, or two cells have the same run directory.
+    """
+    cells: list[Cell] = []
+    refused: dict[Cell, str] = {}
+    forced: set[Cell] = set()
+    for given in overrides:
+        composed = context.config_loader.load_sweep_config(config, list(given))
+        cfg = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        settings = checked(cfg)
+        cell = _cell(cfg, settings, given)
+        cells.append(cell)
+        if cfg.force:
+            forced.add(cell)
+        try:
+            is_done(cell.folder, settings, cfg.force)
+        except UserError as error:
+            refused[cell] = str(error)
+    _check_distinct(cells)
+    return Grid(tuple(cells), refused, frozenset(forced))
+
+
+def _cell(cfg: DictConfig, settings: Mapping[str, Any], overrides: Sequence[str]) -> Cell:
+    study = Path(cfg.outputs, str(cfg.study))
+    replays = run_folder(cfg, task=cfg.task.replay).relative_to(study).as_posix() if cfg.task.replay else None
+    name = run_folder(cfg).relative_to(study).as_posix()
+    return Cell(str(study), name, tuple(overrides), _group(settings), replays)
+
+
+def _group(settings: Mapping[str, Any]) -> str:
+    """Return a short hash of all that frozen features depend on."""
+    model = {key: value for key, value in settings["model"].items() if key not in NOT_FEATURES}
+    parts = [settings["data"], model, settings["trainer"]["precision"]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _check_distinct(cells: Sequence[Cell]) -> None:
+    folder, count = Counter(cell.folder for cell in cells).most_common(1)[0]
+    if count > 1:
+        raise UserError(
+            f"{count} cells of this grid have the same run directory, {folder}. What is swept besides task, model, "
+            "strategy and seed must be swept together with study, or in launches of different study=…"
+        )

@@ -1,0 +1,130 @@
+"""What a launcher does with a grid before and after its jobs: choose, record, wait, sum up."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from coilal.run import remove_results
+from coilal.sweep.alive import slurm_end
+from coilal.sweep.book import Job, Launch, exact_now, read_outcome, write_launch
+from coilal.sweep.cells import Cell
+from coilal.sweep.compose import Grid
+from coilal.sweep.states import CellState, count, states
+from coilal.types import CellsFailed
+
+log = logging.getLogger(__name__)
+
+FIRST_POLL_S, LONGEST_POLL_S = 1.0, 10.0
+LOG_LINES = 5  # of a lost job, shown with its cells
+
+
+class Record:
+    """The files in which a launch is recorded: one in each study that has cells of it."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.time = exact_now()
+        self._files: dict[str, tuple[Launch, Path]] = {}
+        for study in sorted({cell.study for cell in cells}):
+            of_study = tuple(cell for cell in cells if cell.study == study)
+            launch = Launch(self.time, command(), str(Path.cwd()), of_study)
+            self._files[study] = launch, write_launch(study, launch)
+
+    def add_jobs(self, jobs: Sequence[tuple[Job, Sequence[Cell]]]) -> None:
+        """Record who does which cells."""
+        for study, (launch, file) in self._files.items():
+            shares = [(job, tuple(cell.name for cell in cells if cell.study == study)) for job, cells in jobs]
+            of_study = tuple(replace(job, cells=names) for job, names in shares if names)
+            write_launch(study, replace(launch, jobs=of_study), file)
+
+
+def command() -> str:
+    """Return the command that this process was started with, as one types it."""
+    spec = sys.modules["__main__"].__spec__
+    program = ["python", "-m", spec.name] if spec else ["python", sys.argv[0]]
+    return shlex.join([*program, *sys.argv[1:]])
+
+
+def choose(grid: Grid) -> list[Cell]:
+    """Return the cells that a launch must do: unfinished ones that nobody works on, and forced ones."""
+    chosen = []
+    for cell, found in states(grid.cells).items():
+        wanted = found.state != "done" or cell in grid.forced
+        if wanted and not found.claimed and cell not in grid.refused:
+            chosen.append(cell)
+            if cell in grid.forced:
+                remove_results(cell.folder)
+    return chosen
+
+
+def wait(cells: Iterable[Cell], settle_s: float) -> dict[Cell, CellState]:
+    """Wait until nobody works on any of the cells, or will do so; return how it stands with them then.
+
+    Args:
+        cells: the cells.
+        settle_s: seconds for which a cell that its job left unfinished is looked at again: a network file
+            system may show late what the job wrote.
+    """
+    cells, pause = list(cells), FIRST_POLL_S
+    lost_since: dict[Cell, float] = {}
+    shown = None
+    while True:
+        found = states(cells)
+        if (summary := count(found.values())) != shown:
+            log.info("%s", summary)
+            shown = summary
+        now = time.monotonic()
+        lost = [cell for cell, state in found.items() if state.state in ("stale", "missing")]
+        lost_since = {cell: lost_since.get(cell, now) for cell in lost}
+        works = any(state.claimed for state in found.values())
+        if not works and all(now - since >= settle_s for since in lost_since.values()):
+            return found
+        time.sleep(pause)
+        pause = min(LONGEST_POLL_S, 1.5 * pause)
+
+
+def is_done(cell: Cell, grid: Grid, found: Mapping[Cell, CellState]) -> bool:
+    """Return whether a cell is done, with the settings of this grid."""
+    return found[cell].state == "done" and cell not in grid.refused
+
+
+def failure(grid: Grid, found: Mapping[Cell, CellState]) -> CellsFailed | None:
+    """Return what went wrong with which cells, or None if all are done."""
+    bad = [cell for cell in grid.cells if not is_done(cell, grid, found)]
+    if not bad:
+        return None
+    reports = {cell: _report(found[cell], grid.refused) for cell in bad}
+    lines = [f"{len(bad)} of {len(grid.cells)} cells failed:"]
+    for cell, (why, tail) in reports.items():
+        lines += [f"  {cell.name}: {_indented(why)}", *(f"    | {line}" for line in tail)]
+    lines.append("The same command again does only those.")
+    mendable = all(not tail for _, tail in reports.values())
+    return CellsFailed("\n".join(lines), code=2 if mendable else 1)
+
+
+def _report(found: CellState, refused: Mapping[Cell, str]) -> tuple[str, list[str]]:
+    """Return why a cell is not done, and the last lines of its traceback or of its job's log."""
+    if found.cell in refused:
+        return refused[found.cell], []
+    if found.state == "failed":
+        outcome = read_outcome(found.cell)
+        return found.why, outcome.tail.splitlines() if outcome else []
+    end = slurm_end(found.job) if found.job else None
+    why = f"{found.state}: {found.why}" + (f" ({end})" if end else "")
+    return why, _last_lines(found.job) or ["(its job left no log)"]
+
+
+def _last_lines(job: Job | None) -> list[str]:
+    path = Path(job.log) if job and job.log else None
+    if path is None or not path.exists():
+        return []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")

@@ -1,0 +1,137 @@
+"""A hyperparameter search with Optuna: Hydra's sweeper, made to continue and to run each trial on several seeds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import instantiate
+from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_params_from_overrides
+from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.trial import Trial
+
+from coilal.settings import resolved
+from coilal.sweep.trials import TrialLauncher
+from coilal.sweep.tuning import bury_killed, check_same, finished
+from coilal.types import UserError
+
+log = logging.getLogger(__name__)
+
+# What settings may name as a sampler (Hydra's own list, which it keeps inside a function).
+SAMPLERS = ("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
+
+
+class Search(OptunaSweeperImpl):
+    """Proposes trials, has them run by the launcher, and stores them; goes on to the total number of trials.
+
+    Args:
+        sampler: settings of the sampler; built when it is known how many trials there are.
+        folder: run directories of the trials, ``<folder>/trial<number>``.
+        seeds: the runs of a trial.
+        settings: those of Hydra's Optuna sweeper.
+    """
+
+    def __init__(self, sampler: DictConfig, folder: str, seeds: Sequence[int], **settings: Any) -> None:
+        if not seeds:
+            raise UserError("hydra.sweeper.seeds is empty: a trial needs one seed at least")
+        super().__init__(sampler=None, **settings)
+        self.sampler_settings, self.folder, self.seeds = sampler, Path(folder), list(seeds)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra hands over."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        assert self.launcher is not None
+        self.trials = TrialLauncher(self.launcher, self.seeds)
+        self.launcher = self.trials  # type: ignore[assignment]  # of a launcher the sweeper calls only launch
+        self.settings = resolved(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Do the trials that are missing.
+
+        Raises:
+            UserError: the study was made with other settings, is in use, or no trial of it could be completed.
+        """
+        optuna.logging.disable_default_handler()  # its lines go where all others go
+        optuna.logging.enable_propagation()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        Path(self.sweep_dir).mkdir(parents=True, exist_ok=True)  # for the sweeper's summary
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                self._sweep_alone(arguments)
+        except Timeout:
+            raise UserError(f"another search is working in {self.folder}; wait for it") from None
+
+    def _sweep_alone(self, arguments: list[str]) -> None:
+        study = optuna.create_study(
+            study_name=self.study_name,
+            storage=self.storage,
+            directions=self._get_directions(),  # type: ignore[arg-type]
+            load_if_exists=True,
+        )
+        check_same(study, self._description(arguments))
+        if killed := bury_killed(study):
+            log.info("trials %s were killed; they do not count", ", ".join(map(str, killed)))
+        total, done = self.n_trials, finished(study)
+        self.n_trials = max(0, total - done)
+        if self.n_trials == 0:
+            log.info("all %d trials of %s are done; hydra.sweeper.n_trials=… asks for more", total, self.storage)
+        else:
+            log.info("%d of %d trials are done, %d to do", done, total, self.n_trials)
+            self.sampler = self._sampler(len(study.trials))
+            try:
+                super().sweep(arguments)
+            except ValueError as error:
+                if not _completed(study):
+                    raise UserError(f"no trial of {self.storage} could be completed; see above") from error
+                raise
+        if best := _completed(study):
+            log.info("best of %d completed trials: %s; see coilal.tune apply", len(best), study.best_trial.number)
+
+    def _sampler(self, trials: int) -> Any:
+        """Return the sampler. With the same seed again it would propose again what it proposed at the start."""
+        seed = self.sampler_settings.seed
+        changed = {} if seed is None else {"seed": seed + trials}
+        return instantiate(self.sampler_settings, _execution_whitelist_=SAMPLERS, **changed)
+
+    def _description(self, arguments: list[str]) -> dict[str, Any]:
+        """Return all that makes two searches the same: settings, space, fixed values and seeds."""
+        self._process_searchspace_config()
+        space, given, _ = create_params_from_overrides([*self._parse_sweeper_params_config(), *arguments])
+        return {
+            "settings": self.settings,
+            "space": {name: distribution_to_json(kind) for name, kind in space.items() if name not in given},
+            "fixed": {name: value for name, value in given.items() if name in (self.params or {})},
+            "seeds": self.seeds,
+        }
+
+    def _configure_trials(
+        self,
+        trials: list[Trial],
+        search_space_distributions: dict[str, BaseDistribution],
+        fixed_params: dict[str, Any],
+        fixed_overrides: list[str],
+    ) -> Sequence[Sequence[str]]:
+        """Return the overrides of the proposed trials, each with a study directory of its own."""
+        overrides = super()._configure_trials(trials, search_space_distributions, fixed_params, fixed_overrides)
+        names = [f"trial{trial.number:04}" for trial in trials]
+        self.trials.proposed = [(trial, self.folder / name) for trial, name in zip(trials, names, strict=True)]
+        return [
+            (*given, f"outputs={_quoted(str(self.folder))}", f"study={name}")
+            for given, name in zip(overrides, names, strict=True)
+        ]
+
+
+def _completed(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+
+
+def _quoted(text: str) -> str:
+    """Return text as a quoted value of Hydra's override grammar."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

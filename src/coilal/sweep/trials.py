@@ -1,0 +1,73 @@
+"""One trial of a hyperparameter search: a run a seed, and their mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from optuna.trial import Trial
+
+from coilal.results.run_files import read_status
+from coilal.results.store import read_queries
+
+
+class TrialLauncher:
+    """Stands between sweeper and launcher: a trial becomes one cell a seed, and their results become its value.
+
+    Args:
+        cells: the launcher that does the cells.
+        seeds: the seeds of a trial.
+
+    Attributes:
+        proposed: the trials that are launched next, with the folders of their runs.
+    """
+
+    def __init__(self, cells: Launcher, seeds: Sequence[int]) -> None:
+        self.cells, self.seeds = cells, seeds
+        self.proposed: list[tuple[Trial, Path]] = []
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Do the proposed trials; return one result a trial, in order."""
+        count = len(self.seeds)
+        overrides = [(*given, f"seed={seed}") for given in job_overrides for seed in self.seeds]
+        returns = self.cells.launch(overrides, initial_job_idx=initial_job_idx * count)
+        shares = [returns[first : first + count] for first in range(0, len(returns), count)]
+        results = []
+        for (trial, folder), share in zip(self.proposed, shares, strict=True):
+            result = mean_of(share)
+            _annotate(trial, folder, result)
+            results.append(result)
+        return results
+
+
+def mean_of(returns: Sequence[JobReturn]) -> JobReturn:
+    """Return the mean of what the cells of a trial returned, or the error of the first that failed."""
+    for result in returns:
+        if result.status is not JobStatus.COMPLETED:
+            return result
+    mean = JobReturn(overrides=returns[0].overrides)
+    mean.status, mean._return_value = JobStatus.COMPLETED, fmean(float(result.return_value) for result in returns)
+    return mean
+
+
+def labels_used(runs: Sequence[Path]) -> tuple[int, int]:
+    """Return how many different images of the pool, and how many of the validation split, the runs had labelled."""
+    pool = {image for run in runs for image in read_queries(run)["image"]}
+    return len(pool), max(int(read_status(run)["data"]["split"]["validation"]) for run in runs)
+
+
+def _annotate(trial: Trial, folder: Path, result: JobReturn) -> None:
+    """Store with the trial why it failed, or what it has taken."""
+    if result.status is not JobStatus.COMPLETED:
+        trial.set_user_attr("error", str(result._return_value))
+        return
+    if math.isnan(result._return_value):
+        trial.set_user_attr("error", "the objective is NaN: is the validation split scored (score_validation)?")
+    runs = [path.parent for path in sorted(folder.glob("*/*/*/seed*/queries.csv"))]
+    pool, validation = labels_used(runs)
+    trial.set_user_attr("labels", {"pool": pool, "validation": validation})
+    trial.set_user_attr("seconds", sum(read_status(run)["seconds"] for run in runs))

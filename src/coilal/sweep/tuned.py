@@ -1,0 +1,122 @@
+"""From a finished search to a file of hyperparameters, and figures of the search."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import optuna
+import optuna.visualization.matplotlib as visualization
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+from optuna.exceptions import ExperimentalWarning
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from coilal.provenance import git_commit
+from coilal.results.run_files import write_atomically
+from coilal.sweep.tuning import DESCRIPTION
+from coilal.types import UserError
+
+DPI = 150
+
+
+def searches(study: Path, model: str = "", task: str = "") -> list[Path]:
+    """Return the files of a study's searches, all or those of a model or task.
+
+    Raises:
+        UserError: there is none.
+    """
+    wanted = f"{model or '*'}_{task or '*'}.db"
+    found = sorted((study / "optuna").glob(wanted))
+    if not found:
+        raise UserError(
+            f"there is no search {study / 'optuna' / wanted}; make one with\n"
+            "  python -m coilal.train -m hparams_search=<model>_<task> study=…"
+        )
+    return found
+
+
+def apply(database: Path, folder: Path) -> list[Path]:
+    """Write the best values of a search into ``folder``, and figures beside the search; return the files.
+
+    Raises:
+        UserError: no trial of it was completed.
+    """
+    study = load(database)
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        raise UserError(f"no trial of {database} was completed, so that there is nothing to take over")
+    target = folder / f"{database.stem}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(target, as_yaml(study, _source(target)))
+    return [target, *draw(study, database.with_suffix(""))]
+
+
+def load(database: Path) -> optuna.Study:
+    """Return the study in a file."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.load_study(study_name=None, storage=f"sqlite:///{database}")
+
+
+def as_yaml(study: optuna.Study, source: str) -> str:
+    """Return the file of hyperparameters of a study's best trial, its provenance in comments."""
+    best = study.best_trial
+    values = {**study.user_attrs[DESCRIPTION]["fixed"], **best.params}
+    found = OmegaConf.from_dotlist([f"{key}={value}" for key, value in values.items()])
+    content = OmegaConf.merge({"hparams": {"source": source}}, found)
+    comments = "".join(f"# {line}\n" for line in _provenance(study, best))
+    return f"# @package _global_\n{comments}{OmegaConf.to_yaml(content)}"
+
+
+def draw(study: optuna.Study, stem: Path) -> list[Path]:
+    """Draw the history of a search and the importance of its parameters; return the files.
+
+    Importances (fANOVA, Hutter et al. 2014) need two completed trials of different value.
+    """
+    matplotlib.use("Agg")
+    warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's word for all of its matplotlib figures
+    completed = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    figures = {"history": visualization.plot_optimization_history(study)}
+    if len({trial.value for trial in completed}) > 1:
+        evaluator = FanovaImportanceEvaluator(seed=0)
+        figures["importance"] = visualization.plot_param_importances(study, evaluator=evaluator)
+    return [_save(axes, stem.with_name(f"{stem.name}_{name}.png")) for name, axes in figures.items()]
+
+
+def _save(axes: Axes, path: Path) -> Path:
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+    matplotlib.pyplot.close(figure)
+    return path
+
+
+def _source(target: Path) -> str:
+    return f"own/{target.stem}" if target.parent.name == "own" else target.stem
+
+
+def _provenance(study: optuna.Study, best: FrozenTrial) -> list[str]:
+    description: dict[str, Any] = study.user_attrs[DESCRIPTION]
+    settings, trials = description["settings"], study.get_trials(deepcopy=False)
+    completed = sum(trial.state is TrialState.COMPLETE for trial in trials)
+    labels = best.user_attrs["labels"]
+    hours = sum(trial.user_attrs.get("seconds", 0.0) for trial in trials) / 3600
+    assert best.datetime_complete is not None
+    return [
+        "FOUND by a search (python -m coilal.tune apply writes this file anew):",
+        f"  study {study.study_name}, trial {best.number} of {completed} completed ones of {len(trials)}",
+        f"  value {best.value:.4f}: mean {_metric(settings)} of the validation split over seeds "
+        f"{description['seeds']}",
+        f"  date {best.datetime_complete:%Y-%m-%d}, taken over by coilal {git_commit() or version('coilal')}",
+        f"  data {settings['data']['source']['_target_']}, images {settings['data']['image']['size']}",
+        f"  labels used: {labels['pool']} of the pool ({settings['budget']['labelled'] or 'a whole curve'} a run), "
+        f"{labels['validation']} of the validation split; {hours:.2f} hours of runs",
+    ]
+
+
+def _metric(settings: dict[str, Any]) -> str:
+    return "macro-F1" if len(settings["budget"]["labelled"]) == 1 else "AULC of macro-F1"

@@ -1,0 +1,92 @@
+"""What a job does: its cells, one after the other, in one process."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from coilal.cli import user_error
+from coilal.sweep.book import Outcome, exact_now, write_outcome
+from coilal.sweep.cells import Cell
+
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+log = logging.getLogger(__name__)
+
+TAIL_LINES = 6  # of a traceback: the place, and what was raised there
+
+
+class Worker:
+    """Does cells one after the other; one that fails does not stop the others.
+
+    Can be pickled. It keeps no account of what is done: finished runs skip themselves and others go on after their
+    last finished cycle, so that a job that starts again (preempted, timed out, its node lost) does just the rest.
+
+    Args:
+        context: Hydra's.
+        config: the settings of the multirun.
+        task: what is called with the settings of a cell.
+        cells: what is to be done, with the numbers of the cells in the grid.
+    """
+
+    def __init__(
+        self, context: HydraContext, config: DictConfig, task: TaskFunction, cells: Sequence[tuple[int, Cell]]
+    ) -> None:
+        self.context, self.config, self.task, self.cells = context, config, task, cells
+        self.singletons = Singleton.get_state()
+
+    def __call__(self) -> None:
+        """Do all cells in a process that has only this object."""
+        Singleton.set_state(self.singletons)
+        self.work()
+
+    def work(self) -> None:
+        """Do all cells."""
+        setup_globals()
+        for number, cell in self.cells:
+            self._do(number, cell)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """Return what submitit is to run when the job has been requeued: the same again."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+    def _do(self, number: int, cell: Cell) -> None:
+        config = self.context.config_loader.load_sweep_config(self.config, list(cell.overrides))
+        with open_dict(config):
+            config.hydra.job.num, config.hydra.job.id = number, cell.name
+            config.force = False  # the launcher removed the old results; a job that goes on must not do it again
+        log.info("#%d : %s", number, " ".join(cell.overrides))
+        result = run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
+        outcome = _outcome(result)
+        write_outcome(cell, outcome)
+        if outcome.error:
+            log.error("%s failed: %s%s", cell.name, outcome.error, outcome.tail and f"\n{outcome.tail}")
+
+
+def _outcome(result: JobReturn) -> Outcome:
+    if result.status is JobStatus.COMPLETED:
+        return Outcome(exact_now())
+    error: Any = result._return_value
+    if _is_end_of_job(error):
+        raise error
+    if (user := user_error(error)) is not None:
+        return Outcome(exact_now(), error=str(user))
+    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    return Outcome(exact_now(), error=f"{type(error).__name__}: {error}", tail="\n".join(lines[-TAIL_LINES:]))
+
+
+def _is_end_of_job(error: BaseException) -> bool:
+    """Return whether submitit ends the job: out of time, and requeued too often. The cell has not failed."""
+    from submitit.core.utils import UncompletedJobError
+
+    return isinstance(error, UncompletedJobError)

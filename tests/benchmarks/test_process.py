@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import process
+from benchmarks.parts import Options
+from benchmarks.rounds import Entry, row_of, run_rounds
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    outcome = process.run("no_such_contestant", [], tmp_path, 60)
+    assert outcome.report is None
+    assert "no_such_contestant" in outcome.error
+
+
+def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
+    outcome = process.run("step", ["--contest", ".", "--scratch", "."], tmp_path, 0.01)
+    assert outcome.error == "not finished in the time given"
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "reason"),
+    [
+        ("Traceback\n  x\nKeyError: 'a'\n\n", 1, "KeyError: 'a'"),
+        ("", 3, "exit code 3"),
+        ("fine", -9, "killed, most likely out of memory"),
+    ],
+)
+def test_reasons(log: str, code: int, reason: str) -> None:
+    assert process.reason(log, code, timed_out=False) == reason
+
+
+def test_threads_and_cache_of_the_caller_do_not_reach_the_contestants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("COILAL_CACHE", "/somewhere")
+    assert not {"OMP_NUM_THREADS", "COILAL_CACHE"} & process.environment().keys()
+
+
+def test_a_contestant_that_failed_once_is_not_hidden() -> None:
+    good, bad = process.Outcome(2.0, 10.0, None, ""), process.Outcome(1.0, 10.0, None, "MemoryError")
+    row = row_of("x", [good, bad, good], lambda outcome: outcome.wall_s)
+    assert row.seconds == [2.0, 2.0]
+    assert row.note == "1 repeat(s) failed: MemoryError"
+
+
+def test_slow_contestants_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def run(contestant: str, *_: object) -> process.Outcome:
+        started.append(contestant)
+        return process.Outcome(1.0, 1.0, None, "")
+
+    monkeypatch.setattr(process, "run", run)
+    entries = [Entry("fast", "fast"), Entry("slow", "slow", once=True)]
+    outcomes = run_rounds(entries, tmp_path, 3, Options(tmp_path, 3, None, True, 1, 1.0).timeout_s)
+    assert started == ["fast", "slow", "fast", "fast"]
+    assert {label: len(found) for label, found in outcomes.items()} == {"fast": 3, "slow": 1}

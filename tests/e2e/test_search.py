@@ -1,0 +1,77 @@
+"""A hyperparameter search from proposal to the run that uses what was found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from optuna.trial import TrialState
+
+from coilal.cli import conf_folder
+from coilal.results.store import read_cycles
+from coilal.sweep.tuned import load
+from tests.conftest import SMALL
+
+pytestmark = pytest.mark.slow
+
+DROPOUT, VALIDATION = "model.head.dropout", "score_validation"
+GOOD, WITHOUT_VALUE, IMPOSSIBLE = (0.1, True), (0.1, False), (2.0, True)
+SPACE = ["model.head.dropout=choice(0.1,2.0)", "score_validation=choice(true,false)", "budget.labelled=[16]"]
+SEARCH = ["hydra/sweeper=optuna", "hydra.sweeper.seeds=[0,1]", "study=s", *SPACE]
+
+
+def coilal(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"coilal.{module}", *arguments]
+    return subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=600, check=False)
+
+
+def search(folder: Path, cache: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return coilal(folder, "train", "-m", *SMALL, f"cache.dir={cache}", "hparams=default", *SEARCH, *overrides)
+
+
+def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its_values(
+    tmp_path: Path, cache: Path
+) -> None:
+    first = search(tmp_path, cache, "hydra.sweeper.n_trials=1")
+    assert first.returncode in (0, 2), first.stderr  # 2: its only trial has no value
+    database = tmp_path / "outputs/s/optuna/tiny_multiclass.db"
+    study = load(database)
+    killed = study.ask().number  # as a search that is killed leaves it
+    for dropout, validation in (IMPOSSIBLE, WITHOUT_VALUE, GOOD):
+        study.enqueue_trial({DROPOUT: dropout, VALIDATION: validation})
+    local = ["hydra/launcher=local", "hydra.launcher.processes=2", "hydra.sweeper.n_jobs=2"]
+    second = search(tmp_path, cache, "hydra.sweeper.n_trials=4", *local)
+    assert second.returncode == 0, second.stderr
+    assert f"trials {killed} were killed" in second.stdout
+    assert "1 of 4 trials are done, 3 to do" in second.stdout
+
+    *_, impossible, without_value, good = load(database).trials
+    states = [trial.state for trial in (impossible, without_value, good)]
+    assert states == [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
+    assert "dropout" in impossible.user_attrs["error"]
+    assert "NaN" in without_value.user_attrs["error"]
+    runs = sorted((database.with_suffix("") / f"trial{good.number:04}" / "multiclass/tiny/entropy").glob("seed*"))
+    scores = [read_cycles(run)["val/macro_f1"].item() for run in runs]
+    assert len(scores) == 2
+    assert good.value == pytest.approx(sum(scores) / 2, rel=1e-12)
+
+    third = search(tmp_path, cache, "hydra.sweeper.n_trials=4")
+    assert third.returncode == 0, third.stderr
+    assert "all 4 trials" in third.stdout
+    assert len(load(database).trials) == 5, "four that count and a killed one"
+    other = search(tmp_path, cache, "hydra.sweeper.n_trials=5", "budget.labelled=[20]")
+    assert other.returncode == 2
+    assert "budget.labelled: [16] → [20]" in other.stderr
+
+    applied = coilal(tmp_path, "tune", "apply", "study=s", "out=mine")
+    assert applied.returncode == 0, applied.stderr
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=conf_folder()):
+        cfg = compose("train", overrides=[f"hydra.searchpath=[file://{tmp_path}/mine]"])
+    assert cfg.hparams.source == "own/tiny_multiclass"
+    assert cfg.model.head.dropout == 0.1
+    assert (database.parent / "tiny_multiclass_history.png").stat().st_size > 1000

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from coilal.models import timm_trunk
+from coilal.models.backbone import Backbone
+from coilal.models.module import CoilModule, Optimizer
+from coilal.tasks.multiclass import Multiclass
+
+
+@pytest.mark.parametrize(("trainable", "number"), [("head", 0), (1, 1)])
+def test_only_a_trained_backbone_is_compiled(
+    trainable: str | int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda function: compiled.append(function) or function)
+    backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", trainable, (32, 32))
+    optimizer = Optimizer(1e-3, 1e-4, 1e-2)
+    CoilModule(backbone, 3, Multiclass(), optimizer, compiled=True)
+    assert len(compiled) == number
+    CoilModule(backbone, 3, Multiclass(), optimizer)
+    assert len(compiled) == number
+
+
+def test_the_memory_format_of_the_boundary_changes_nothing() -> None:
+    backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", 1, (32, 32))
+    module = CoilModule(backbone, 3, Multiclass(), Optimizer(1e-3, 1e-4, 1e-2)).eval()
+    boundary = backbone.prefix(torch.randint(0, 256, (2, 1, 32, 32), dtype=torch.uint8))
+    assert boundary.ndim == 4
+    torch.testing.assert_close(module(boundary), module.head(backbone.suffix(boundary)))

@@ -1,0 +1,33 @@
+"""Settings that determine a result, and those that do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from coilal.results.identity import differences, identity_hash
+
+CONFIG = {
+    "seed": 0,
+    "outputs": "a",
+    "logger": {},
+    "cache": {"dir": "a", "precision": "auto", "max_gb": None, "memory_gb": 4},
+    "outputs_kept": True,
+}
+
+
+@pytest.mark.parametrize("change", [{"outputs": "b"}, {"logger": {"csv": {"dir": "b"}}}, {"force": True}])
+def test_where_things_lie_determines_nothing(change: dict[str, object]) -> None:
+    assert differences(CONFIG, CONFIG | change) == []
+    assert identity_hash(CONFIG) == identity_hash(CONFIG | change)
+
+
+def test_of_the_cache_only_the_precision_determines_something() -> None:
+    cache = {"dir": "b", "precision": "auto", "max_gb": 1, "memory_gb": 1}
+    assert differences(CONFIG, CONFIG | {"cache": cache}) == []
+    assert differences(CONFIG, CONFIG | {"cache": cache | {"precision": "float16"}}) == [
+        "cache.precision: auto → float16"
+    ]
+
+
+def test_a_name_that_only_begins_like_one_of_them_counts() -> None:
+    assert differences(CONFIG, CONFIG | {"outputs_kept": False}) == ["outputs_kept: True → False"]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import setup_globals
+from hydra.types import HydraContext, RunMode
+
+from coilal.cli import conf_folder
+from coilal.sweep.cells import Cell
+from coilal.sweep.compose import compose
+from coilal.types import UserError
+
+
+@pytest.fixture
+def cells_of() -> Iterator[object]:
+    """Return a function: overrides of each cell → cells."""
+    setup_globals()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=conf_folder(), job_name="train"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config = hydra.compose_config("train", [], RunMode.MULTIRUN)
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=None)  # type: ignore[arg-type]
+
+        def cells(*overrides: str) -> tuple[Cell, ...]:
+            return compose(context, config, [override.split() for override in overrides]).cells
+
+        yield cells
+
+
+def test_a_cell_is_its_run_directory_and_what_was_typed(cells_of) -> None:  # type: ignore[no-untyped-def]
+    (cell,) = cells_of("study=mine strategy=margin seed=3")
+    assert cell.study == "outputs/mine"
+    assert cell.name == "multiclass/tiny/margin/seed3"
+    assert cell.overrides == ("study=mine", "strategy=margin", "seed=3")
+    assert cell.replays is None
+
+
+@pytest.mark.parametrize(
+    ("difference", "same"),
+    [
+        ("strategy=random", True),
+        ("seed=5", True),
+        ("task=multilabel strategy=avg_score", True),
+        ("model.head.hidden=[8]", True),
+        ("model.trainable=1", False),
+        ("model=mobilenet", False),
+        ("data.image.size=[56,42]", False),
+        ("trainer.precision=bf16-mixed", False),
+    ],
+)
+def test_cells_whose_frozen_features_are_the_same_are_a_group(cells_of, difference: str, same: bool) -> None:  # type: ignore[no-untyped-def]
+    first, second = cells_of("seed=0", f"study=other {difference}")
+    assert (first.group == second.group) is same
+
+
+def test_a_replaying_cell_knows_its_source(cells_of) -> None:  # type: ignore[no-untyped-def]
+    source, replay = cells_of("strategy=margin", "strategy=margin task=multilabel_from_multiclass")
+    assert replay.replays == source.name
+
+
+def test_two_cells_of_one_directory_are_refused(cells_of) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UserError, match=r"seed0.*study"):
+        cells_of("budget.query=8", "budget.query=16")
+
+
+def test_a_missing_setting_is_named_before_anything_starts(cells_of) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UserError, match=r"data\.root"):
+        cells_of("data=coils")
+
+
+def test_wrong_values_are_refused_before_anything_is_launched_or_removed(cells_of) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UserError, match="force is 'no'; allowed: true or false"):
+        cells_of("seed=0 force=no", "seed=1 force=no")

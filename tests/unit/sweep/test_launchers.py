@@ -1,0 +1,103 @@
+"""Settings of the launchers; that they launch is tested in tests/e2e/test_sweep.py and tests/slurm."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException
+from hydra.plugins.launcher import Launcher
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+from coilal.cli import conf_folder
+from coilal.sweep.launchers import LocalLauncher, SerialLauncher, SlurmLauncher
+from coilal.types import UserError
+
+LAUNCHERS = {"serial": SerialLauncher, "local": LocalLauncher, "slurm": SlurmLauncher}
+
+
+@pytest.fixture
+def hydra() -> Iterator[None]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=conf_folder()):
+        yield
+    HydraConfig.instance().cfg = None
+
+
+def settings(*overrides: str) -> dict[str, Any]:
+    cfg = compose("train", overrides=list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    content = OmegaConf.to_container(cfg.hydra.launcher, resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+@pytest.fixture
+def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sbatch", "srun"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("hydra")
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_launcher_is_found_by_hydra_under_the_name_of_its_file(name: str) -> None:
+    target = settings(f"hydra/launcher={name}", "hydra.job.name=train")["_target_"]
+    assert get_class(target) is LAUNCHERS[name]
+    assert LAUNCHERS[name] in Plugins.instance().discover(Launcher)
+
+
+@pytest.mark.usefixtures("hydra")
+def test_serial_is_the_default() -> None:
+    assert settings()["_target_"].endswith("SerialLauncher")
+
+
+@pytest.mark.usefixtures("hydra", "fake_slurm")
+def test_what_is_asked_for_stands_in_the_job_script() -> None:
+    asked = {
+        "partition": "gpu", "account": "mine", "qos": "high", "constraint": "a100", "gpus_per_node": 1,
+        "cpus_per_task": 3, "mem_gb": 7, "timeout_min": 90, "array_parallelism": 5, "signal_delay_s": 60,
+    }  # fmt: skip
+    given = settings(
+        "hydra/launcher=slurm", "study=mine", "hydra.launcher.setup=[module load cuda]",
+        "+hydra.launcher.additional_parameters.nice=100", *(f"hydra.launcher.{k}={v}" for k, v in asked.items()),
+    )  # fmt: skip
+    del given["_target_"]
+    executor = SlurmLauncher(**given)._executor()._executor
+    script = executor._make_submission_file_text("python", "id")
+    for line in (
+        "partition=gpu", "account=mine", "qos=high", "constraint=a100", "gpus-per-node=1", "cpus-per-task=3",
+        "mem=7GB", "time=90", "signal=USR2@60", "job-name=coilal-mine", "nice=100", "requeue",
+    ):  # fmt: skip
+        assert f"#SBATCH --{line}\n" in script
+    assert "\nmodule load cuda\n" in script
+    assert executor.parameters["array_parallelism"] == 5
+    assert executor.max_num_timeout == 10
+
+
+@pytest.mark.usefixtures("hydra")
+def test_a_setting_of_the_wrong_type_is_refused() -> None:
+    with pytest.raises(ConfigCompositionException, match="pack"):
+        settings("hydra/launcher=slurm", "hydra.launcher.pack=many")
+
+
+def test_impossible_shares_are_refused() -> None:
+    with pytest.raises(UserError, match="pack=0"):
+        SlurmLauncher(pack=0)
+    with pytest.raises(UserError, match="processes=0"):
+        LocalLauncher(processes=0)
+
+
+def test_without_slurm_the_other_launcher_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="hydra/launcher=local"):
+        SlurmLauncher(pack=1)

@@ -1,0 +1,38 @@
+"""From settings to checked data: what is said first where several things are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import DictConfig
+from PIL import Image
+
+from coilal.prepare import check
+from coilal.types import DataError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, composed: Callable[..., DictConfig]) -> DictConfig:
+    """Two classes of six images, too few for the default budget; three images of one are damaged."""
+    for seed in range(12):
+        place = tmp_path / "data" / ("ok" if seed % 2 else "bent") / f"{seed}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (9, 9), dtype=np.uint8)
+        Image.fromarray(pixels).save(place)
+    return composed("data=folder", f"data.root={tmp_path}/data", f"cache.dir={tmp_path}/cache")
+
+
+def test_the_split_is_judged_when_the_files_are_fine(folder: DictConfig) -> None:
+    damaged = Path(folder.data.root) / "bent/0.png"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:60])
+    with pytest.raises(DataError) as error:
+        check(folder)
+    assert "0.png" in str(error.value)
+    assert "pool" not in str(error.value)
+    damaged.write_bytes(whole)
+    with pytest.raises(DataError, match="starting set is larger than the pool"):
+        check(folder)

@@ -1,0 +1,89 @@
+"""Wrong values of settings are refused with key, value and what is allowed, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig
+
+from coilal.prepare import check
+from coilal.run import run
+from coilal.settings import checked
+from coilal.types import UserError
+
+Composed = Callable[..., DictConfig]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("force=no", "force is 'no'; allowed: true or false"),
+        ("force=maybe", "force is 'maybe'; allowed: true or false"),
+        ("force=1", "force is 1; allowed: true or false"),
+        ("seed=x", "seed is 'x'; allowed: a whole number"),
+        ("seed=-1", "seed is -1; allowed: a whole number from 0"),
+        ("seed=true", "seed is true"),
+        ("seed=1.0", "seed is 1.0"),
+        ("seeds.split=a", "seeds.split is 'a'"),
+        ("seeds.start=null", "seeds.start is null"),
+        ("budget.initial=x", "budget.initial is 'x'; allowed: a whole number, 0 or more"),
+        (
+            "budget.labelled=[8,x]",
+            'budget.labelled is [8, "x"]; allowed: a list of any length, each a whole number',
+        ),
+        ("trainer.max_epochs=abc", "trainer.max_epochs is 'abc'; allowed: a whole number, 1 or more"),
+        ("trainer.max_epochs=0", "trainer.max_epochs is 0"),
+        ("data.image.mode=XYZ", "data.image.mode is 'XYZ'; allowed: L or RGB"),
+        ("data.image.fit=cut", "data.image.fit is 'cut'; allowed: squash, crop or letterbox"),
+        (
+            "data.image.size=[1,1]",
+            "data.image.size is [1, 1]; allowed: a list of 2, each a whole number, 8 or more",
+        ),
+        ("data.image.size=[64]", "data.image.size is [64]"),
+        ("data.image.size=64", "data.image.size is 64"),
+        ("data.split.validation=2", "data.split.validation is 2; allowed: a number, 0 or more and below 1"),
+        ("data.source.coils=many", "data.source.coils is 'many'; allowed: a whole number from 1 to 999"),
+        ("score_validation=maybe", "score_validation is 'maybe'; allowed: auto, true or false"),
+        ("model.optimizer.lr_head=nan", "model.optimizer.lr_head is NaN"),
+        ("model.head.dropout=1", "model.head.dropout is 1"),
+        ("model.optimizer.weight_decay=-1", "model.optimizer.weight_decay is -1"),
+        ("cache.max_gb=big", "cache.max_gb is 'big'; allowed: a number, 0 or more, or null"),
+    ],
+)
+def test_wrong_values_are_refused_before_anything_is_done(
+    composed: Composed, tmp_path: Path, override: str, message: str
+) -> None:
+    cfg = composed(override, f"outputs={tmp_path}/outputs", f"cache.dir={tmp_path}/cache")
+    for command in (run, check):
+        with pytest.raises(UserError) as error:
+            command(cfg)
+        assert message in str(error.value)
+    assert not any(tmp_path.iterdir())
+
+
+def test_all_wrong_settings_are_listed_once(composed: Composed) -> None:
+    with pytest.raises(UserError) as error:
+        checked(composed("seed=x", "force=no", "budget.query=1.5"))
+    keys = [line.split(" is ")[0].strip() for line in str(error.value).splitlines()[1:]]
+    assert keys == ["force", "seed", "budget.query"], "seeds.start and seeds.train only repeat seed"
+
+
+def test_what_is_meant_is_accepted(composed: Composed) -> None:
+    config = checked(
+        composed("seed=7", "force=true", "data.split.validation=0", "trainer.max_epochs=1", "trainer.precision=16")
+    )
+    assert config["seeds"]["train"] == 7
+
+
+def test_a_setting_that_must_be_given(composed: Composed) -> None:
+    with pytest.raises(UserError, match=r"data\.root is needed: give it as data\.root="):
+        checked(composed("data=folder"))
+
+
+@pytest.mark.parametrize("separator", [";", r"\t", "|"])
+def test_separators(composed: Composed, separator: str) -> None:
+    checked(composed("data=coils", "data.root=somewhere", f"data.source.separator='{separator}'"))
+    with pytest.raises(UserError, match=r"data\.source\.separator is ';;'; allowed: one character"):
+        checked(composed("data=coils", "data.root=somewhere", "data.source.separator=';;'"))
