@@ -18,9 +18,14 @@ from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow
 
-DROPOUT, VALIDATION = "model.head.dropout", "score_validation"
-GOOD, WITHOUT_VALUE, IMPOSSIBLE = (0.1, True), (0.1, False), (2.0, True)
-SPACE = ["model.head.dropout=choice(0.1,2.0)", "score_validation=choice(true,false)", "budget.labelled=[16]"]
+NAMES = ("model.head.dropout", "trainer.precision", "score_validation")
+GOOD, WITHOUT_VALUE, IMPOSSIBLE = (0.1, "32-true", True), (0.1, "32-true", False), (0.1, "33-true", True)
+SPACE = [
+    "model.head.dropout=choice(0.1,0.2)",
+    "trainer.precision=choice('32-true','33-true')",
+    "score_validation=choice(true,false)",
+    "budget.labelled=[16]",
+]
 SEARCH = ["hydra/sweeper=optuna", "hydra.sweeper.seeds=[0,1]", "study=s", *SPACE]
 
 
@@ -41,8 +46,8 @@ def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its
     database = tmp_path / "outputs/s/optuna/tiny_multiclass.db"
     study = load(database)
     killed = study.ask().number  # as a search that is killed leaves it
-    for dropout, validation in (IMPOSSIBLE, WITHOUT_VALUE, GOOD):
-        study.enqueue_trial({DROPOUT: dropout, VALIDATION: validation})
+    for values in (IMPOSSIBLE, WITHOUT_VALUE, GOOD):
+        study.enqueue_trial(dict(zip(NAMES, values, strict=True)))
     local = ["hydra/launcher=local", "hydra.launcher.processes=2", "hydra.sweeper.n_jobs=2"]
     second = search(tmp_path, cache, "hydra.sweeper.n_trials=4", *local)
     assert second.returncode == 0, second.stderr
@@ -52,7 +57,7 @@ def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its
     *_, impossible, without_value, good = load(database).trials
     states = [trial.state for trial in (impossible, without_value, good)]
     assert states == [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
-    assert "dropout" in impossible.user_attrs["error"]
+    assert "33-true" in impossible.user_attrs["error"]
     assert "NaN" in without_value.user_attrs["error"]
     runs = sorted((database.with_suffix("") / f"trial{good.number:04}" / "multiclass/tiny/entropy").glob("seed*"))
     scores = [read_cycles(run)["val/macro_f1"].item() for run in runs]

@@ -77,11 +77,11 @@ def test_force_does_finished_cells_again_and_a_crash_shows_its_traceback(tmp_pat
         pd.testing.assert_frame_equal(before[name][0], cycles, check_exact=True)
         pd.testing.assert_frame_equal(before[name][1], queries, check_exact=True)
     # Other settings in the same directories, and a cell that crashes inside a library.
-    process = start(tmp_path, cache, "seed=0,2", "trainer.accelerator=nonsense")
+    process = start(tmp_path, cache, "seed=0,2", "model.head.hidden=[10000000000000]")
     _, err = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "2 of 2 cells failed" in err
-    assert "trainer.accelerator: cpu → nonsense" in err, "the finished run of other settings is refused"
+    assert "model.head.hidden: [] → [10000000000000]" in err, "the finished run of other settings is refused"
     assert "multiclass/tiny/entropy/seed2: " in err
     assert "    | " in err, "the last lines of the traceback"
     assert read_status(study / "multiclass/tiny/entropy/seed2")["state"] == "failed"

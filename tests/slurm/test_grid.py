@@ -16,7 +16,7 @@ from tests.slurm.conftest import JOBS, PATIENCE_S, Study, until
 
 pytestmark = pytest.mark.slow
 
-LONG = ["strategy=margin", "budget.initial=8", "budget.query=4", "budget.cycles=20", "trainer.max_epochs=60"]
+LONG = ["strategy=margin", "budget.initial=8", "budget.query=4", "budget.cycles=20", "trainer.max_epochs=240"]
 RUN = "multiclass/tiny/margin/seed0"
 
 
