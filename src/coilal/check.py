@@ -11,7 +11,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from coilal.cli import conf_folder, run_main
+from coilal.cli import conf_folder, run_main, shows_errors
 
 HELP = """\
 Check settings, images, labels, splits and budget without training.
@@ -27,6 +27,7 @@ the pool. Writes no run directory and needs no model. Exit code: 0 no problem fo
 
 
 @hydra.main(config_path=conf_folder(), config_name="train")
+@shows_errors
 def main(cfg: DictConfig) -> None:
     """Read and decode the data, split it, and report every problem; exit code 2 if there is one."""
     from coilal.prepare import check

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from omegaconf import DictConfig
 
 from coilal.types import CellsFailed, UserError
+
+T = TypeVar("T")
 
 
 def conf_folder() -> str:
@@ -40,6 +46,28 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
         _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
 
 
+def shows_errors(task: Callable[[DictConfig], T]) -> Callable[[DictConfig], T]:
+    """Decorate what a Hydra main function does: show an error that the user can mend before Hydra sees it.
+
+    Hydra would put a line with all overrides in front. In a grid the launcher gathers the errors of the cells.
+    """
+
+    @functools.wraps(task)
+    def shown(cfg: DictConfig) -> T:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        try:
+            return task(cfg)
+        except Exception as error:
+            cause = user_error(error)
+            if cause is None or HydraConfig.get().mode is not RunMode.RUN:
+                raise
+            _fail(str(cause))
+
+    return shown
+
+
 def explain(message: str, arguments: list[str], config_name: str = "train") -> str:
     """Add the nearest right setting or choice to Hydra's message about one that does not exist."""
     found = re.search(r"Could not override '([^']+)'", message)
@@ -67,7 +95,6 @@ def _keys(arguments: list[str], config_name: str) -> list[str]:
     """Return all dotted keys of the configuration with the group choices among the arguments."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
-    from omegaconf import DictConfig
 
     folder = conf_folder()
     groups = {child.name for child in Path(folder).iterdir() if child.is_dir()}
@@ -98,6 +125,6 @@ def user_error(error: BaseException) -> UserError | None:
     return None
 
 
-def _fail(message: str, code: int = 2) -> None:
+def _fail(message: str, code: int = 2) -> NoReturn:
     print(f"error: {message}", file=sys.stderr, flush=True)
     sys.exit(code)

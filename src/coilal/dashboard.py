@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import hydra
 from omegaconf import DictConfig
 
-from coilal.cli import conf_folder, run_main
+from coilal.cli import conf_folder, run_main, shows_errors
 from coilal.results.runs import find_studies
 from coilal.types import UserError
 
@@ -58,6 +58,7 @@ def _default_entity() -> str:
 
 
 @hydra.main(config_path=conf_folder(), config_name="dashboard")
+@shows_errors
 def main(cfg: DictConfig) -> None:
     """Send or print the dashboard that the settings describe."""
     pairs = tasks_and_models(find_studies(Path(cfg.outputs), [cfg.study]))

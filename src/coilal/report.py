@@ -21,7 +21,7 @@ import yaml
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.cli import conf_folder, run_main
+from coilal.cli import conf_folder, run_main, shows_errors
 from coilal.instantiate import instantiate
 from coilal.results.report import write_report
 from coilal.results.runs import Run
@@ -103,6 +103,7 @@ def settings_of(cfg: DictConfig) -> Settings:
 
 
 @hydra.main(config_path=conf_folder(), config_name="report")
+@shows_errors
 def main(cfg: DictConfig) -> None:
     """Write the report that the settings describe."""
     studies = [cfg.study] if isinstance(cfg.study, str) else list(cfg.study)

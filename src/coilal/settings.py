@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -137,14 +139,20 @@ RULES: Mapping[str, Rule] = {
 """The rule of each setting by its dotted key; settings that are not here are checked where they are used."""
 
 
+SECRET = re.compile(r"(^|[._])(api_?key|token|password|secret)$", re.IGNORECASE)
+"""Names of settings that are passwords of some kind."""
+
+
 def checked(cfg: DictConfig) -> dict[str, Any]:
     """Return the settings with all references resolved, if each of them can be used.
 
     Raises:
-        UserError: lists every setting that is missing or breaks its rule, with its value and what is allowed.
+        UserError: lists every setting that is missing or breaks its rule, with its value and what is allowed; or
+            a setting is a secret, which is not shown.
     """
     config = resolved(cfg)
-    flat, written = flatten(config), _as_written(cfg)
+    flat, written = flatten(config), as_written(cfg)
+    refuse_secrets(flat)
     repeated = {key for key in RULES if str(written.get(key)).strip("${}") in RULES}  # as seeds.start: ${seed} does
     wrong = [
         f"{key} is {_shown(flat[key])}; allowed: {rule.allowed}"
@@ -154,6 +162,26 @@ def checked(cfg: DictConfig) -> dict[str, Any]:
     if wrong:
         raise UserError("settings that cannot be used:\n  " + "\n  ".join(wrong))
     return config
+
+
+def refuse_secrets(flat: Mapping[str, Any]) -> None:
+    """Refuse settings (by dotted key) that are secrets.
+
+    Raises:
+        UserError: names the setting, without its value.
+    """
+    key = os.environ.get("WANDB_API_KEY")
+    for name, value in flat.items():
+        if SECRET.search(name) or (key and key in str(value)):
+            raise UserError(
+                f"{name} holds a secret, and settings are written to files and logs. Give W&B's key with "
+                "`wandb login` or in the environment variable WANDB_API_KEY."
+            )
+
+
+def without_hydra(cfg: DictConfig) -> DictConfig:
+    """Return the settings of the run, without Hydra's own."""
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
@@ -171,7 +199,8 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in config.items()}
 
 
-def _as_written(cfg: DictConfig) -> dict[str, Any]:
+def as_written(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings by dotted key, references as they stand."""
     config = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(config, dict)
     return flatten({str(key): value for key, value in config.items()})

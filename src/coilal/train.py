@@ -12,11 +12,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from coilal.cli import conf_folder, run_main
+from coilal.cli import conf_folder, run_main, shows_errors
 from coilal.sweep.rows import ensure_one_cell
 
 
 @hydra.main(config_path=conf_folder(), config_name="train")
+@shows_errors
 def main(cfg: DictConfig) -> float:
     """Run the experiment that the settings describe; return the validation AULC, the sweeper's objective."""
     ensure_one_cell(HydraConfig.get())

@@ -46,8 +46,17 @@ def test_a_wrong_value_ends_with_code_2_and_leaves_nothing(tmp_path: Path, entry
     assert done.returncode == 2
     assert "force is 'no'; allowed: true or false" in done.stderr
     assert "seed is 'x'; allowed: a whole number" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: "), "nothing of Hydra's in front"
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sweep", [["-m", "seed=0,1"], []])
+def test_a_secret_is_refused_and_stands_nowhere(tmp_path: Path, sweep: list[str]) -> None:
+    done = command("coilal.train", *sweep, "logger=wandb", "+logger.wandb.api_key=abcdefghij", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "wandb login" in done.stderr
+    assert "abcdefghij" not in done.stdout + done.stderr
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
 def test_a_grid_runs_and_one_failing_cell_does_not_take_the_others_down(tmp_path: Path, cache: Path) -> None:

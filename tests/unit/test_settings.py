@@ -87,3 +87,13 @@ def test_separators(composed: Composed, separator: str) -> None:
     checked(composed("data=coils", "data.root=somewhere", f"data.source.separator='{separator}'"))
     with pytest.raises(UserError, match=r"data\.source\.separator is ';;'; allowed: one character"):
         checked(composed("data=coils", "data.root=somewhere", "data.source.separator=';;'"))
+
+
+def test_secrets_are_refused_and_not_repeated(composed: Composed, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"logger\.wandb\.api_key holds a secret") as error:
+        checked(composed("logger=wandb", "+logger.wandb.api_key=0123456789"))
+    assert "0123456789" not in str(error.value)
+    monkeypatch.setenv("WANDB_API_KEY", "abcdefghij")
+    with pytest.raises(UserError, match=r"^study holds a secret") as error:
+        checked(composed("study=my_abcdefghij"))
+    assert "abcdefghij" not in str(error.value)

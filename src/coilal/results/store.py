@@ -126,8 +126,7 @@ class RunStore:
 
     def cycles(self) -> pd.DataFrame:
         """Return the finished cycles, one row each."""
-        table = pd.DataFrame(self.rows)
-        return table.astype({"cycle": int, "labelled": int}) if self.rows else table
+        return pd.DataFrame(self.rows)
 
     def _write_tables(self) -> None:
         write_atomically(self.folder / "cycles.csv", self.cycles().to_csv(index=False))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from coilal.plan import run_folder
 from coilal.run import is_done
-from coilal.settings import checked
+from coilal.settings import checked, without_hydra
 from coilal.sweep.cells import Cell
 from coilal.types import UserError
 
@@ -48,7 +48,7 @@ def compose(context: HydraContext, config: DictConfig, overrides: Sequence[Seque
     forced: set[Cell] = set()
     for given in overrides:
         composed = context.config_loader.load_sweep_config(config, list(given))
-        cfg = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        cfg = without_hydra(composed)
         settings = checked(cfg)
         cell = _cell(cfg, settings, given)
         cells.append(cell)

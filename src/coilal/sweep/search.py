@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_params_from_overrides
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import Trial
 
-from coilal.settings import resolved
+from coilal.settings import resolved, without_hydra
 from coilal.sweep.trials import TrialLauncher
 from coilal.sweep.tuning import bury_killed, check_same, finished
 from coilal.types import UserError
@@ -49,7 +49,7 @@ class Search(OptunaSweeperImpl):
         assert self.launcher is not None
         self.trials = TrialLauncher(self.launcher, self.seeds)
         self.launcher = self.trials  # type: ignore[assignment]  # of a launcher the sweeper calls only launch
-        self.settings = resolved(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+        self.settings = resolved(without_hydra(config))
 
     def sweep(self, arguments: list[str]) -> None:
         """Do the trials that are missing.
