@@ -58,7 +58,8 @@ class Spec:
 def w1(weights: Path | None, quick: bool) -> Spec:
     """Frozen backbone, linear head, 10 cycles, 50 epochs, 10 seeds (as many as a study should have).
 
-    4,032 images are a tenth of the 40 coils that the project is made for. The backbone is tiny with its packaged weights or, where weights are given, MobileNetV2.
+    4,032 images are a tenth of the 40 coils that the project is made for. The backbone is tiny with its packaged
+    weights or, where weights are given, MobileNetV2.
     """
     model = mobilenet(weights) if weights else ["model=tiny"]
     size = 224 if weights else None
