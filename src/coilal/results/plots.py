@@ -302,7 +302,7 @@ def phases_figure(seconds: pd.DataFrame, memory: pd.DataFrame) -> Figure:
     figure, grid = _figure(WIDTH, 1.8 + 0.32 * len(seconds), 1, panels, sharey=True)
     rows = np.arange(len(seconds))
     left = np.zeros(len(seconds))
-    for colour, phase in zip(cycle(COLOURS[1:]), seconds, strict=False):
+    for colour, phase in zip(cycle((*COLOURS[1:], COLOURS[0])), seconds, strict=False):
         grid[0].barh(rows, seconds[phase], left=left, color=colour, label=str(phase), height=0.65)
         left += seconds[phase].to_numpy()
     grid[0].set(xlabel="seconds a run (mean over seeds)", ylim=(len(seconds) - 0.5, -0.5))
