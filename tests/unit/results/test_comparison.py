@@ -41,6 +41,14 @@ def test_a_complete_study_has_nothing_to_report(outputs: Path) -> None:
     assert comparison.curves("margin", COLUMN).shape == (5, 5)
 
 
+def test_runs_with_caches_in_different_places_are_compared(tmp_path: Path) -> None:
+    write_study(tmp_path / "s", Simulated({"random": 0.0}, overrides={"cache.dir": "/scratch/a", "logger.csv": 1}))
+    write_study(tmp_path / "s", Simulated({"margin": 0.02}, overrides={"cache.dir": "/scratch/b"}))
+    (comparison,), findings = read(tmp_path)
+    assert findings == []
+    assert comparison.strategies == ("random", "margin")
+
+
 def test_pairs_join_by_seed_whatever_the_order(outputs: Path) -> None:
     (comparison,), _ = read(outputs)
     shuffled = dict(reversed(comparison.runs["margin"].items()))
