@@ -59,6 +59,13 @@ def test_a_secret_is_refused_and_stands_nowhere(tmp_path: Path, sweep: list[str]
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
+def test_a_secret_among_hydras_own_settings_of_a_grid_is_refused(tmp_path: Path) -> None:
+    done = command("coilal.train", "-m", "seed=0,1", "+hydra.job.env_set.WANDB_API_KEY=abcdefghij", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "abcdefghij" not in done.stdout + done.stderr
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
 def test_a_grid_runs_and_one_failing_cell_does_not_take_the_others_down(tmp_path: Path, cache: Path) -> None:
     done = command(
         "coilal.train", "-m", "task=multilabel", "strategy=margin,random,avg_confidence", *SMALL,

@@ -46,9 +46,8 @@ class GridLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over; refuse secrets before the sweeper writes the settings down."""
-        given = dict(
-            override.lstrip("+").split("=", 1) for override in config.hydra.overrides.task if "=" in override
-        )
+        overrides = [*config.hydra.overrides.task, *config.hydra.overrides.hydra]  # the record holds the command
+        given = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
         refuse_secrets({**as_written(without_hydra(config)), **given})
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
