@@ -132,6 +132,15 @@ def test_an_undefined_metric_is_left_out_and_named(outputs: Path) -> None:
     assert "test/macro_f1 is undefined" in findings[0].what
 
 
+def test_a_reference_of_other_settings_is_left_out_and_named(outputs: Path) -> None:
+    for seed, overrides in enumerate([{"budget.labelled": [POOL]}, {"trainer.max_epochs": 500}]):
+        write_run(outputs / f"s/multiclass/tiny/whole_pool/seed{seed}", [POOL], np.array([0.9]), overrides)
+    (comparison,), (finding,) = read(outputs)
+    assert [run.seed for run in comparison.full_pool] == [0]
+    assert finding.where == "s/multiclass/tiny/whole_pool/seed1"
+    assert finding.what.endswith("of other settings than the rest: trainer.max_epochs 500 instead of 50")
+
+
 def test_the_whole_pool_is_a_reference_and_no_strategy(outputs: Path) -> None:
     write_run(outputs / "s/multiclass/tiny/whole_pool/seed0", [POOL], np.array([0.9]))
     (comparison,), findings = read(outputs)
