@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,6 +179,15 @@ def refuse_secrets(flat: Mapping[str, Any]) -> None:
                 f"{name} holds a secret, and settings are written to files and logs. Give W&B's key with "
                 "`wandb login` or in the environment variable WANDB_API_KEY."
             )
+
+
+def refuse_secret_overrides(overrides: Iterable[str]) -> None:
+    """Refuse a command line (``key=value``, Hydra's own settings included) that holds a secret: it is recorded.
+
+    Raises:
+        UserError: names the setting, without its value.
+    """
+    refuse_secrets(dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override))
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:

@@ -59,8 +59,9 @@ def test_a_secret_is_refused_and_stands_nowhere(tmp_path: Path, sweep: list[str]
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
-def test_a_secret_among_hydras_own_settings_of_a_grid_is_refused(tmp_path: Path) -> None:
-    done = command("coilal.train", "-m", "seed=0,1", "+hydra.job.env_set.WANDB_API_KEY=abcdefghij", cwd=tmp_path)
+@pytest.mark.parametrize("sweep", [["-m", "seed=0,1"], []])
+def test_a_secret_among_hydras_own_settings_is_refused(tmp_path: Path, sweep: list[str]) -> None:
+    done = command("coilal.train", *sweep, "+hydra.job.env_set.WANDB_API_KEY=abcdefghij", cwd=tmp_path)
     assert done.returncode == 2
     assert "abcdefghij" not in done.stdout + done.stderr
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
