@@ -175,6 +175,10 @@ class ActiveLearning:
             logits = infer(module, self.boundary, ids, self.inference_batch, self.precision)
         self._check(cycle, ids, logits)
         sizes = [len(part) for part in parts.values()]
+        # Scoring test and validation images is evaluation: the report charges only that of the pool to querying.
+        whole = self._clock["infer"]
+        self._clock["infer"] = whole * len(parts.get("pool", ())) / len(ids)
+        self._clock["evaluate"] += whole - self._clock["infer"]
         return dict(zip(parts, torch.split(logits, sizes), strict=True))
 
     def _check(self, cycle: int, ids: IntArray, logits: Tensor) -> None:

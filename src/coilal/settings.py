@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +141,8 @@ RULES: Mapping[str, Rule] = {
 
 SECRET = re.compile(r"(^|[._])(api_?key|token|password|secret)$", re.IGNORECASE)
 """Names of settings that are passwords of some kind."""
+ASSIGNED = re.compile(r"(api_?key|token|password|secret)=(?![$\s])", re.IGNORECASE)
+"""A password in a line of shell, as launchers have them; one that is read there, A=$(cat FILE), is none."""
 
 
 def checked(cfg: DictConfig) -> dict[str, Any]:
@@ -172,11 +174,20 @@ def refuse_secrets(flat: Mapping[str, Any]) -> None:
     """
     key = os.environ.get("WANDB_API_KEY")
     for name, value in flat.items():
-        if SECRET.search(name) or (key and key in str(value)):
+        if SECRET.search(name) or ASSIGNED.search(str(value)) or (key and key in str(value)):
             raise UserError(
                 f"{name} holds a secret, and settings are written to files and logs. Give W&B's key with "
                 "`wandb login` or in the environment variable WANDB_API_KEY."
             )
+
+
+def refuse_secret_overrides(overrides: Iterable[str]) -> None:
+    """Refuse a command line (``key=value``, Hydra's own settings included) that holds a secret: it is recorded.
+
+    Raises:
+        UserError: names the setting, without its value.
+    """
+    refuse_secrets(dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override))
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from coilal.cli import conf_folder, run_main, shows_errors
+from coilal.settings import refuse_secret_overrides
 from coilal.sweep.rows import ensure_one_cell
 
 
@@ -20,7 +21,9 @@ from coilal.sweep.rows import ensure_one_cell
 @shows_errors
 def main(cfg: DictConfig) -> float:
     """Run the experiment that the settings describe; return the validation AULC, the sweeper's objective."""
-    ensure_one_cell(HydraConfig.get())
+    hydra_settings = HydraConfig.get()
+    ensure_one_cell(hydra_settings)
+    refuse_secret_overrides([*hydra_settings.overrides.task, *hydra_settings.overrides.hydra])
     from coilal.run import run
 
     return run(cfg)

@@ -59,6 +59,14 @@ def test_a_secret_is_refused_and_stands_nowhere(tmp_path: Path, sweep: list[str]
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
+@pytest.mark.parametrize("sweep", [["-m", "seed=0,1"], []])
+def test_a_secret_among_hydras_own_settings_is_refused(tmp_path: Path, sweep: list[str]) -> None:
+    done = command("coilal.train", *sweep, "+hydra.job.env_set.WANDB_API_KEY=abcdefghij", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "abcdefghij" not in done.stdout + done.stderr
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
 def test_a_grid_runs_and_one_failing_cell_does_not_take_the_others_down(tmp_path: Path, cache: Path) -> None:
     done = command(
         "coilal.train", "-m", "task=multilabel", "strategy=margin,random,avg_confidence", *SMALL,

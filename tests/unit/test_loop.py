@@ -318,6 +318,18 @@ def test_one_pass_a_cycle_scores_only_what_somebody_looks_at(
         assert ids == TEST.tolist() + (pool if needs_logits else [])
 
 
+@pytest.mark.parametrize("needs_logits", [True, False])
+def test_scoring_of_the_test_split_is_no_time_of_querying(needs_logits: bool) -> None:
+    store = Memory()
+    net, boundary = module("head")
+    active = learning(boundary, store, needs_logits=needs_logits)
+    for cycle in active.cycles():
+        active.begin(cycle, net)
+        active.end(cycle, net)
+    assert [row["infer_s"] > 0 for row in store.rows] == [needs_logits] * (len(COUNTS) - 1) + [False]
+    assert all(row["evaluate_s"] > 0 for row in store.rows)
+
+
 def test_threads_are_given_back() -> None:
     net, boundary = module("head")
     before = torch.get_num_threads()

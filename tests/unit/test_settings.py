@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from coilal.prepare import check
 from coilal.run import run
-from coilal.settings import checked
+from coilal.settings import checked, refuse_secrets
 from coilal.types import UserError
 
 Composed = Callable[..., DictConfig]
@@ -97,3 +97,10 @@ def test_secrets_are_refused_and_not_repeated(composed: Composed, monkeypatch: p
     with pytest.raises(UserError, match=r"^study holds a secret") as error:
         checked(composed("study=my_abcdefghij"))
     assert "abcdefghij" not in str(error.value)
+
+
+def test_a_secret_in_a_line_of_shell_is_refused_and_one_that_is_read_there_is_not() -> None:
+    with pytest.raises(UserError, match=r"^hydra\.launcher\.setup holds a secret") as error:
+        refuse_secrets({"hydra.launcher.setup": "[export WANDB_API_KEY=abcdefghij]"})
+    assert "abcdefghij" not in str(error.value)
+    refuse_secrets({"hydra.launcher.setup": "[export WANDB_API_KEY=$(cat ~/key), export A=b]"})

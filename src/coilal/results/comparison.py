@@ -139,8 +139,9 @@ def compare(runs: Iterable[Run], baseline: str) -> tuple[list[Comparison], list[
 def _comparison(
     study: str, task: str, model: str, runs: list[Run], baseline: str
 ) -> tuple[Comparison, list[Finding]]:
-    full_pool = tuple(run for run in runs if run.is_full_pool)
     kept, findings = _alike([run for run in runs if not run.is_full_pool] or runs, Run.determining)
+    full_pool, found = _references([run for run in runs if run.is_full_pool], kept[0])
+    findings += found
     by_strategy: dict[str, dict[int, Run]] = {}
     for strategy in sorted({run.strategy for run in kept}, key=lambda name: (name != baseline, name)):
         same, found = _alike([run for run in kept if run.strategy == strategy], Run.strategy_settings)
@@ -164,6 +165,29 @@ def _alike(runs: Sequence[Run], settings: Callable[[Run], dict[str, Any]]) -> tu
         if text != usual
     ]
     return kept, findings
+
+
+def _references(runs: Sequence[Run], member: Run) -> tuple[tuple[Run, ...], list[Finding]]:
+    """Return the runs on the whole pool that differ from a comparison in the budget only, and what others are."""
+
+    def settings(run: Run) -> dict[str, Any]:
+        return {
+            key: value
+            for key, value in run.determining().items()
+            if key != "labelled counts" and not key.startswith("budget.")
+        }
+
+    expected = settings(member)
+    findings = [
+        Finding(
+            place(run.folder),
+            f"a run on the whole pool of other settings than the rest: {_differing(expected, settings(run))}",
+            LEFT_OUT,
+        )
+        for run in runs
+        if settings(run) != expected
+    ]
+    return tuple(run for run in runs if settings(run) == expected), findings
 
 
 def _differing(expected: dict[str, Any], found: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from coilal.results.curves import aulc
-from coilal.results.identity import NOT_IDENTITY, flatten
+from coilal.results.identity import flatten, identifying
 from coilal.results.run_files import read_status
 from coilal.results.store import read_cycles, read_queries
 from coilal.types import FloatArray, IntArray, UserError
@@ -102,13 +102,14 @@ class Run:
     def determining(self) -> dict[str, Any]:
         """Return what must be equal for two runs to be compared: settings, data, weights, labelled counts.
 
-        Left out are the strategy and the seed, which are what is compared.
+        Left out are the strategy and the seed, which are what is compared, and settings that change nothing but
+        where things lie.
         """
         own = {"study", "seed", "seeds.start", "seeds.train"}
         settings = {
             key: value
-            for key, value in self.config.items()
-            if key not in own and key.split(".")[0] not in {*NOT_IDENTITY, "strategy"}
+            for key, value in identifying(self.config).items()
+            if key not in own and key.split(".")[0] != "strategy"
         }
         return {
             **settings,

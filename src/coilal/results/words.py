@@ -86,7 +86,8 @@ def break_even_text(price: Estimate, reached: bool, show: Callable[[float], str]
         return "target not reached"
     ends = "" if math.isnan(price.low) else f" {interval(price.low, price.high, show)}"
     if math.isinf(price.value):
-        return f"never pays{ends}"
+        # a baseline that never gets there may need any number of labels more: then it is not known to be too few
+        return f"{'unknown' if price.censored else 'never pays'}{ends}"
     if price.value == 0:
         return f"any price{ends}"
     return f"{'< ' if price.censored else ''}{show(price.value)}{ends}"

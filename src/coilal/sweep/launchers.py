@@ -24,7 +24,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, SlurmQueueConf
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.settings import as_written, refuse_secrets, without_hydra
+from coilal.settings import as_written, refuse_secret_overrides, refuse_secrets, without_hydra
 from coilal.sweep.cells import Cell, pack, spread
 from coilal.types import UserError
 
@@ -46,10 +46,8 @@ class GridLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over; refuse secrets before the sweeper writes the settings down."""
-        given = dict(
-            override.lstrip("+").split("=", 1) for override in config.hydra.overrides.task if "=" in override
-        )
-        refuse_secrets({**as_written(without_hydra(config)), **given})
+        refuse_secrets(as_written(without_hydra(config)))
+        refuse_secret_overrides([*config.hydra.overrides.task, *config.hydra.overrides.hydra])
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -41,6 +41,14 @@ def test_a_complete_study_has_nothing_to_report(outputs: Path) -> None:
     assert comparison.curves("margin", COLUMN).shape == (5, 5)
 
 
+def test_runs_with_caches_in_different_places_are_compared(tmp_path: Path) -> None:
+    write_study(tmp_path / "s", Simulated({"random": 0.0}, overrides={"cache.dir": "/scratch/a", "logger.csv": 1}))
+    write_study(tmp_path / "s", Simulated({"margin": 0.02}, overrides={"cache.dir": "/scratch/b"}))
+    (comparison,), findings = read(tmp_path)
+    assert findings == []
+    assert comparison.strategies == ("random", "margin")
+
+
 def test_pairs_join_by_seed_whatever_the_order(outputs: Path) -> None:
     (comparison,), _ = read(outputs)
     shuffled = dict(reversed(comparison.runs["margin"].items()))
@@ -122,6 +130,15 @@ def test_an_undefined_metric_is_left_out_and_named(outputs: Path) -> None:
     write_run(outputs / "s/multiclass/tiny/margin/seed1", [20, 40], np.array([0.2, np.nan]))
     _, findings = read(outputs)
     assert "test/macro_f1 is undefined" in findings[0].what
+
+
+def test_a_reference_of_other_settings_is_left_out_and_named(outputs: Path) -> None:
+    for seed, overrides in enumerate([{"budget.labelled": [POOL]}, {"trainer.max_epochs": 500}]):
+        write_run(outputs / f"s/multiclass/tiny/whole_pool/seed{seed}", [POOL], np.array([0.9]), overrides)
+    (comparison,), (finding,) = read(outputs)
+    assert [run.seed for run in comparison.full_pool] == [0]
+    assert finding.where == "s/multiclass/tiny/whole_pool/seed1"
+    assert finding.what.endswith("of other settings than the rest: trainer.max_epochs 500 instead of 50")
 
 
 def test_the_whole_pool_is_a_reference_and_no_strategy(outputs: Path) -> None:

@@ -93,6 +93,15 @@ def test_a_target_that_is_not_reached_is_said_to_be(tmp_path: Path) -> None:
     assert break_even_text(found.break_even, found.reached) == "target not reached"
 
 
+def test_never_pays_is_not_said_where_the_baseline_never_gets_there(tmp_path: Path) -> None:
+    # 75 labels, 1.5-fold, are more than the 80 that were not enough for the baseline, which may need 200
+    both = pairs(tmp_path, [0.2, 0.3, 0.5, 0.8], [0.2, 0.3, 0.4, 0.5])
+    for found in costs(both, "test/macro_f1", 0.725, 0.0, SETTINGS, [0.1]):
+        assert found.reached
+        assert (found.break_even.low, found.break_even.high) == (0, math.inf)
+        assert break_even_text(found.break_even, found.reached) == "unknown [0, ∞]"
+
+
 def test_fewer_than_six_seeds_get_no_interval(tmp_path: Path) -> None:
     both = pairs(tmp_path, [0.2, 0.6, 0.7, 0.8], [0.2, 0.3, 0.5, 0.8], seeds=5)
     (found, _) = costs(both, "test/macro_f1", 0.6, 0.0, SETTINGS, [0.1])
