@@ -146,7 +146,7 @@ def _checked(chunks: tuple[Chunk, ...]) -> list[tuple[int, Chunk]]:
     if size <= CHECKED_BYTES:
         return every
     inner = every[1:-1]
-    return [every[0], every[-1], *random.sample(inner, int(len(inner) * CHECKED_BYTES / size))]
+    return [every[0], every[-1], *random.Random().sample(inner, int(len(inner) * CHECKED_BYTES / size))]
 
 
 def _ensure_writable(path: Path, fault: str) -> None:

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from coilal.models.backbone import Backbone
 
+RELATIVE_FLOOR = 1e-5
+"""Least deviation of a feature that is taken for signal, as a share of its mean: some hundred float32 roundings."""
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -91,8 +94,11 @@ class CoilModule(pl.LightningModule):
 
     def standardise(self, features: Tensor) -> None:
         """Set the statistics of the head's inputs from pooled features (n, D) of any images."""
-        self.feature_mean.copy_(features.mean(0))
-        self.feature_std.copy_(features.std(0, correction=0).clamp_min(1e-6))
+        mean, deviation = features.mean(0), features.std(0, correction=0)
+        # A constant feature deviates by float32's rounding, which grows with its value: that is no signal.
+        floor = (RELATIVE_FLOOR * mean.abs()).clamp_min(1e-6)
+        self.feature_mean.copy_(mean)
+        self.feature_std.copy_(torch.maximum(deviation, floor))
 
     def weigh_classes(self, values: NDArray[np.int64]) -> None:
         """Set the loss weights from the labelled values (before each fit)."""

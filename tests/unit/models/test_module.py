@@ -29,3 +29,16 @@ def test_the_memory_format_of_the_boundary_changes_nothing() -> None:
     boundary = backbone.prefix(torch.randint(0, 256, (2, 1, 32, 32), dtype=torch.uint8))
     assert boundary.ndim == 4
     torch.testing.assert_close(module(boundary), module.head(backbone.suffix(boundary)))
+
+
+def test_rounding_of_a_constant_feature_is_not_made_a_signal() -> None:
+    backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", "head", (32, 32))
+    module = CoilModule(backbone, 3, Multiclass(), Optimizer(1e-3, 1e-4, 1e-2))
+    features = torch.randn(2048, backbone.features, generator=torch.Generator().manual_seed(0))
+    usual = features[:, 1:].std(0, correction=0)
+    features[:, 0] = 1000.1
+    features[::2, 0] += 1e-4
+    module.standardise(features)
+    constant = (features[:, 0] - module.feature_mean[0]) / module.feature_std[0]
+    assert constant.abs().max() < 0.1
+    assert torch.equal(module.feature_std[1:], usual)
