@@ -72,7 +72,7 @@ def explain(message: str, arguments: list[str], config_name: str = "train") -> s
     """Add the nearest right setting or choice to Hydra's message about one that does not exist."""
     found = re.search(r"Could not override '([^']+)'", message)
     if not found:
-        return message + _nearest_choice(message)
+        return message.partition("\nConfig search path")[0].rstrip() + _nearest_choice(message)
     key = found.group(1)
     near = difflib.get_close_matches(key, _keys(arguments, config_name), n=3, cutoff=0.6)
     if not near:

@@ -34,6 +34,8 @@ GREY = "#777777"
 WIDTH = 9.5  # inches, fits a page in print
 PANELS_A_ROW = 4
 COST_STEPS = 60
+TICKS = 6  # labelled counts named below a curve, at most
+SHOWN_OF_BANDS = 0.15  # beyond the curves
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def curves_figure(
         axes.axhline(line[0], color=GREY, linestyle=(0, (4, 2)), linewidth=1.2, label=line[1])
     axes.set(xlabel="labelled images", ylabel=ylabel)
     if bounded:
-        _limit(axes)
+        _limit(axes, curves.values())
     axes.legend(
         loc="upper left", bbox_to_anchor=(1.02, 1), title=band, alignment="left", title_fontsize=9, borderaxespad=0
     )
@@ -246,6 +248,9 @@ def savings_figure(savings: Mapping[str, Sequence[Saving]], looks: Mapping[str, 
         first = next(iter(savings.values()))[panel]
         if math.isfinite(first.baseline_labels):
             axes.axvline(first.baseline_labels, color=GREY, linestyle=(0, (4, 2)), linewidth=1)
+        if not math.isnan(first.baseline_low):
+            ends = (first.baseline_low, min(first.baseline_high, first.most))
+            axes.axvspan(*ends, color=GREY, alpha=0.15, linewidth=0)
         axes.set_title(f"{metric} {target:.3g}", fontsize=10)
         axes.set_xlim(0, first.most * 1.08)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -388,14 +393,17 @@ def _draw(axes: Axes, curve: Curve, look: Look, size: float = 4.5) -> Line2D:
     )
     if np.isfinite(curve.low).any():
         axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.1, linewidth=0)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.set_xticks(curve.x[:: math.ceil(len(curve.x) / TICKS)])  # where it was measured
     return line
 
 
-def _limit(axes: Axes) -> None:
-    """Limit the y axis to the curves, in tenths, within 0 and 1: bands of few seeds may be far wider."""
+def _limit(axes: Axes, curves: Iterable[Curve]) -> None:
+    """Limit the y axis to curves and bands, in tenths, within 0 and 1; bands of few seeds may be too wide."""
     drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines])
     low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
+    edges = np.concatenate([[low, high], *([curve.low, curve.high] for curve in curves)], axis=None)
+    low = max(float(np.nanmin(edges)), low - SHOWN_OF_BANDS)
+    high = min(float(np.nanmax(edges)), high + SHOWN_OF_BANDS)
     axes.set_ylim(max(0.0, math.floor(low * 10 - 0.5) / 10), min(1.0, math.ceil(high * 10 + 0.5) / 10) + 0.005)
 
 

@@ -312,7 +312,7 @@ def _savings(desk: Desk) -> Section | None:
         "Labels saved",
         "Labels at which the mean curve first reaches the target, with bootstrap intervals over seeds (from six "
         "seeds on). «> N»: not reached with the N labels that were bought; such runs count as that, and are not "
-        f"left out. Dashed line: {desk.comparison.baseline}.",
+        f"left out. Dashed line: {desk.comparison.baseline}; grey: its interval.",
         [desk.picture("savings", figure, f"Labels needed for each target of {metric}")],
         [desk.table("savings", data, shown)],
     )
@@ -363,7 +363,11 @@ def _cost(desk: Desk) -> Section | None:
         costs = {name: [cost for cost in found if cost.target == target] for name, found in analysis.costs.items()}
         figure = plots.cost_figure(costs, desk.looks, prices.currency)
         section.pictures.append(
-            desk.picture("cost", figure, "Cost relative to the baseline over the price of a label")
+            desk.picture(
+                "cost",
+                figure,
+                "Cost relative to the baseline over the price of a label; without intervals, which the table has",
+            )
         )
     return section
 
@@ -427,7 +431,9 @@ def _faults(desk: Desk) -> Section | None:
     }
     if rates:
         curves = _column_panels(desk, rates)
-        figure = plots.panels_figure(curves, desk.looks, "share", {})
+        figure = plots.panels_figure(
+            curves, desk.looks, "share", {}, share=False
+        )  # few per cent: a scale of their own
         section.pictures.append(
             desk.picture("escape_overkill", figure, "Escape and overkill rate over labelled images")
         )

@@ -40,9 +40,11 @@ def p_value(value: float) -> str:
 
 
 def money(value: float) -> str:
-    """Return an amount with three significant digits."""
+    """Return an amount with three significant digits; what is less than a hundredth is called so."""
     if math.isnan(value) or math.isinf(value):
         return number(value)
+    if 0 < value < 0.01:
+        return "< 0.01"
     return "0" if value == 0 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
@@ -90,7 +92,8 @@ def break_even_text(price: Estimate, reached: bool, show: Callable[[float], str]
         return f"{'unknown' if price.censored else 'never pays'}{ends}"
     if price.value == 0:
         return f"any price{ends}"
-    return f"{'< ' if price.censored else ''}{show(price.value)}{ends}"
+    value = show(price.value)
+    return f"{'< ' if price.censored and not value.startswith('<') else ''}{value}{ends}"
 
 
 def cost_text(cost: Estimate, show: Callable[[float], str] = money) -> str:
