@@ -7,7 +7,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -66,6 +66,27 @@ def shows_errors(task: Callable[[DictConfig], T]) -> Callable[[DictConfig], T]:
             _fail(str(cause))
 
     return shown
+
+
+def given_settings(arguments: Sequence[str], known: Collection[str], command: str) -> dict[str, str]:
+    """Return the ``key=value`` arguments of a command that Hydra does not read.
+
+    Args:
+        arguments: what was given.
+        known: the settings as the message shows them, ``key`` or ``key=WHAT``.
+        command: name of the command.
+
+    Raises:
+        UserError: an argument is none of the command's settings.
+    """
+    keys = {setting.partition("=")[0] for setting in known}
+    settings = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key not in keys or not value:
+            raise UserError(f"{argument!r} is no setting of {command}; it knows {', '.join(known)}")
+        settings[key] = value
+    return settings
 
 
 def explain(message: str, arguments: list[str], config_name: str = "train") -> str:

@@ -10,10 +10,9 @@ with out=FOLDER, which runs take with --config-dir FOLDER. Figures of the search
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from coilal.cli import conf_folder, run_main
+from coilal.cli import conf_folder, given_settings, run_main
 from coilal.types import UserError
 
 SETTINGS = {"study": "default", "outputs": "outputs", "model": "", "task": "", "out": ""}
@@ -26,7 +25,7 @@ def main() -> None:
     )
     parser.add_argument("action", choices=["apply"], help="write the best values of each search of a study")
     parser.add_argument("settings", nargs="*", metavar="study=NAME", help=", ".join(f"{key}=…" for key in SETTINGS))
-    settings = {**SETTINGS, **_settings(parser.parse_args().settings)}
+    settings = {**SETTINGS, **given_settings(parser.parse_args().settings, SETTINGS, "coilal.tune")}
     from coilal.sweep.tuned import apply, searches
 
     folder = values_folder(settings["out"], Path(conf_folder()))
@@ -53,16 +52,6 @@ def values_folder(out: str, conf: Path) -> Path:
             "coilal is installed as a package: give a folder of your own for the values with out=FOLDER"
         )
     return conf / "hparams" / "tuned"
-
-
-def _settings(given: Sequence[str]) -> dict[str, str]:
-    settings = {}
-    for argument in given:
-        key, equals, value = argument.partition("=")
-        if not equals or key not in SETTINGS or not value:
-            raise UserError(f"{argument!r} is no setting of coilal.tune; it knows {', '.join(SETTINGS)}")
-        settings[key] = value
-    return settings
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from coilal.tune import _settings, values_folder
+from coilal.cli import given_settings
+from coilal.tune import SETTINGS, values_folder
 from coilal.types import UserError
 
 
@@ -20,8 +21,8 @@ def test_values_go_into_the_checkout_or_a_folder_of_the_user(tmp_path: Path) -> 
 @pytest.mark.parametrize("argument", ["study", "study=", "colour=red"])
 def test_unknown_settings_are_refused(argument: str) -> None:
     with pytest.raises(UserError, match=r"coilal\.tune"):
-        _settings([argument])
+        given_settings([argument], SETTINGS, "coilal.tune")
 
 
 def test_settings_are_read() -> None:
-    assert _settings(["study=a=b", "model=tiny"]) == {"study": "a=b", "model": "tiny"}
+    assert given_settings(["study=a=b", "model=tiny"], SETTINGS, "coilal.tune") == {"study": "a=b", "model": "tiny"}
