@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import timm
 from torch import nn
 
+from coilal.lean_imports import as_if_missing
 from coilal.models.trunk import Layout, Trunk
 from coilal.types import UserError
+
+with as_if_missing("wandb"):
+    import timm
 
 STAGES = re.compile(r"(layer|stage|s)_?\d+")  # ResNets, RegNets
 BLOCK_LISTS = ("blocks", "stages", "layers")
