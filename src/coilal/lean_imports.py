@@ -15,29 +15,30 @@ def as_if_missing(*packages: str) -> Iterator[None]:
     """Let a library be imported as where these optional packages of it are not installed.
 
     torchmetrics imports transformers and scipy.signal for metrics of text and sound, timm imports W&B for its
-    training script. Packages that are imported already stay visible; after the context all can be imported.
+    training script. After the context everything is as before.
 
     Args:
         packages: names under which they are installed and imported.
     """
-    hidden = [name for name in packages if name not in sys.modules]
+    imported = {name: sys.modules[name] for name in packages if name in sys.modules}
     original = Distribution.__dict__["from_name"]
 
     def from_name(cls: type[Distribution], name: str) -> Distribution:
-        if name in hidden:
+        if name in packages:
             raise PackageNotFoundError(name)
         found: Distribution = original.__get__(None, cls)(name)
         return found
 
     Distribution.from_name = classmethod(from_name)  # type: ignore[method-assign, assignment]
-    for name in hidden:
+    for name in packages:
         sys.modules[name] = None  # type: ignore[assignment]  # what makes ``import name`` fail
     try:
         yield
     finally:
         Distribution.from_name = original  # type: ignore[method-assign]
-        for name in hidden:
+        for name in packages:
             del sys.modules[name]
+        sys.modules.update(imported)
 
 
 @contextmanager
