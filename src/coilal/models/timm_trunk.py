@@ -44,6 +44,8 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         options["dynamic_img_size"] = True
     try:
         net = timm.create_model(architecture, **options)
+    except TypeError as error:
+        raise UserError(f"model.trunk.arguments: timm's '{architecture}' does not take them: {error}") from error
     except (RuntimeError, KeyError) as error:
         raise UserError(f"the weights in {weights} do not fit timm's '{architecture}': {error}") from error
     blocks, tail = _cut(net)
