@@ -49,9 +49,11 @@ def w1(options: Options) -> Section:
     entries = [
         Entry(COILAL, "coilal"),
         Entry(CACHED, "coilal", "cached", note="extraction not counted"),
+        Entry(f"{CACHED}, one process", "coilal", "cached_one_process", note="extraction not counted"),
         Entry(BOUND, "bound"),
+        Entry("bound, one process", "bound", "one_process"),
         Entry("bound, features cached", "bound", "cached", note="extraction not counted"),
-        Entry("bound, seeds together", "bound", "together", note="heads of all seeds in one matrix product"),
+        Entry("bound, features cached, one process", "bound", "cached_one_process", note="extraction not counted"),
         Entry(ACTIVEML, "scikit_activeml", note="extraction not counted"),
         Entry(PLAIN, "plain", seeds=1, cycles=options.slow_cycles, once=True),
         Entry(BAAL, "baal", seeds=1, cycles=options.slow_cycles, once=True),
