@@ -75,7 +75,7 @@ def test_peers(contest: Contest, reference: Report, library: str, name: str) -> 
 @pytest.mark.slow
 def test_coilal(contest: Contest, reference: Report, tmp_path: Path) -> None:
     given = json.loads((contest.folder / "coilal.json").read_text())
-    check(coilal.run(given, tmp_path, cached=False), reference)
+    check(coilal.run(given, tmp_path), reference)
 
 
 def test_coilal_must_start_from_the_same_images(tmp_path: Path) -> None:
