@@ -14,7 +14,7 @@ import torch
 
 from benchmarks import data, specs
 from benchmarks.agreement import agreement
-from benchmarks.contestants import bound, coilal, plain, selection
+from benchmarks.contestants import bound, coilal, plain, selection, startup
 from benchmarks.network import classifier
 from benchmarks.process import REPOSITORY
 from benchmarks.report import Report
@@ -76,6 +76,9 @@ def test_peers(contest: Contest, reference: Report, library: str, name: str) -> 
 def test_coilal(contest: Contest, reference: Report, tmp_path: Path) -> None:
     given = json.loads((contest.folder / "coilal.json").read_text())
     check(coilal.run(given, tmp_path), reference)
+    to_work = startup.work_s(given, tmp_path / "cache", tmp_path / "start_up")
+    assert startup.help_s() < to_work < 60
+    assert not [*(tmp_path / "start_up").rglob("cycles.csv")]  # it was stopped before it had learnt anything
 
 
 def test_coilal_must_start_from_the_same_images(tmp_path: Path) -> None:
