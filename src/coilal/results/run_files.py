@@ -19,13 +19,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that readers, and a restart after a kill, see the old content or the new one."""
+def write_atomically(path: Path, content: str | bytes, durable: bool = True) -> None:
+    """Write a file so that readers, and a restart after a kill, see the old content or the new one.
+
+    Args:
+        path: the file.
+        content: all of it.
+        durable: wait until it is on the disk, so that it survives a power cut, too.
+    """
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
         stream.flush()
-        os.fsync(stream.fileno())
+        if durable:
+            os.fsync(stream.fileno())
     os.replace(partial, path)
 
 

@@ -51,7 +51,8 @@ class RunStore:
 
     ``checkpoints/state.json`` is the record: it is replaced in one step when a cycle is finished, and the
     CSV files are derived from it. Every cycle starts from the same initial weights, so that the labelled
-    images are all that a resumed run needs.
+    images are all that a resumed run needs. The record alone is waited for in every cycle, until it is on the
+    disk; what the next cycle writes anew is waited for after the last one.
 
     Args:
         folder: the run directory; must exist.
@@ -112,25 +113,27 @@ class RunStore:
             model: gives the trained weights in safetensors format, for the last cycle.
         """
         start = time.perf_counter()
+        last = model is not None
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **predictions)
-        write_atomically(self.folder / "predictions.npz", buffer.getvalue())
+        write_atomically(self.folder / "predictions.npz", buffer.getvalue(), durable=last)
         if model is not None:
             write_atomically(self.checkpoints / "model.safetensors", model())
         written = time.perf_counter()
         self.rows.append({**row, "write_s": self._tables_s + written - start})
         state = {"cycles": self.rows, "queries": self.queries}
         write_atomically(self.checkpoints / "state.json", json.dumps(state, ensure_ascii=False))
-        self._write_tables()
+        self._write_tables(durable=last)
         self._tables_s = time.perf_counter() - written
 
     def cycles(self) -> pd.DataFrame:
         """Return the finished cycles, one row each."""
         return pd.DataFrame(self.rows)
 
-    def _write_tables(self) -> None:
-        write_atomically(self.folder / "cycles.csv", self.cycles().to_csv(index=False))
+    def _write_tables(self, durable: bool = True) -> None:
+        write_atomically(self.folder / "cycles.csv", self.cycles().to_csv(index=False), durable)
         # a cycle's batch belongs to the table once the model trained on it is recorded
         recorded = [query for query in self.queries if query["cycle"] < self.finished]
         columns = ["cycle", "rank", "image", "score", "label"]
-        write_atomically(self.folder / "queries.csv", pd.DataFrame(recorded, columns=columns).to_csv(index=False))
+        table = pd.DataFrame(recorded, columns=columns)
+        write_atomically(self.folder / "queries.csv", table.to_csv(index=False), durable)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from coilal.results import store as module
+from coilal.results.run_files import write_atomically
 from coilal.results.store import RunStore, read_cycles, without_measurements
 
 
@@ -28,7 +29,7 @@ def test_write_s_is_the_time_since_the_row_before_was_recorded(
         "model.safetensors": 7,
     }
 
-    def slow_write(path: Path, content: str | bytes) -> None:
+    def slow_write(path: Path, content: str | bytes, durable: bool = True) -> None:
         clock[0] += costs[path.name]
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -39,6 +40,23 @@ def test_write_s_is_the_time_since_the_row_before_was_recorded(
         clock[0] += 100  # the next cycle
     store.commit({"cycle": 2, "labelled": 3}, {"ids": np.arange(2)}, lambda: b"weights")
     assert read_cycles(store.folder)["write_s"].tolist() == [2.0, 14.0, 21.0]
+
+
+def test_only_the_record_is_waited_for_until_the_last_cycle(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[str] = []
+
+    def write(path: Path, content: str | bytes, durable: bool = True) -> None:
+        waited.extend([path.name] if durable else [])
+        write_atomically(path, content, durable)
+
+    monkeypatch.setattr(module, "write_atomically", write)
+    store.commit({"cycle": 0, "labelled": 1}, {"ids": np.arange(2)}, None)
+    assert waited == ["state.json"]
+    waited.clear()
+    store.commit({"cycle": 1, "labelled": 2}, {"ids": np.arange(2)}, lambda: b"weights")
+    assert set(waited) == {"predictions.npz", "model.safetensors", "state.json", "cycles.csv", "queries.csv"}
 
 
 def test_a_resumed_run_keeps_the_recorded_times(store: RunStore) -> None:
