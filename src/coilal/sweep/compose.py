@@ -28,11 +28,14 @@ class Grid:
 
     Attributes:
         cells: all of them.
+        configs: the composed settings of each, Hydra's own included: what its job is to do, whatever becomes of
+            the files of the configuration meanwhile.
         refused: cells whose directory holds a run of other settings, and what differs.
         forced: cells that are to be done again if they are done.
     """
 
     cells: tuple[Cell, ...]
+    configs: Mapping[Cell, DictConfig]
     refused: Mapping[Cell, str]
     forced: frozenset[Cell]
 
@@ -43,6 +46,7 @@ def compose(context: HydraContext, config: DictConfig, overrides: Sequence[Seque
     Raises:
         UserError: a setting is missing or of a wrong value, or two cells have the same run directory.
     """
+    configs: dict[Cell, DictConfig] = {}
     cells: list[Cell] = []
     refused: dict[Cell, str] = {}
     forced: set[Cell] = set()
@@ -52,6 +56,7 @@ def compose(context: HydraContext, config: DictConfig, overrides: Sequence[Seque
         settings = checked(cfg)
         cell = _cell(cfg, settings, given)
         cells.append(cell)
+        configs[cell] = composed
         if cfg.force:
             forced.add(cell)
         try:
@@ -59,7 +64,7 @@ def compose(context: HydraContext, config: DictConfig, overrides: Sequence[Seque
         except UserError as error:
             refused[cell] = str(error)
     _check_distinct(cells)
-    return Grid(tuple(cells), refused, frozenset(forced))
+    return Grid(tuple(cells), configs, refused, frozenset(forced))
 
 
 def _cell(cfg: DictConfig, settings: Mapping[str, Any], overrides: Sequence[str]) -> Cell:

@@ -80,10 +80,10 @@ class GridLauncher(Launcher):
         """Work in this process, if the launcher's jobs are done there."""
 
     def _worker(self, share: Sequence[Cell], grid: Grid, first: int) -> Worker:
-        from coilal.sweep.work import Worker
+        from coilal.sweep.work import Assignment, Worker
 
-        numbered = [(first + grid.cells.index(cell), cell) for cell in share]
-        return Worker(self.hydra_context, self.config, self.task_function, numbered)
+        cells = [Assignment(first + grid.cells.index(cell), cell, grid.configs[cell]) for cell in share]
+        return Worker(self.hydra_context, self.task_function, cells)
 
 
 class SerialLauncher(GridLauncher):

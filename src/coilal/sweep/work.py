@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
@@ -24,6 +24,14 @@ log = logging.getLogger(__name__)
 TAIL_LINES = 6  # of a traceback: the place, and what was raised there
 
 
+class Assignment(NamedTuple):
+    """A cell that a job is to do: its number in the grid, and its composed settings, Hydra's own included."""
+
+    number: int
+    cell: Cell
+    config: DictConfig
+
+
 class Worker:
     """Does cells one after the other; one that fails does not stop the others.
 
@@ -32,15 +40,12 @@ class Worker:
 
     Args:
         context: Hydra's.
-        config: the settings of the multirun.
         task: what is called with the settings of a cell.
-        cells: what is to be done, with the numbers of the cells in the grid.
+        cells: what is to be done.
     """
 
-    def __init__(
-        self, context: HydraContext, config: DictConfig, task: TaskFunction, cells: Sequence[tuple[int, Cell]]
-    ) -> None:
-        self.context, self.config, self.task, self.cells = context, config, task, cells
+    def __init__(self, context: HydraContext, task: TaskFunction, cells: Sequence[Assignment]) -> None:
+        self.context, self.task, self.cells = context, task, cells
         self.singletons = Singleton.get_state()
 
     def __call__(self) -> None:
@@ -51,8 +56,8 @@ class Worker:
     def work(self) -> None:
         """Do all cells."""
         setup_globals()
-        for number, cell in self.cells:
-            self._do(number, cell)
+        for assignment in self.cells:
+            self._do(assignment)
 
     def checkpoint(self) -> DelayedSubmission:
         """Return what submitit is to run when the job has been requeued: the same again."""
@@ -60,8 +65,8 @@ class Worker:
 
         return DelayedSubmission(self)
 
-    def _do(self, number: int, cell: Cell) -> None:
-        config = self.context.config_loader.load_sweep_config(self.config, list(cell.overrides))
+    def _do(self, assignment: Assignment) -> None:
+        number, cell, config = assignment
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = number, cell.name
             config.force = False  # the launcher removed the old results; a job that goes on must not do it again

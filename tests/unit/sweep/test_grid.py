@@ -25,6 +25,7 @@ def cells(study: Path, number: int) -> tuple[Cell, ...]:
 def grid(members: tuple[Cell, ...], refused: int | None = None, forced: int | None = None) -> Grid:
     return Grid(
         members,
+        {},
         {} if refused is None else {members[refused]: "holds a run with other settings"},
         frozenset(() if forced is None else (members[forced],)),
     )

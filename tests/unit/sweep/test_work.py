@@ -12,20 +12,8 @@ from submitit.core.utils import UncompletedJobError
 from coilal.sweep import work
 from coilal.sweep.book import read_outcome
 from coilal.sweep.cells import Cell
-from coilal.sweep.work import Worker
+from coilal.sweep.work import Assignment, Worker
 from coilal.types import UserError
-
-
-class Context:
-    """Stands in for Hydra's: settings of a cell are those of the multirun."""
-
-    config_loader: Any
-
-    def __init__(self) -> None:
-        self.config_loader = self
-
-    def load_sweep_config(self, config: Any, overrides: list[str]) -> Any:
-        return config
 
 
 @pytest.fixture
@@ -49,7 +37,8 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             return JobReturn(status=JobStatus.COMPLETED, _return_value=ending)
 
         monkeypatch.setattr(work, "run_job", run_job)
-        Worker(Context(), config, lambda _: None, list(enumerate(cells))).work()  # type: ignore[arg-type]
+        todo = [Assignment(number, cell, config) for number, cell in enumerate(cells)]
+        Worker(None, lambda _: None, todo).work()  # type: ignore[arg-type]  # run_job above needs no context
         return cells
 
     return go
