@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
@@ -48,16 +48,23 @@ class Worker:
         self.context, self.task, self.cells = context, task, cells
         self.singletons = Singleton.get_state()
 
-    def __call__(self) -> None:
-        """Do all cells in a process that has only this object."""
-        Singleton.set_state(self.singletons)
-        self.work()
+    def __call__(self, finished: Callable[[int], None] = lambda _: None) -> None:
+        """Do all cells in a process that has only this object.
 
-    def work(self) -> None:
+        Args:
+            finished: called with the number of each cell that is done or failed, when its outcome is recorded.
+        """
+        Singleton.set_state(self.singletons)
+        hydra = self.cells[0].config.hydra
+        configure_log(hydra.job_logging, hydra.verbose, self.context.execution_whitelist)
+        self.work(finished)
+
+    def work(self, finished: Callable[[int], None] = lambda _: None) -> None:
         """Do all cells."""
         setup_globals()
         for assignment in self.cells:
             self._do(assignment)
+            finished(assignment.number)
 
     def checkpoint(self) -> DelayedSubmission:
         """Return what submitit is to run when the job has been requeued: the same again."""
