@@ -37,6 +37,8 @@ GRACE_S = (
 def start_server() -> None:
     """Start the server if there is none, and return without waiting for its imports."""
     forkserver.set_forkserver_preload([IMPORTS])
+    # Threads that have nothing to do must not keep a core from the other workers.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # What is ignored stays ignored in the new process: Ctrl-C must not hit its imports.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
