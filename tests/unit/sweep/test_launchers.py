@@ -18,10 +18,10 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from coilal.cli import conf_folder
-from coilal.sweep.launchers import LocalLauncher, SerialLauncher, SlurmLauncher
+from coilal.sweep.launchers import LocalLauncher, SlurmLauncher
 from coilal.types import UserError
 
-LAUNCHERS = {"serial": SerialLauncher, "local": LocalLauncher, "slurm": SlurmLauncher}
+LAUNCHERS = {"local": LocalLauncher, "slurm": SlurmLauncher}
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_a_launcher_is_found_by_hydra_under_the_name_of_its_file(name: str) -> N
 
 
 @pytest.mark.usefixtures("hydra")
-def test_serial_is_the_default() -> None:
-    assert settings()["_target_"].endswith("SerialLauncher")
+def test_this_machine_is_the_default_and_counts_its_processes_itself() -> None:
+    assert settings() == {"_target_": "coilal.sweep.launchers.LocalLauncher", "processes": "auto"}
 
 
 @pytest.mark.usefixtures("hydra", "fake_slurm")
@@ -93,8 +93,9 @@ def test_a_setting_of_the_wrong_type_is_refused() -> None:
 def test_impossible_shares_are_refused() -> None:
     with pytest.raises(UserError, match="pack=0"):
         SlurmLauncher(pack=0)
-    with pytest.raises(UserError, match="processes=0"):
-        LocalLauncher(processes=0)
+    for wrong in (0, "many", True, 1.5):
+        with pytest.raises(UserError, match=f"processes={wrong}; allowed: auto"):
+            LocalLauncher(processes=wrong)  # type: ignore[arg-type]
 
 
 def test_without_slurm_the_other_launcher_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
