@@ -126,11 +126,7 @@ class LocalLauncher(GridLauncher):
         if processes != "auto" and not is_count:
             raise UserError(f"hydra.launcher.processes={processes}; allowed: auto, or a whole number, 1 or more")
         self.processes = processes
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra hands over."""
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        self._processes: Workers | None = None
+        self._workers: Workers | None = None  # of the latest launch, if it has processes of its own
 
     def prepare(self, first: DictConfig, count: int) -> None:
         """Let the imports of the worker processes begin, if there will be some."""
@@ -148,36 +144,37 @@ class LocalLauncher(GridLauncher):
 
     def submit(self, workers: Sequence[Worker]) -> list[Job]:
         """Start the processes; name this one if it will do the cells itself."""
+        self._workers = None
         if len(workers) < 2:
             return [_job("process", str(os.getpid()), None) for _ in workers]
         from coilal.sweep.machine import gpus
         from coilal.sweep.processes import Workers
 
-        self._processes = Workers(Path(self.config.hydra.sweep.dir) / "logs", f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        self._workers = Workers(Path(self.config.hydra.sweep.dir) / "logs", f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
         environments: list[dict[str, str]] = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus()] or [{}]
         jobs = []
         for worker, own in zip(workers, cycle(environments), strict=False):
-            started = self._processes.start(worker, own)
+            started = self._workers.start(worker, own)
             jobs.append(_job("process", str(started.process.pid), str(started.log)))
-        log.info("their output: %s", self._processes.logs)
+        log.info("their output: %s", self._workers.logs)
         return jobs
 
     def work(self, workers: Sequence[Worker]) -> None:
         """Do the cells, or wait for the processes that do them."""
-        if self._processes is not None:
-            self._processes.follow()
+        if self._workers is not None:
+            self._workers.follow()
             return
         for worker in workers:
             worker.work()
 
     def stop(self) -> None:
         """End the processes that still run."""
-        if self._processes is not None:
-            self._processes.stop()
+        if self._workers is not None:
+            self._workers.stop()
 
     def how_it_ended(self, job: Job) -> str | None:
         """Return how a process ended."""
-        return self._processes.ends.get(job.id) if self._processes else None
+        return self._workers.ends.get(job.id) if self._workers else None
 
     def _count(self, todo: Sequence[DictConfig]) -> Count:
         from coilal.sweep.count import Count, automatic

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext, RunMode
+from omegaconf import OmegaConf
 
 from coilal.cli import conf_folder
+from coilal.settings import resolved, without_hydra
 from coilal.sweep.cells import Cell
 from coilal.sweep.compose import Grid, compose
 from coilal.types import UserError
@@ -26,7 +29,7 @@ def grid_of() -> Iterator[Callable[..., Grid]]:
         config = hydra.compose_config("train", [], RunMode.MULTIRUN)
         context = HydraContext(config_loader=hydra.config_loader, callbacks=None)  # type: ignore[arg-type]
 
-        yield lambda *overrides: compose(context, config, [override.split() for override in overrides])
+        yield lambda *overrides, **more: compose(context, config, [given.split() for given in overrides], **more)
 
 
 @pytest.fixture
@@ -72,6 +75,20 @@ def test_a_cell_keeps_its_composed_settings_for_its_job(grid_of) -> None:  # typ
     assert [(cfg.seed, cfg.strategy.name) for cfg in composed] == [(3, "entropy"), (4, "margin")]
     assert composed[1].hydra.overrides.task == ["seed=4", "strategy=margin"]
     assert composed[1].seeds.train == 4, "references still hold in the job"
+
+
+def test_the_first_cell_that_is_to_be_done_is_told_once(grid_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    here = f"outputs={tmp_path}"
+    (done,) = grid_of(f"{here} seed=0").cells
+    done.folder.mkdir(parents=True)
+    settings = resolved(without_hydra(grid_of(f"{here} seed=0").configs[done]))
+    (done.folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    (done.folder / "status.json").write_text('{"state": "done"}')
+    told: list[int] = []
+    grid_of(*(f"{here} seed={seed}" for seed in range(3)), on_first=lambda cfg: told.append(cfg.seed))
+    assert told == [1]
+    grid_of(f"{here} seed=0", on_first=lambda cfg: told.append(cfg.seed))
+    assert told == [1]
 
 
 def test_two_cells_of_one_directory_are_refused(cells_of) -> None:  # type: ignore[no-untyped-def]
