@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import traceback
 from collections.abc import Callable, Sequence
@@ -73,7 +74,8 @@ class Worker:
         return DelayedSubmission(self)
 
     def _do(self, assignment: Assignment) -> None:
-        number, cell, config = assignment
+        number, cell = assignment.number, assignment.cell
+        config = copy.deepcopy(assignment.config)  # Hydra changes and locks it, and a job may do the cell again
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = number, cell.name
             config.force = False  # the launcher removed the old results; a job that goes on must not do it again

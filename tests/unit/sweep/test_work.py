@@ -24,12 +24,13 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def go(*endings: Any) -> list[Cell]:
         cells = [Cell(str(tmp_path), f"t/m/s/seed{seed}", (), "") for seed in range(len(endings))]
         config = OmegaConf.create({"hydra": {"job": {"num": 0, "id": ""}}, "force": True})
-        waiting = iter(endings)
+        go.waiting[:] = endings
 
         def run_job(task: Any, config: Any, *_: Any) -> JobReturn:
             assert config.force is False
+            OmegaConf.set_readonly(config, True)  # as Hydra's does
             try:
-                ending = next(waiting)
+                ending = go.waiting.pop(0)
                 if isinstance(ending, BaseException):
                     raise ending
             except Exception as error:  # as Hydra's does
@@ -38,9 +39,11 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
         monkeypatch.setattr(work, "run_job", run_job)
         todo = [Assignment(number, cell, config) for number, cell in enumerate(cells)]
-        Worker(None, lambda _: None, todo).work()  # type: ignore[arg-type]  # run_job above needs no context
+        go.worker = Worker(None, lambda _: None, todo)  # type: ignore[arg-type]  # run_job above needs no context
+        go.worker.work()
         return cells
 
+    go.waiting = []
     return go
 
 
@@ -58,6 +61,16 @@ def test_an_error_of_the_user_is_found_behind_hydras_own(ends: Any) -> None:
     outer.__cause__ = UserError("mend it")
     (outcome,) = map(read_outcome, ends(outer))
     assert outcome.error == "mend it"
+
+
+def test_a_requeued_job_begins_with_what_it_was_given(ends: Any, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        ends(0.5, SystemExit(-1))
+    again = ends.worker.checkpoint().function
+    told: list[int] = []
+    ends.waiting[:] = [0.5, 0.5]
+    again.work(told.append)
+    assert told == [0, 1]
 
 
 @pytest.mark.parametrize(
