@@ -21,11 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from benchmarks.contestants.bound import extract, standardised
+from benchmarks.contestants.bound import extract, statistics
 from benchmarks.network import Features, pooled
 from benchmarks.specs import Spec, extraction, further, w1, w2
 from benchmarks.workload import Contest, Network, Workload
 from coilal.cli import conf_folder
+from coilal.models.fold import folded
 from coilal.models.weights import resolve
 from coilal.plan import STARTING_SET, Plan
 from coilal.prepare import Prepared, prepare
@@ -112,12 +113,16 @@ def network_of(cfg: DictConfig, trained_blocks: int) -> Network:
 
 
 def trace(network: Network, images: np.ndarray, folder: Path) -> None:
-    """Write the frozen part of the network as TorchScript; freezing folds BatchNorm into the convolutions.
+    """Write the frozen part of the network as TorchScript, BatchNorm folded into the convolutions, channels-last.
 
-    TorchScript is deprecated, but nothing else is loaded by torch alone, within milliseconds.
+    TorchScript is deprecated, but nothing else is loaded by torch alone, within milliseconds. BatchNorm is folded
+    before the trace: freezing alone leaves that of timm, which is a class of its own, where it is.
     """
-    with torch.no_grad():
-        traced = torch.jit.trace(Prefix(network).eval(), torch.from_numpy(images), check_trace=False)
+    prefix = Prefix(network).eval().to(memory_format=torch.channels_last)
+    some = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
+    net = prefix.features.net if prefix.frozen is None else prefix.frozen
+    with torch.no_grad(), folded(net, lambda: prefix(some)):
+        traced = torch.jit.trace(prefix, some, check_trace=False)
         torch.jit.freeze(traced).save(folder / "prefix.pt")
 
 
@@ -130,10 +135,10 @@ def save_features(folder: Path) -> None:
         tail = nn.Sequential(*Features(network).trained_parts(network.trained_blocks))
         with torch.inference_mode():
             boundary = torch.cat([pooled(tail(rows)) for rows in boundary.split(64)])
-    pool = boundary[torch.from_numpy(contest.pool)]
-    np.save(folder / "mean.npy", pool.mean(0).numpy())
-    np.save(folder / "std.npy", pool.std(0, correction=0).clamp_min(1e-6).numpy())
-    np.save(folder / "features.npy", standardised(boundary, contest.pool).numpy())
+    mean, deviation = statistics(boundary, contest.pool)
+    np.save(folder / "mean.npy", mean.numpy())
+    np.save(folder / "std.npy", deviation.numpy())
+    np.save(folder / "features.npy", ((boundary - mean) / deviation).numpy())
 
 
 def random_mobilenet(path: Path) -> Path:

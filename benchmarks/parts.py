@@ -20,6 +20,7 @@ COILAL, CACHED = "coilal", "coilal, features cached"
 BOUND, PLAIN, BAAL, ACTIVEML = "bound (bare torch)", "plain script", "baal", "scikit-activeml + skorch"
 EAGER, FIRST, FURTHER, PROCESS = "library, eager, batch 64", "extraction", "further job", "further process"
 STEP, BARE_STEP = "coilal, step", "bare torch, step"
+HELP, WORK = "start-up: --help", "start-up: to the first run's work"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,11 @@ def w1(options: Options) -> Section:
     entries = [
         Entry(COILAL, "coilal"),
         Entry(CACHED, "coilal", "cached", note="extraction not counted"),
+        Entry(f"{CACHED}, one process", "coilal", "cached_one_process", note="extraction not counted"),
         Entry(BOUND, "bound"),
+        Entry("bound, one process", "bound", "one_process"),
         Entry("bound, features cached", "bound", "cached", note="extraction not counted"),
-        Entry("bound, seeds together", "bound", "together", note="heads of all seeds in one matrix product"),
+        Entry("bound, features cached, one process", "bound", "cached_one_process", note="extraction not counted"),
         Entry(ACTIVEML, "scikit_activeml", note="extraction not counted"),
         Entry(PLAIN, "plain", seeds=1, cycles=options.slow_cycles, once=True),
         Entry(BAAL, "baal", seeds=1, cycles=options.slow_cycles, once=True),
@@ -111,7 +114,7 @@ def extraction(options: Options) -> Section:
 
 
 def further(options: Options) -> Section:
-    """Further seeds on the cached features of a DINOv2-S, and a training step on them."""
+    """Further seeds on the cached features of a DINOv2-S, a training step on them, and the start of a process."""
     folder = make("further", options)
     entries = [
         Entry("cold", "coilal", seeds=1),
@@ -119,6 +122,8 @@ def further(options: Options) -> Section:
         Entry("all", "coilal", "cached"),
         Entry(BARE_STEP, "step"),
         Entry("bare torch, step, fused", "step", "fused"),
+        Entry(HELP, "startup", "help"),
+        Entry(WORK, "startup", "work"),
     ]
     outcomes = run_rounds(entries, folder, options.repeats, options.timeout_s)
     per_step = steps_of(folder)
@@ -127,12 +132,14 @@ def further(options: Options) -> Section:
         difference(FURTHER, outcomes["all"], outcomes["warm"], 2),
         row_of(PROCESS, outcomes["warm"], lambda outcome: outcome.wall_s, "imports included"),
         row_of(STEP, outcomes["all"], per_step, "fits of all cycles, set-up included"),
-        *[row_of(entry.label, outcomes[entry.label], per_step) for entry in entries[3:]],
+        *[row_of(entry.label, outcomes[entry.label], per_step) for entry in entries[3:5]],
+        row_of(HELP, outcomes[HELP], start_up_s, "from the command to its end"),
+        row_of(WORK, outcomes[WORK], start_up_s, "features cached; from the command to the run's status.json"),
     ]
     made[1].note = "a multirun of three seeds less one of one seed, halved"
     return section(
         "further",
-        "A further strategy × seed on cached features of a DINOv2-S (random weights, 224 × 224); a training step",
+        "A further strategy × seed on cached features of a DINOv2-S (random weights, 224 × 224); steps; start-up",
         "The features are 384 wide class tokens; each run has the cycles and epochs of W1.",
         FIRST,
         made,
@@ -210,6 +217,12 @@ def extract_s(outcome: Outcome) -> float:
     """Return the time of the extraction."""
     assert outcome.report is not None
     return outcome.report.before["extract"]
+
+
+def start_up_s(outcome: Outcome) -> float:
+    """Return the time of a start."""
+    assert outcome.report is not None
+    return outcome.report.figures["start_up_s"]
 
 
 def steps_of(folder: Path) -> Callable[[Outcome], float]:

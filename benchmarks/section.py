@@ -16,7 +16,7 @@ class Row:
     Attributes:
         label: contestant and variant.
         seconds: one value a repeat; empty if it failed.
-        peak_mb: largest resident memory, or, for a selection, the peak above its inputs.
+        peak_mb: peak memory of all its processes or, for a selection, the peak above its inputs.
         macro_f1: mean over seeds after the last cycle that was run.
         agrees: whether macro-F1 is that of the reference within noise; None where nothing was compared.
         compared: the numbers behind that.

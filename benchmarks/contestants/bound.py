@@ -1,23 +1,27 @@
 """The least that bare torch needs: every image once through the network, then heads on features in memory.
 
 Imports torch and numpy. The frozen part of the network comes as TorchScript with BatchNorm folded into the
-convolutions; it runs channels-last in small batches on a heap that is kept. Heads are trained on one thread,
-which is faster for so little work, with AdamW written out (the first step of ``torch.optim`` imports torch's
-compiler, seconds that a head does not need), and scored under inference mode. Counted are, as
-for coilal, imports, reading, extraction, training, scoring of pool, validation and test split, and selection.
+convolutions; it runs channels-last on all cores, in small batches, on a heap that is kept. Then the seeds are
+shared out over a process a core, each on one thread, which is faster for so little work. The gradient of a linear
+head is written out, its AdamW is the one kernel behind ``torch.optim`` (whose first step imports torch's compiler,
+seconds that a head does not need). Counted are, as for coilal, imports, reading, extraction, training, scoring
+of pool, validation and test split, and selection.
 
-Variants: ``cached`` starts from extracted features; ``together`` trains the heads of all seeds at once, as
-batched matrix products.
+Variants: ``cached`` starts from extracted features; ``one_process`` and ``cached_one_process`` run all seeds in
+one process.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.contestants.forked import shared_out
 from benchmarks.measure import macro_f1
 from benchmarks.report import Cycle, Report
 from benchmarks.workload import Contest, Training, arguments
@@ -28,17 +32,20 @@ EXTRACTION_BATCH = 16
 def run(contest: Contest, variant: str = "") -> Report:
     """Run the workload."""
     report = Report()
-    if variant == "cached":
+    if variant.startswith("cached"):
         with report.timed("read"):
             features = torch.from_numpy(contest.array("features"))
     else:
         with report.timed("extract"):
-            features = standardised(extract(contest), contest.pool)
+            features = extract(contest)
+            mean, deviation = statistics(features, contest.pool)
+            features = (features - mean) / deviation
     torch.set_num_threads(1)
-    features = torch.cat([features, torch.ones(len(features), 1)], dim=1)  # the bias is a weight of this column
-    seeds = contest.workload.seeds
-    for group in [seeds] if variant == "together" else [[seed] for seed in seeds]:
-        run_seeds(contest, features, group, report)
+    processes = 1 if variant.endswith("one_process") else len(os.sched_getaffinity(0))
+    with torch.inference_mode():
+        task = Task(contest, features)
+        for cycles in shared_out(partial(run_seed, task), contest.workload.seeds, processes):
+            report.cycles += cycles
     return report
 
 
@@ -47,105 +54,126 @@ def extract(contest: Contest) -> Tensor:
     keep_freed_memory()
     prefix = torch.jit.load(contest.folder / "prefix.pt")
     rows = []
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.jit.optimized_execution(False):  # profiling its first runs gains nothing
         for first in range(0, len(contest.images), EXTRACTION_BATCH):
             batch = torch.from_numpy(np.array(contest.images[first : first + EXTRACTION_BATCH]))
             rows.append(prefix(batch.contiguous(memory_format=torch.channels_last)))
-    return torch.cat(rows).clone()
+    return torch.cat(rows)  # outside of the inference mode: others may train on it
 
 
-def standardised(features: Tensor, pool: np.ndarray) -> Tensor:
-    """Return features (N, D) with mean 0 and deviation 1 over the pool."""
+def statistics(features: Tensor, pool: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation (D,) over the pool; of constant features, the deviation is not their noise."""
     known = features[torch.from_numpy(pool)]
-    return (features - known.mean(0)) / known.std(0, correction=0).clamp_min(1e-6)
+    mean = known.mean(0)
+    floor = (1e-5 * mean.abs()).clamp_min(1e-6)
+    return mean, known.std(0, correction=0).maximum(floor)
 
 
-def run_seeds(contest: Contest, features: Tensor, seeds: list[int], report: Report) -> None:
-    """Run seeds side by side, S heads on as many labelled sets of the same size."""
+class Task:
+    """What all seeds share.
+
+    Attributes:
+        contest: the workload.
+        features: (N, D + 1), the last column ones: its weight is the bias.
+        targets: (N, K), a one in the column of the class.
+        pool: the features of the pool, in one block; so are ``validation`` and ``test``.
+    """
+
+    def __init__(self, contest: Contest, features: Tensor) -> None:
+        self.contest = contest
+        self.features = torch.cat([features, torch.ones(len(features), 1)], dim=1)
+        labels = torch.from_numpy(contest.labels)
+        self.targets = nn.functional.one_hot(labels, contest.workload.classes).float()
+        self.pool, self.validation, self.test = (
+            self.features[torch.from_numpy(ids)] for ids in (contest.pool, contest.validation, contest.test)
+        )
+
+
+def run_seed(task: Task, seed: int) -> list[Cycle]:
+    """Run one seed."""
+    contest = task.contest
     workload = contest.workload
-    labels = torch.from_numpy(contest.labels)
-    labelled = torch.stack([torch.from_numpy(contest.start(seed)) for seed in seeds])
-    initial = initial_heads(features.shape[1] - 1, workload.classes, seeds)
+    initial = initial_head(task.features.shape[1] - 1, workload.classes, seed)
+    labelled = torch.from_numpy(contest.start(seed))
+    done = []
     for number, count in enumerate(workload.counts):
-        cycles = [Cycle(seed, count) for seed in seeds]
-        report.cycles += cycles
-        first = cycles[0]  # holds the times of all seeds of the group
-        with first.timed("fit"):
-            heads = fit(features, labels, labelled, initial, workload.training, seeds[0] + number)
-        with torch.inference_mode():
-            with first.timed("evaluate"):
-                evaluate(contest, features, heads, cycles)
-            if number + 1 < len(workload.counts):
-                wanted = workload.counts[number + 1] - count
-                labelled = torch.cat([labelled, query(contest, features, labelled, heads, wanted, first)], 1)
+        cycle = Cycle(seed, count)
+        done.append(cycle)
+        with cycle.timed("fit"):
+            torch.manual_seed(seed + number)
+            head = fit(task.features, task.targets, labelled, initial, workload.training)
+        with cycle.timed("evaluate"):
+            evaluate(task, head, cycle)
+        if number + 1 < len(workload.counts):
+            wanted = workload.counts[number + 1] - count
+            labelled = torch.cat([labelled, query(task, labelled, head, wanted, cycle)])
+    return done
 
 
-def initial_heads(width: int, classes: int, seeds: list[int]) -> Tensor:
-    """Return heads (S, D + 1, K) as torch initialises linear layers; the last row is the bias."""
-    heads = []
-    for seed in seeds:
-        torch.manual_seed(seed)
-        linear = nn.Linear(width, classes)
-        heads.append(torch.cat([linear.weight.detach().T, linear.bias.detach()[None]]))
-    return torch.stack(heads)
-
-
-def fit(
-    features: Tensor, labels: Tensor, labelled: Tensor, initial: Tensor, training: Training, seed: int
-) -> Tensor:
-    """Return S heads, trained on their labelled images (S, n) from the initial weights."""
-    heads = initial.clone().requires_grad_()
-    first, second = torch.zeros_like(initial), torch.zeros_like(initial)
-    inputs, values = features[labelled], labels[labelled]
+def initial_head(width: int, classes: int, seed: int) -> Tensor:
+    """Return a head (K, D + 1) as torch initialises a linear layer; the last column is the bias."""
     torch.manual_seed(seed)
-    step = 0
+    linear = nn.Linear(width, classes)
+    return torch.cat([linear.weight.detach(), linear.bias.detach()[:, None]], dim=1)
+
+
+def fit(features: Tensor, targets: Tensor, labelled: Tensor, initial: Tensor, training: Training) -> Tensor:
+    """Return a head (K, D + 1), trained on the labelled images (n,) from the initial weights."""
+    head = initial.clone()
+    first, second, step = torch.zeros_like(head), torch.zeros_like(head), torch.zeros(())
+    block = torch.empty(training.batch_size, features.shape[1])  # kept: memory that was just written is fast
     for _ in range(training.epochs):
-        for rows in torch.randperm(labelled.shape[1]).split(training.batch_size):
-            logits = torch.bmm(inputs[:, rows], heads)
-            losses = nn.functional.cross_entropy(logits.flatten(0, 1), values[:, rows].flatten(), reduction="sum")
-            # the sum over the heads: each gets the gradient of its own mean
-            (gradient,) = torch.autograd.grad(losses / len(rows), heads)
+        for rows in labelled[torch.randperm(len(labelled))].split(training.batch_size):
+            inputs = torch.index_select(features, 0, rows, out=block[: len(rows)])
+            gradient = gradient_of(head, inputs, targets[rows])
             step += 1
-            adamw(heads.detach(), gradient, first, second, step, training)
-    return heads.detach()
+            adamw(head, gradient, first, second, step, training)
+    return head
 
 
-def adamw(heads: Tensor, gradient: Tensor, first: Tensor, second: Tensor, step: int, training: Training) -> None:
-    """Update in place: one step of AdamW (Loshchilov & Hutter 2019, algorithm 2) as torch.optim has it."""
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
-    first.lerp_(gradient, 1 - beta1)
-    second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    deviation = second.sqrt().div_((1 - beta2**step) ** 0.5).add_(epsilon)
-    heads.mul_(1 - training.lr_head * training.weight_decay)
-    heads.addcdiv_(first, deviation, value=-training.lr_head / (1 - beta1**step))
+def gradient_of(head: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the gradient (K, D + 1) of the mean cross-entropy of softmax(inputs headᵀ)."""
+    surplus = (inputs @ head.T).softmax(1).sub_(targets).div_(len(inputs))
+    return surplus.T @ inputs
 
 
-def evaluate(contest: Contest, features: Tensor, heads: Tensor, cycles: list[Cycle]) -> None:
-    """Score validation and test split of every head."""
-    for ids in (contest.validation, contest.test):
-        predicted = (features[ids] @ heads).argmax(2).numpy()
-        for cycle, row in zip(cycles, predicted, strict=True):
-            cycle.macro_f1 = macro_f1(contest.labels[ids], row, contest.workload.classes)
+def adamw(head: Tensor, gradient: Tensor, first: Tensor, second: Tensor, step: Tensor, training: Training) -> None:
+    """Update in place: one step of AdamW, by the kernel of ``torch.optim.AdamW(fused=True)``."""
+    torch._fused_adamw_(
+        [head],
+        [gradient],
+        [first],
+        [second],
+        [],
+        [step],
+        lr=training.lr_head,
+        beta1=0.9,
+        beta2=0.999,
+        weight_decay=training.weight_decay,
+        eps=1e-8,
+        amsgrad=False,
+        maximize=False,
+    )
 
 
-def query(
-    contest: Contest,
-    features: Tensor,
-    labelled: Tensor,
-    heads: Tensor,
-    wanted: int,
-    cycle: Cycle,
-) -> Tensor:
-    """Return the ids (S, wanted) with the smallest margins."""
-    pool = torch.from_numpy(contest.pool)
-    cycle.pool = len(pool) - labelled.shape[1]
+def evaluate(task: Task, head: Tensor, cycle: Cycle) -> None:
+    """Score validation and test split."""
+    contest = task.contest
+    for inputs, ids in ((task.validation, contest.validation), (task.test, contest.test)):
+        predicted = (inputs @ head.T).argmax(1).numpy()
+        cycle.macro_f1 = macro_f1(contest.labels[ids], predicted, contest.workload.classes)
+
+
+def query(task: Task, labelled: Tensor, head: Tensor, wanted: int, cycle: Cycle) -> Tensor:
+    """Return the ids (wanted,) with the smallest margins."""
+    pool = torch.from_numpy(task.contest.pool)
+    cycle.pool = len(pool) - len(labelled)
     with cycle.timed("infer"):
-        probabilities = (features[pool] @ heads).softmax(2)
+        probabilities = (task.pool @ head.T).softmax(1)
     with cycle.timed("select"):
-        largest = probabilities.topk(2, dim=2).values
-        margins = largest[..., 0] - largest[..., 1]
-        places = torch.searchsorted(pool, labelled)
-        margins.scatter_(1, places, torch.inf)
+        largest = probabilities.topk(2, dim=1).values
+        margins = largest[:, 0] - largest[:, 1]
+        margins[torch.searchsorted(pool, labelled)] = torch.inf
         return pool[margins.topk(wanted, largest=False).indices]
 
 

@@ -1,8 +1,8 @@
 """coilal as a user runs it: all seeds of the workload in one multirun on the command line.
 
 Imports nothing but the standard library, so that the process measured is coilal's own. The cache holds the
-decoded images, which every contestant is given, and nothing else; in the variant ``cached`` it holds what the
-run before it left there.
+decoded images, which every contestant is given, and nothing else; in the variants ``cached`` and
+``cached_one_process`` it holds what the run before it left there. The latter gives all seeds to one process.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from benchmarks.report import Cycle, Report
 from benchmarks.workload import arguments
 
 
-def run(settings: dict[str, Any], scratch: Path, cached: bool, seeds: int | None = None) -> Report:
+def run(settings: dict[str, Any], scratch: Path, variant: str = "", seeds: int | None = None) -> Report:
     """Run the command and read what it left.
 
     Args:
         settings: ``coilal.json`` of the contest.
         scratch: folder for cache and run directories.
-        cached: keep the cache of the run before.
+        variant: "", ``cached`` or ``cached_one_process``.
         seeds: run only so many seeds.
     """
     cache, outputs = scratch / "cache", scratch / "outputs"
     shutil.rmtree(outputs, ignore_errors=True)
-    if not cached:
+    if not variant.startswith("cached"):
         shutil.rmtree(cache, ignore_errors=True)
         shutil.copytree(settings["images"], cache, copy_function=os.link)
     chosen = settings["seeds"][:seeds]
     seed = ",".join(map(str, chosen))
     overrides = [*settings["overrides"], f"seed={seed}", f"outputs={outputs}", f"cache.dir={cache}"]
+    overrides += ["hydra.launcher.processes=1"] if variant.endswith("one_process") else []
     done = subprocess.run([sys.executable, "-m", "coilal.train", "-m", *overrides], check=False)
     if done.returncode:
         raise SystemExit(done.returncode)  # coilal has said why; its last line is the reason in the table
@@ -89,4 +90,4 @@ def check_start(folder: Path, names: list[str]) -> None:
 if __name__ == "__main__":
     options = arguments(__doc__)
     given = json.loads((options.contest / "coilal.json").read_text())
-    run(given, options.scratch, options.variant == "cached", options.seeds).save(options.out)
+    run(given, options.scratch, options.variant, options.seeds).save(options.out)

@@ -7,12 +7,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from coilal.types import AugmentedArray, ImageArray, IntArray
+from coilal.types import AugmentedArray, ImageArray, IntArray, are_features_in_memory
 
 
 class Batches:
@@ -72,7 +71,7 @@ class Batches:
 
 
 def infer(
-    module: pl.LightningModule,
+    module: nn.Module,
     boundary: ImageArray,
     ids: IntArray,
     batch_size: int,
@@ -81,27 +80,32 @@ def infer(
 ) -> Tensor:
     """Return the logits (n, C) of the given images, float32 on the CPU; leaves the module's modes as they were.
 
-    ``forward`` stands in for the module itself, to look at what one of its parts returns.
+    ``forward`` stands in for the module itself, to look at what one of its parts returns. Where most of an array in
+    memory is wanted, it is scored as it lies: gathering the rows would take longer than scoring the others.
 
     By hand, because ``trainer.predict`` inside ``fit`` would reset the state of the running fit.
     """
+    if len(ids) == 0:
+        return torch.empty(0, 1)
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
-    logits = []
+    device = next(module.parameters()).device
+    as_they_lie = are_features_in_memory(boundary) and 2 * len(ids) > len(boundary)
+    starts = range(0, len(boundary) if as_they_lie else len(ids), batch_size)
     try:
         with torch.inference_mode(), precision():
-            for first in range(0, len(ids), batch_size):
-                rows = to_device(rows_of(boundary, ids[first : first + batch_size]), module.device)
-                logits.append((forward or module)(rows).float())
-            return torch.cat(logits).cpu() if logits else torch.empty(0, 1)
+            slices = (slice(first, first + batch_size) for first in starts)
+            batches = (rows_of(boundary, chosen if as_they_lie else ids[chosen]) for chosen in slices)
+            logits = torch.cat([(forward or module)(to_device(rows, device)).float() for rows in batches]).cpu()
+            return logits[torch.from_numpy(ids)] if as_they_lie else logits
     finally:
         for part, training in modes:
             part.training = training
 
 
-def rows_of(boundary: ImageArray, ids: IntArray) -> Tensor:
-    """Return some rows of the boundary as a tensor of their own."""
-    return torch.from_numpy(np.asarray(boundary[ids]))
+def rows_of(boundary: ImageArray, chosen: IntArray | slice) -> Tensor:
+    """Return some rows of the boundary as a tensor; those of ids are a copy."""
+    return torch.from_numpy(np.asarray(boundary[chosen]))
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

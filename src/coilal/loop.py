@@ -24,6 +24,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from coilal.batches import Batches
 from coilal.learning import ActiveLearning
+from coilal.threads import threads_for
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class QueryRetrainLoop(_FitLoop):
     def __init__(self, trainer: pl.Trainer, learning: ActiveLearning) -> None:
         stock = trainer.fit_loop
         super().__init__(trainer, min_epochs=stock.min_epochs, max_epochs=stock.max_epochs)
-        self.epoch_loop = LeanEpochLoop(trainer, stock.epoch_loop.min_steps, stock.epoch_loop.max_steps)
+        steps = stock.epoch_loop.min_steps, stock.epoch_loop.max_steps
+        self.epoch_loop: LeanEpochLoop = LeanEpochLoop(trainer, *steps)
         self.learning = learning
 
     def run(self) -> None:
@@ -69,22 +71,22 @@ class QueryRetrainLoop(_FitLoop):
         module: Any = self.trainer.lightning_module
         initial = {name: tensor.clone() for name, tensor in module.state_dict().items()}
         callbacks = [(callback, copy.deepcopy(callback.state_dict())) for callback in self._callbacks]
-        for cycle in self.learning.cycles():
-            module.load_state_dict(initial)
-            for callback, state in callbacks:
-                callback.load_state_dict(copy.deepcopy(state))
-            self._forget_last_fit()
-            self.learning.begin(cycle, module)
-            with (
-                self.learning.timed("fit", module.device),
-                threads_for(module, self.learning),
-                no_search_for_gpus(module.device),
-            ):
-                module.train()
-                super().run()
-            row = self.learning.end(cycle, module)
-            for logger in self.trainer.loggers:
-                logger.log_metrics(row, step=int(row["labelled"]))
+        with threads_for(self.learning.boundary, module.device):
+            for cycle in self.learning.cycles():
+                module.load_state_dict(initial)
+                for callback, state in callbacks:
+                    callback.load_state_dict(copy.deepcopy(state))
+                self._run_cycle(cycle, module)
+
+    def _run_cycle(self, cycle: int, module: Any) -> None:
+        self._forget_last_fit()
+        self.learning.begin(cycle, module)
+        with self.learning.timed("fit", module.device), no_search_for_gpus(module.device):
+            module.train()
+            super().run()
+        row = self.learning.end(cycle, module)
+        for logger in self.trainer.loggers:
+            logger.log_metrics(row, step=int(row["labelled"]))
 
     @property
     def _callbacks(self) -> list[pl.Callback]:
@@ -95,6 +97,7 @@ class QueryRetrainLoop(_FitLoop):
         self.trainer.should_stop = False
         self.epoch_progress.reset()
         self.epoch_loop.reset_restart_stage()
+        self.epoch_loop.needs = None
         self.reset_restart_stage()
         self._restarting = False
         self._combined_loader = None
@@ -109,13 +112,20 @@ class LeanEpochLoop(_TrainingEpochLoop):
 
     For a small head Lightning's bookkeeping of a step takes as long as the step. Hooks of the epoch and of
     the fit are Lightning's own in either case. Whatever ``needs_of_a_step`` finds brings the stock loop back.
+
+    Attributes:
+        needs: what it has found for the fit that is running; None before its first epoch.
     """
+
+    needs: list[str] | None = None
 
     def run(self, data_fetcher: Any) -> None:
         """Train for one epoch."""
-        needs = needs_of_a_step(self.trainer)
-        if needs:
-            log.debug("Lightning's own training step is used, for %s", ", ".join(needs))
+        if self.needs is None:
+            self.needs = needs_of_a_step(self.trainer)
+            if self.needs:
+                log.debug("Lightning's own training step is used, for %s", ", ".join(self.needs))
+        if self.needs:
             super().run(data_fetcher)
             return
         self.reset()
@@ -126,11 +136,13 @@ class LeanEpochLoop(_TrainingEpochLoop):
         trainer: Any = self.trainer
         (optimizer,) = trainer.optimizers
         module, precision = trainer.lightning_module, trainer.precision_plugin
+        parameters = [one for group in optimizer.param_groups for one in group["params"]]
         steps = 0
         for steps, batch in enumerate(trainer.train_dataloader, start=1):
             with precision.train_step_context():
                 loss = module.training_step(batch, steps - 1)
-            optimizer.zero_grad()
+            for parameter in parameters:  # as optimizer.zero_grad does, without a profiler's wrapper
+                parameter.grad = None
             loss.backward()
             optimizer.step()
             if trainer.received_sigterm:  # the fit loop raises it, as after any epoch
@@ -170,18 +182,6 @@ def needs_of_a_step(trainer: Any) -> list[str]:
         for hook in hooks
         if is_overridden(hook, listener)
     ]
-
-
-@contextmanager
-def threads_for(module: pl.LightningModule, learning: ActiveLearning) -> Iterator[None]:
-    """Train a head alone on one thread: its matrices are too small to share, with two it takes longer."""
-    before = torch.get_num_threads()
-    if module.device.type == "cpu" and len(learning.boundary.shape) == 2:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class Plan:
         strategy: Strategy = instantiate(cfg.strategy)
         task = instantiate(cfg.task.module)  # last: it imports torch, and a wrong budget should be told at once
         kind = cfg.task.replay or task.kind
-        strategy.check(kind, names_fitting(Path(conf_folder()) / "strategy", kind))
+        strategy.check(kind, lambda: names_fitting(Path(conf_folder()) / "strategy", kind))
         replayed = _replayed_queries(cfg) if cfg.task.replay else None
         # auto: where the strategy looks at the model's outputs anyway
         scores_validation = bool(strategy.needs) if cfg.score_validation == "auto" else cfg.score_validation

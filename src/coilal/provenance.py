@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import socket
@@ -46,7 +47,7 @@ def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: 
             "fingerprint": prepared.images.fingerprint,
             "split": {part: len(ids) for part, ids in prepared.split.parts()},
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": versions(),
         "git_commit": git_commit(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -62,6 +63,13 @@ def slurm_job() -> str | None:
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
 
 
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+@functools.cache
 def git_commit() -> str | None:
     """Return the commit of the checkout that coilal runs from, ``+`` if it has changes; None elsewhere."""
     repository = Path(__file__).parents[2]

@@ -24,8 +24,10 @@ from omegaconf import DictConfig, OmegaConf
 from coilal.cli import conf_folder, run_main, shows_errors
 from coilal.instantiate import instantiate
 from coilal.results.report import write_report
-from coilal.results.runs import Run
+from coilal.results.runs import LEFT_OUT, Finding, Run, place
 from coilal.results.settings import Prices, Settings
+from coilal.sweep.book import read_launches
+from coilal.sweep.states import states, study_cells
 from coilal.types import DataSource, ImageFormat, Samples
 
 log = logging.getLogger(__name__)
@@ -102,6 +104,18 @@ def settings_of(cfg: DictConfig) -> Settings:
     return Settings(**plain(values), prices=Prices(**plain(prices)))
 
 
+def without_directory(outputs: Path, studies: Sequence[str]) -> list[Finding]:
+    """Return the cells of grids that left no run directory: they failed at the start, or never began."""
+    cells = [cell for study in studies for cell in study_cells(outputs / study, read_launches(outputs / study))]
+    found = states(cell for cell in cells if not cell.folder.is_dir()).values()
+    return [
+        Finding(
+            place(cell.cell.folder), f"launched, but there is no run directory ({cell.state}: {cell.why})", LEFT_OUT
+        )
+        for cell in found
+    ]
+
+
 @hydra.main(config_path=conf_folder(), config_name="report")
 @shows_errors
 def main(cfg: DictConfig) -> None:
@@ -110,7 +124,8 @@ def main(cfg: DictConfig) -> None:
     outputs = Path(cfg.outputs)
     out = Path(cfg.out) if cfg.out else outputs / "+".join(studies) / "report"
     logging.getLogger("coilal.data").setLevel(logging.WARNING)  # thumbnails are no news
-    page, findings = write_report(outputs, studies, out, settings_of(cfg), images_of)
+    known = without_directory(outputs, studies)
+    page, findings = write_report(outputs, studies, out, settings_of(cfg), images_of, known)
     for finding in findings:
         log.warning("%s: %s; %s", finding.where, finding.what, finding.consequence)
     log.info("report: %s", page)

@@ -1,4 +1,4 @@
-"""What the runs of one process share: the loaded backbone and the open cache.
+"""What the runs of one process share: the data, the loaded backbone and the inputs of training.
 
 A multirun on one machine runs its jobs one after the other in one process, mostly with the same backbone on
 the same images. Nothing that a run has trained reaches the next one.
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from coilal.models.backbone import Backbone
-    from coilal.types import ImageArray
+    from coilal.models.standardise import Inputs
+    from coilal.prepare import Prepared
 
 T = TypeVar("T")
 
@@ -34,11 +35,13 @@ class Recent(Generic[T]):
     def get(self, determined_by: Mapping[str, Any], make: Callable[[], T]) -> T:
         """Return the object that is determined by these settings, made now unless it is kept."""
         key = json.dumps(determined_by, sort_keys=True, default=str)
-        found = self._kept.pop(key) if key in self._kept else make()
-        self._kept[key] = found
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        return found
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            while len(self._kept) >= self._most:  # before the new one needs the memory
+                self._kept.popitem(last=False)
+            self._kept[key] = make()
+        return self._kept[key]
 
     def forget(self) -> None:
         """Keep nothing."""
@@ -62,11 +65,13 @@ class Loaded:
         return self._backbone
 
 
+PREPARED: Recent[Prepared] = Recent(most=2)
 BACKBONES: Recent[Loaded] = Recent(most=2)
-BOUNDARIES: Recent[ImageArray] = Recent(most=1)  # may hold gigabytes
+INPUTS: Recent[Inputs] = Recent(most=1)  # may hold gigabytes
 
 
 def forget() -> None:
     """Keep nothing of earlier runs."""
+    PREPARED.forget()
     BACKBONES.forget()
-    BOUNDARIES.forget()
+    INPUTS.forget()

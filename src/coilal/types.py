@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,11 @@ class ImageArray(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: Any, /) -> Any: ...
+
+
+def are_features_in_memory(array: ImageArray) -> TypeGuard[NDArray[np.float32]]:
+    """Return whether these are features (N, D) in memory, not those that are mapped from the cache."""
+    return isinstance(array, np.ndarray) and array.ndim == 2 and array.flags.writeable
 
 
 @runtime_checkable

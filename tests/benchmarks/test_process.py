@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,41 @@ def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
 def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     outcome = process.run("step", ["--contest", ".", "--scratch", "."], tmp_path, 0.01)
     assert outcome.error == "not finished in the time given"
+
+
+def started(code: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory is told apart on Linux only")
+def test_memory_is_that_of_all_processes_of_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "SAMPLE_S", 0.05)
+    grandchild = "block = bytearray(b'x' * 100_000_000); input()"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    tree = started(f"block = bytearray(b'x' * 60_000_000); {child}")
+    with process.TreeMemory(tree.pid) as memory:
+        deadline = time.monotonic() + 30
+        while memory.peak_mb < 160 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        tree.communicate(b"\n")
+    assert 160 < memory.peak_mb < 280  # making a block holds it twice for a moment
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory is told apart on Linux only")
+def test_memory_shared_by_a_fork_is_counted_once() -> None:
+    fork = "import os; block = bytearray(b'x') * 100_000_000; os.fork(); print(flush=True); input()"
+    tree = subprocess.Popen([sys.executable, "-c", fork], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert tree.stdout is not None
+    assert [tree.stdout.readline(), tree.stdout.readline()] == [b"\n", b"\n"]
+    found = process.tree_memory(tree.pid) / 1e6
+    tree.communicate(b"\n\n")
+    assert 100 < found < 150
+
+
+def test_a_process_that_has_ended_holds_nothing() -> None:
+    ended = started("")
+    ended.wait()
+    assert process.tree_memory(ended.pid) == 0
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,10 @@ def test_tasks_that_do_not_fit_are_refused_naming_only_strategies_that_do(name: 
         fitting = names_fitting(FOLDER, kind)  # type: ignore[arg-type]
         if kind in strategy.tasks:
             assert name in fitting
-            strategy.check(kind, fitting)
+            strategy.check(kind, fitting.copy)
         else:
             with pytest.raises(UserError, match=f"strategy={name} does not fit a {kind} task"):
-                strategy.check(kind, fitting)  # type: ignore[arg-type]
+                strategy.check(kind, fitting.copy)  # type: ignore[arg-type]
         assert strategy.instead.get(kind) in (None, *fitting)  # type: ignore[call-overload]
 
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from coilal.cli import conf_folder
 from coilal.instantiate import instantiate
-from coilal.run import resolved
+from coilal.settings import resolved
 from coilal.strategies.strategy import Strategy, names_fitting
 from coilal.sweep.rows import expand
 

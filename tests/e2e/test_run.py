@@ -15,8 +15,7 @@ import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-import coilal.models.build
-import coilal.models.features
+import coilal.experiment
 from coilal.plan import run_folder
 from coilal.results.curves import aulc
 from coilal.results.run_files import lock, read_status, write_status
@@ -145,20 +144,22 @@ def test_runs_that_share_a_backbone_are_those_of_fresh_processes(small: Small, t
     )
 
 
-def test_the_backbone_is_loaded_and_the_cache_opened_once_for_all_runs(
+def test_data_backbone_and_cache_are_opened_once_for_all_runs(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    for module, name in ((coilal.models.build, "build_backbone"), (coilal.models.features, "boundary_outputs")):
-        original = getattr(module, name)
+    for name in ("prepare", "build_backbone", "boundary_outputs"):
+        original = getattr(coilal.experiment, name)
         monkeypatch.setattr(
-            module, name, lambda *a, _name=name, _original=original, **k: calls.append(_name) or _original(*a, **k)
+            coilal.experiment,
+            name,
+            lambda *a, _name=name, _original=original, **k: calls.append(_name) or _original(*a, **k),
         )
     for strategy in ("random", "margin"):
         run(small(f"strategy={strategy}", "budget.cycles=1", "seed=3", "model.optimizer.lr_head=0.01"))
-    assert calls == ["build_backbone", "boundary_outputs"]
+    assert calls == ["prepare", "build_backbone", "boundary_outputs"]
     run(small("data.image.size=[42,42]", "study=other", "budget.cycles=0"))
-    assert calls == ["build_backbone", "boundary_outputs"] * 2
+    assert calls == ["prepare", "build_backbone", "boundary_outputs"] * 2
 
 
 def test_a_finished_run_is_skipped_and_forced_is_done_again(small: Small, caplog: pytest.LogCaptureFixture) -> None:

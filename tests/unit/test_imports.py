@@ -17,21 +17,23 @@ ALLOWED = {
     "types": set(),
     "array_store": {"types"},
     "strategies": {"types"},
-    "tasks": {"types"},
+    "lean_imports": set(),
+    "tasks": {"types", "lean_imports"},
     "results": {"types"},
     "data": {"types", "array_store"},
-    "models": {"types", "tasks", "array_store"},
+    "models": {"types", "tasks", "array_store", "lean_imports"},
     "pool": {"types"},
     "instantiate": set(),
     "oracle": {"types"},
     "measure": set(),
     "batches": {"types"},
     "learning": {"types", "pool", "batches", "measure"},
-    "loop": {"batches", "learning"},
+    "threads": {"types"},
+    "loop": {"batches", "learning", "threads"},
     "loggers": {"types", "results"},
     "cli": {"types"},
 }
-RUN_ROOM = {"run", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
+RUN_ROOM = {"run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
 ENTRY_POINTS = {"train", "check", "status", "tune"}
 
 

@@ -6,7 +6,7 @@ import ast
 import inspect
 import os
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,14 +21,16 @@ import coilal.learning
 import coilal.loop
 from coilal.batches import infer
 from coilal.learning import ActiveLearning
-from coilal.loop import LabelledData, QueryRetrainLoop, needs_of_a_step, no_search_for_gpus, threads_for
+from coilal.loop import LabelledData, QueryRetrainLoop, needs_of_a_step, no_search_for_gpus
 from coilal.models import timm_trunk
 from coilal.models.backbone import Backbone
 from coilal.models.module import CoilModule, Optimizer
+from coilal.models.standardise import Statistics
 from coilal.oracle import Oracle
 from coilal.pool import Pool
 from coilal.strategies.multiclass import margin
 from coilal.tasks.multiclass import Multiclass
+from coilal.threads import threads_for
 from coilal.types import PoolOutputs, Selection, UserError
 
 POOL, TEST = np.arange(60), np.arange(60, 90)
@@ -73,7 +75,7 @@ def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.n
     built = CoilModule(backbone, 3, Multiclass("all", "balanced"), Optimizer(1e-2, 1e-3, 1e-2), (16,), dropout)
     with torch.inference_mode():
         boundary = backbone.prefix(torch.from_numpy(images()[0])).numpy()
-    built.standardise(infer(built, boundary, POOL, 64, nullcontext, backbone.suffix))
+    built.standardise(Statistics.of(infer(built, boundary, POOL, 64, nullcontext, backbone.suffix)))
     return built, boundary
 
 
@@ -141,9 +143,9 @@ def plainly(trainable: str | int, store: Memory) -> None:
         net, _ = module(trainable)
         active.begin(cycle, net)
         net.train()
-        with threads_for(net, active):
+        with threads_for(boundary, net.device):
             trainer().fit(net, train_dataloaders=active.batches)
-        active.end(cycle, net)
+            active.end(cycle, net)
 
 
 @pytest.mark.parametrize("trainable", ["head", 2])
@@ -330,21 +332,6 @@ def test_scoring_of_the_test_split_is_no_time_of_querying(needs_logits: bool) ->
     assert all(row["evaluate_s"] > 0 for row in store.rows)
 
 
-def test_threads_are_given_back() -> None:
-    net, boundary = module("head")
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with suppress(ZeroDivisionError), threads_for(net, learning(boundary, Memory())):
-            assert torch.get_num_threads() == 1
-            raise ZeroDivisionError
-        assert torch.get_num_threads() == 2
-        with threads_for(net, learning(np.zeros((90, 4, 2, 2), np.float32), Memory())):
-            assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_a_row_has_the_time_of_each_phase_and_the_peak_memory() -> None:
     store = Memory()
     net, boundary = module("head")
@@ -366,7 +353,7 @@ def test_what_is_touched_of_lightnings_protected_api() -> None:
     """Everything protected that loop.py uses; look at each of these when Lightning's version is raised."""
     source = ast.parse(inspect.getsource(coilal.loop))
     names = {node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)}
-    own = {"_callbacks", "_forget_last_fit", "_train", "_count"}
+    own = {"_callbacks", "_forget_last_fit", "_run_cycle", "_train", "_count"}
     assert {n for n in names if n.startswith("_") and not n.startswith("__")} - own == {
         "_restarting",
         "_combined_loader",

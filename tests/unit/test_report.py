@@ -8,9 +8,12 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from coilal.cli import conf_folder, explain
-from coilal.report import images_of, settings_of
+from coilal.report import images_of, settings_of, without_directory
+from coilal.results.run_files import now
 from coilal.results.runs import Run, read_runs
 from coilal.results.settings import Settings
+from coilal.sweep.book import Launch, Outcome, write_launch, write_outcome
+from coilal.sweep.cells import Cell
 from coilal.types import UserError
 from tests.studies import Simulated, write_study
 
@@ -66,3 +69,15 @@ def test_data_that_are_not_here_are_an_error(tmp_path: Path) -> None:
     assert isinstance(run, Run)
     with pytest.raises(UserError, match="/nowhere"):
         images_of(run)
+
+
+def test_a_launched_cell_without_a_run_directory_is_told(tmp_path: Path) -> None:
+    write_study(tmp_path / "s", Simulated({"random": 0.0}, seeds=[0]))
+    study = str(tmp_path / "s")
+    here, gone = (Cell(study, f"multiclass/tiny/random/seed{seed}", (), "") for seed in range(2))
+    write_launch(study, Launch(now(), "train", "/", (here, gone)))
+    write_outcome(gone, Outcome(now(), error="the disk is full"))
+    (finding,) = without_directory(tmp_path, ["s"])
+    assert finding.where == "s/multiclass/tiny/random/seed1"
+    assert "no run directory" in finding.what
+    assert "the disk is full" in finding.what

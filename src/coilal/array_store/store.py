@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,13 @@ log = logging.getLogger(__name__)
 # A file up to this size is read and compared with its checksums when a process first opens it (about a second);
 # of a larger one, as many chunks as make up this size, drawn at random, besides the first and the last.
 CHECKED_BYTES = 1 << 30
+
+_waits: list[float] = []  # seconds each
+
+
+def seconds_waited() -> float:
+    """Return how long this process has waited, all in all, for arrays that other processes were making."""
+    return sum(_waits)
 
 
 def open_or_build(
@@ -167,7 +175,9 @@ def _locked(path: Path) -> Iterator[Any]:
         lock.acquire(timeout=0)
     except Timeout:
         log.info("another process is making %s; waiting for it", path)
+        start = time.monotonic()
         lock.acquire()
+        _waits.append(time.monotonic() - start)
     try:
         yield
     finally:

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from coilal.models.backbone import Backbone
-
-RELATIVE_FLOOR = 1e-5
-"""Least deviation of a feature that is taken for signal, as a share of its mean: some hundred float32 roundings."""
+from coilal.models.standardise import Statistics
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,7 @@ class Criterion(Protocol):
 class CoilModule(pl.LightningModule):
     """A trainable suffix and head over the outputs of a frozen prefix.
 
-    The head sees features that are standardised with the mean and deviation given at construction
-    (taken from unlabelled images under the initial weights), so that one learning rate serves all
-    backbones.
+    The head sees standardised features, so that one learning rate serves all backbones; see ``standardise``.
 
     Args:
         backbone: the cut network.
@@ -82,23 +78,29 @@ class CoilModule(pl.LightningModule):
         self.optimizer = optimizer
         self.register_buffer("feature_mean", torch.zeros(backbone.features))
         self.register_buffer("feature_std", torch.ones(backbone.features))
+        self.given_standardised = False
         self.weights: Tensor | None = None
 
     def forward(self, boundary: Tensor) -> Tensor:
-        """Return the logits (B, C) of what the backbone's prefix returned."""
+        """Return the logits (B, C) of what the backbone's prefix returned, or of features standardised before."""
         if boundary.ndim == 4:  # feature maps or images; convolutions are faster so, on a GPU and on a CPU
             boundary = boundary.contiguous(memory_format=torch.channels_last)
         features = self.suffix(boundary).float()
-        logits: Tensor = self.head((features - self.feature_mean) / self.feature_std)
+        if not self.given_standardised:
+            features = (features - self.feature_mean) / self.feature_std
+        logits: Tensor = self.head(features)
         return logits
 
-    def standardise(self, features: Tensor) -> None:
-        """Set the statistics of the head's inputs from pooled features (n, D) of any images."""
-        mean, deviation = features.mean(0), features.std(0, correction=0)
-        # A constant feature deviates by float32's rounding, which grows with its value: that is no signal.
-        floor = (RELATIVE_FLOOR * mean.abs()).clamp_min(1e-6)
-        self.feature_mean.copy_(mean)
-        self.feature_std.copy_(torch.maximum(deviation, floor))
+    def standardise(self, statistics: Statistics, given_standardised: bool = False) -> None:
+        """Set the statistics of the head's inputs.
+
+        Args:
+            statistics: kept with the weights, since whoever uses the model needs them.
+            given_standardised: whether what this module is given is standardised with them already.
+        """
+        self.feature_mean.copy_(statistics.mean)
+        self.feature_std.copy_(statistics.deviation)
+        self.given_standardised = given_standardised
 
     def weigh_classes(self, values: NDArray[np.int64]) -> None:
         """Set the loss weights from the labelled values (before each fit)."""

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import timm
 from torch import nn
 
+from coilal.lean_imports import as_if_missing
 from coilal.models.trunk import Layout, Trunk
 from coilal.types import UserError
+
+with as_if_missing("wandb"):
+    import timm
 
 STAGES = re.compile(r"(layer|stage|s)_?\d+")  # ResNets, RegNets
 BLOCK_LISTS = ("blocks", "stages", "layers")
@@ -41,6 +44,8 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         options["dynamic_img_size"] = True
     try:
         net = timm.create_model(architecture, **options)
+    except TypeError as error:
+        raise UserError(f"model.trunk.arguments: timm's '{architecture}' does not take them: {error}") from error
     except (RuntimeError, KeyError) as error:
         raise UserError(f"the weights in {weights} do not fit timm's '{architecture}': {error}") from error
     blocks, tail = _cut(net)

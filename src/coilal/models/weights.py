@@ -6,6 +6,7 @@ is reported within seconds.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from pathlib import Path
@@ -63,9 +64,16 @@ def fingerprint(path: Path | None) -> str:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
     for file in files:
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        status = file.stat()
+        digest.update(_content(file, status.st_ino, status.st_size, status.st_mtime_ns))
     return digest.hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=64)
+def _content(file: Path, _inode: int, _size: int, _changed: int) -> bytes:
+    """Return the digest of a file, read once per process while it is unchanged."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _from_hub(hub: str | None, model: str) -> Path:

@@ -46,7 +46,12 @@ class Job:
 
 
 def write_report(
-    outputs: Path, studies: Sequence[str], out: Path, settings: Settings, images_of: ImagesOf
+    outputs: Path,
+    studies: Sequence[str],
+    out: Path,
+    settings: Settings,
+    images_of: ImagesOf,
+    known: Sequence[Finding] = (),
 ) -> tuple[Path, list[Finding]]:
     """Read the runs of the studies and write the report.
 
@@ -56,6 +61,7 @@ def write_report(
         out: where the report is written.
         settings: how runs are compared.
         images_of: gives the images; with several comparisons it must be picklable.
+        known: what is to be said besides what the run directories show.
 
     Returns:
         The page, and what its reader must know about the runs.
@@ -67,7 +73,7 @@ def write_report(
     with _progress() as progress:
         reading = progress.add_task("reading runs", total=len(folders))
         runs: list[Run] = []
-        findings: list[Finding] = []
+        findings: list[Finding] = list(known)
         for found in read_runs(folders, settings.column):
             if isinstance(found, Run):
                 runs.append(found)

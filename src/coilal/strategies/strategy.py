@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -63,12 +63,12 @@ class Strategy:
         """Whether the model must score the pool before the strategy can choose."""
         return "logits" in self.needs
 
-    def check(self, kind: Kind, fitting: Sequence[str]) -> None:
+    def check(self, kind: Kind, fitting: Callable[[], Sequence[str]]) -> None:
         """Refuse a task that the strategy does not fit.
 
         Args:
             kind: kind of the task.
-            fitting: names of the strategies that fit it, for the message; see ``names_fitting``.
+            fitting: gives the names of the strategies that fit it, for the message; see ``names_fitting``.
 
         Raises:
             UserError: if ``kind`` is not among the strategy's tasks.
@@ -79,7 +79,7 @@ class Strategy:
         if kind in self.instead:
             other = self.instead[kind]
             message += f" There it would rank exactly as {other}, so use strategy={other}."
-        raise UserError(f"{message} Strategies that fit: {', '.join(fitting)}.")
+        raise UserError(f"{message} Strategies that fit: {', '.join(fitting())}.")
 
     def __call__(self, outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) -> Selection:
         """Choose a batch of unlabelled images.

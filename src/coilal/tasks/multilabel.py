@@ -9,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics.functional.classification import binary_average_precision, binary_stat_scores
 
+from coilal.lean_imports import as_if_missing
 from coilal.tasks.task import Weighting, checked_weighting, f1, fault_labels, finite, per_name, share
 from coilal.types import Kind, Samples, Targets, UserError
+
+with as_if_missing("transformers", "scipy"):
+    from torchmetrics.functional.classification import binary_average_precision, binary_stat_scores
 
 THRESHOLD = 0.5
 

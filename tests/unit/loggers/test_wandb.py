@@ -18,7 +18,8 @@ from coilal.results.curves import aulc
 from coilal.results.identity import identity_hash
 from coilal.results.run_files import read_status
 from coilal.results.store import read_cycles, read_queries
-from coilal.run import resolved, run
+from coilal.run import run
+from coilal.settings import resolved
 from coilal.types import UserError
 
 Small = Callable[..., DictConfig]

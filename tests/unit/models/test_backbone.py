@@ -115,3 +115,8 @@ def test_settings_that_do_not_fit_are_refused(name: str, settings: dict[str, obj
 def test_unknown_architecture_names_near_ones() -> None:
     with pytest.raises(UserError, match="mobilenetv2_100"):
         timm_trunk.build("mobilenetv2_99")
+
+
+def test_an_argument_that_the_architecture_does_not_take_is_told() -> None:
+    with pytest.raises(UserError, match=r"model\.trunk\.arguments.*no_such_argument"):
+        timm_trunk.build("mobilenetv2_035", {"no_such_argument": 1})

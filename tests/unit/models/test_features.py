@@ -18,13 +18,14 @@ from omegaconf import DictConfig
 
 from coilal.batches import Batches, infer
 from coilal.data.rendered import RenderedCoils
+from coilal.experiment import _prefix_identity, load_backbone
 from coilal.models import extract, features
 from coilal.models.augment import Augmentation, AugmentedImages
 from coilal.models.backbone import Backbone
 from coilal.models.extract import Extraction
 from coilal.models.features import CacheSettings, boundary_outputs, prefix_key
 from coilal.models.module import CoilModule, Optimizer
-from coilal.run import _backbone, _prefix_identity
+from coilal.models.standardise import Statistics
 from coilal.strategies.entropy import entropy
 from coilal.strategies.multiclass import margin
 from coilal.tasks.multiclass import Multiclass
@@ -172,7 +173,7 @@ def key(
     cfg: DictConfig, weights: str = "random", fingerprint: str = "abc", dtype: torch.dtype = torch.float32
 ) -> str:
 
-    extraction = Extraction(_backbone(cfg, None, weights), CPU, nullcontext, dtype)
+    extraction = Extraction(load_backbone(cfg, None, weights), CPU, nullcontext, dtype)
     return prefix_key(extraction, fingerprint, _prefix_identity(cfg, weights, CPU))
 
 
@@ -230,7 +231,7 @@ def learn(net: Backbone, boundary: Any, classes: np.ndarray) -> tuple[dict[str, 
     """Train on the labelled images; return the queries of each strategy and the logits of the pool."""
     torch.manual_seed(0)
     module = CoilModule(net, 8, Multiclass("all", "none"), Optimizer(1e-2, 1e-5, 1e-2))
-    module.standardise(infer(module, boundary, POOL, 16, nullcontext, net.suffix))
+    module.standardise(Statistics.of(infer(module, boundary, POOL, 16, nullcontext, net.suffix)))
     # Features of random networks hardly differ between images: one scale for all leaves their rounding small.
     module.feature_std.fill_(float(module.feature_std.max()))
     module.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)

@@ -6,6 +6,7 @@ import torch
 from coilal.models import timm_trunk
 from coilal.models.backbone import Backbone
 from coilal.models.module import CoilModule, Optimizer
+from coilal.models.standardise import Statistics
 from coilal.tasks.multiclass import Multiclass
 
 
@@ -38,7 +39,7 @@ def test_rounding_of_a_constant_feature_is_not_made_a_signal() -> None:
     usual = features[:, 1:].std(0, correction=0)
     features[:, 0] = 1000.1
     features[::2, 0] += 1e-4
-    module.standardise(features)
+    module.standardise(Statistics.of(features))
     constant = (features[:, 0] - module.feature_mean[0]) / module.feature_std[0]
     assert constant.abs().max() < 0.1
     assert torch.equal(module.feature_std[1:], usual)

@@ -22,12 +22,12 @@ def returning(ids: list[int], scores: int | None = None) -> Strategy:
 
 
 def test_a_task_that_fits_passes() -> None:
-    margin_strategy().check("multiclass", ["margin"])
+    margin_strategy().check("multiclass", lambda: ["margin"])
 
 
 def test_a_task_that_does_not_fit_is_refused_with_those_that_do_and_the_equal_one() -> None:
     with pytest.raises(UserError) as error:
-        margin_strategy().check("multilabel", ["avg_confidence", "entropy"])
+        margin_strategy().check("multilabel", lambda: ["avg_confidence", "entropy"])
     assert str(error.value) == (
         "strategy=margin does not fit a multilabel task. There it would rank exactly as avg_confidence, "
         "so use strategy=avg_confidence. Strategies that fit: avg_confidence, entropy."
@@ -37,7 +37,7 @@ def test_a_task_that_does_not_fit_is_refused_with_those_that_do_and_the_equal_on
 def test_without_an_equal_one_only_the_list_is_given() -> None:
     strategy = Strategy("max_score", ["multilabel"], margin, ["logits"])
     with pytest.raises(UserError, match=r"a multiclass task\. Strategies that fit: entropy, margin\.$"):
-        strategy.check("multiclass", ["entropy", "margin"])
+        strategy.check("multiclass", lambda: ["entropy", "margin"])
 
 
 @pytest.mark.parametrize(("tasks", "needs"), [(["multilable"], []), (["multiclass"], ["embeddings"])])

@@ -1,0 +1,280 @@
+"""The parts of a run that need torch: data, backbone, trainer, and the cycles; what runs can share is shared.
+
+Importing this module imports all that every run needs, so that a process pays for it once and in one place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Trainer
+
+from coilal import shared
+from coilal.array_store import seconds_waited
+from coilal.batches import infer
+from coilal.instantiate import instantiate
+from coilal.learning import ActiveLearning
+from coilal.loggers.run_logger import Predicted, RunInfo, RunLogger
+from coilal.loop import LabelledData, QueryRetrainLoop
+from coilal.measure import seconds
+from coilal.models.augment import Augmentation
+from coilal.models.backbone import Backbone
+from coilal.models.build import build_backbone
+from coilal.models.features import CacheSettings, boundary_outputs
+from coilal.models.module import CoilModule, Optimizer
+from coilal.models.standardise import Inputs, Statistics, standardised
+from coilal.plan import Plan
+from coilal.prepare import Prepared, describe, prepare
+from coilal.recorder import Recorder
+from coilal.results.curves import aulc
+from coilal.results.figures import learning_curve
+from coilal.results.progress import RunProgress
+from coilal.settings import resolved
+from coilal.types import IntArray, UserError
+
+log = logging.getLogger(__name__)
+
+STATISTICS_IMAGES = 2048  # unlabelled images whose features standardise the head's inputs
+
+# Groups of settings that cannot change the prefix's outputs, or only through what ``_prefix_identity`` names. A
+# new group counts as one that can.
+NO_MATTER_FOR_BOUNDARY = (
+    *("model", "trainer", "task", "strategy", "budget", "seed", "seeds", "hparams", "logger"),
+    *("study", "outputs", "force", "experiment", "score_validation"),
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a run works with.
+
+    Attributes:
+        cfg: its settings.
+        plan: task, strategy and budget.
+        prepared: the data.
+        backbone: with its initial weights.
+        weights: their fingerprint.
+        trainer: Lightning's.
+        folder: the run directory.
+        decode_s: seconds that the data took.
+    """
+
+    cfg: DictConfig
+    plan: Plan
+    prepared: Prepared
+    backbone: Backbone
+    weights: str
+    trainer: Trainer
+    folder: Path
+    decode_s: float
+
+    def title(self) -> str:
+        """Return what is run, for people."""
+        cfg = self.cfg
+        return f"{cfg.task.name} · {cfg.model.name} · {cfg.strategy.name} · seed {cfg.seed}"
+
+
+def load_data(cfg: DictConfig, plan: Plan) -> tuple[Prepared, float]:
+    """Return the checked, split and decoded data and the seconds spent on them, waiting for others left out.
+
+    Runs of one process read the same data once.
+    """
+    start, waited = time.perf_counter(), seconds_waited()
+    determined_by = {
+        "data": OmegaConf.to_container(cfg.data, resolve=True),
+        "cache": OmegaConf.to_container(cfg.cache, resolve=True),
+        "split": cfg.seeds.split,
+        "task": OmegaConf.to_container(cfg.task.module, resolve=True),
+        "budget": plan.budget,
+    }
+    prepared = shared.PREPARED.get(determined_by, lambda: prepare(cfg, plan.task, plan.budget))
+    spent = time.perf_counter() - start - (seconds_waited() - waited)
+    describe(prepared)
+    return prepared, spent
+
+
+def load_backbone(cfg: DictConfig, weights: Path | None, fingerprint: str) -> Backbone:
+    """Return the backbone with its initial weights, loaded once for all runs of this process."""
+    height, width = cfg.data.image.size
+
+    def load() -> shared.Loaded:
+        return shared.Loaded(
+            build_backbone(
+                instantiate(cfg.model.trunk),
+                weights,
+                (int(height), int(width)),
+                cfg.model.pooling,
+                cfg.model.trainable,
+                (cfg.model.normalisation.mean, cfg.model.normalisation.std),
+                cfg.seeds.train,
+            )
+        )
+
+    determined_by = {**_cut(cfg, fingerprint), "size": [height, width]}
+    return shared.BACKBONES.get(determined_by, load).untrained()
+
+
+def build_trainer(cfg: DictConfig, folder: Path) -> Trainer:
+    """Return Lightning's trainer; it writes nothing before it fits.
+
+    Raises:
+        UserError: Lightning refuses a setting of the trainer, or this machine lacks what it asks for.
+    """
+    try:
+        trainer: Trainer = instantiate(
+            cfg.trainer,
+            # Signals belong to submitit: found by itself, Lightning's SLURM environment would requeue the job, too.
+            plugins=[LightningEnvironment()],
+            logger=[instantiate(logger) for logger in cfg.logger.values()] or False,
+            default_root_dir=folder,
+            num_sanity_val_steps=0,
+            limit_val_batches=0,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (MisconfigurationException, InstantiationException, TypeError, ValueError) as error:
+        reason = str(error).removesuffix("full_key: trainer").strip()  # Hydra adds where it was building
+        raise UserError(f"the trainer cannot be built with these settings (trainer.…): {reason}") from error
+    return trainer
+
+
+def quieten_libraries() -> None:
+    """Hide what a user can do nothing about; what the trainer uses is logged by the run itself."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # tips, "fit stopped"
+    logging.getLogger("timm").setLevel(logging.WARNING)  # "loading from …"; weights are logged by the run
+    warnings.filterwarnings("ignore", message="The number of training batches")  # a cycle is one point of the log
+    warnings.filterwarnings("ignore", message="The `srun` command is available")  # grids go through submitit
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+
+
+def learn(experiment: Experiment) -> float:
+    """Run the cycles that are left, draw the curve, and return the validation AULC."""
+    cfg, plan, prepared, trainer = experiment.cfg, experiment.plan, experiment.prepared, experiment.trainer
+    recorder = Recorder(experiment.folder, prepared, plan.task.kind)
+    counts = plan.counts(len(prepared.split.pool))
+    metric, curve = f"test/{plan.task.primary}", experiment.folder / "curve.png"
+    select = Predicted(plan.selector(prepared), prepared.samples.names, prepared.targets.names)
+    told = [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
+    with RunProgress(experiment.title(), len(counts) - 1, metric, first=recorder.finished) as progress:
+        inputs, extract_s = _inputs(experiment, progress)
+        for logger in told:
+            logger.begin(RunInfo(resolved(cfg), recorder, metric, select))
+        if recorder.finished < len(counts):
+            learning = ActiveLearning(
+                pool=plan.pool(prepared, recorder),
+                oracle=plan.oracle(prepared),
+                boundary=inputs.boundary,
+                kind=plan.task.kind,
+                counts=counts,
+                select=select,
+                needs_logits=plan.needs_logits,
+                evaluated=plan.evaluated(prepared),
+                evaluate=plan.evaluator(prepared),
+                names=prepared.samples.names,
+                store=recorder,
+                progress=progress,
+                seed=cfg.seeds.train,
+                batch_size=cfg.model.batch_size,
+                inference_batch=_inference_batch(experiment.backbone),
+                precision=trainer.precision_plugin.forward_context,
+                memory=int(cfg.cache.memory_gb * 1e9),
+                preparation={"decode_s": experiment.decode_s, "extract_s": extract_s},
+            )
+            trainer.fit_loop = QueryRetrainLoop(trainer, learning)
+            trainer.fit(_module(experiment, inputs), datamodule=LabelledData(learning))
+        cycles = recorder.cycles()
+        note = "random weights" if experiment.weights == "random" else None
+        learning_curve(cycles, curve, experiment.title(), metric, note)
+        for logger in told:
+            logger.end(cycles, curve)
+        progress.closing_table(cycles, curve)
+    if not plan.scores_validation:
+        return math.nan
+    return aulc(cycles["labelled"], cycles[f"val/{plan.task.primary}"])
+
+
+def _inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inputs, float]:
+    """Return what training and scoring read, and the seconds that took, waiting for others left out."""
+    cfg, device = experiment.cfg, experiment.trainer.strategy.root_device
+    weights, source = experiment.weights, cfg.hparams.source
+    log.info("device: %s, precision %s; %s, hyperparameters: %s", device, cfg.trainer.precision, weights, source)
+    pool = experiment.prepared.split.pool
+    some = pool[:: max(1, len(pool) // STATISTICS_IMAGES)]
+    settings = {
+        **_boundary_settings(cfg, weights, device, experiment.prepared.images.fingerprint),
+        "statistics": hashlib.sha256(some.tobytes()).hexdigest(),
+    }
+    progress.phase("extract")
+    start, waited = seconds(device), seconds_waited()
+    inputs = shared.INPUTS.get(settings, lambda: _read_inputs(experiment, device, some, progress))
+    return inputs, seconds(device) - start - (seconds_waited() - waited)
+
+
+def _read_inputs(experiment: Experiment, device: torch.device, some: IntArray, progress: RunProgress) -> Inputs:
+    cfg, backbone = experiment.cfg, experiment.backbone
+    precision = experiment.trainer.precision_plugin.forward_context
+    boundary = boundary_outputs(
+        backbone,
+        experiment.prepared.images,
+        _prefix_identity(cfg, experiment.weights, device),
+        CacheSettings(Path(cfg.cache.dir).expanduser(), cfg.cache.precision, cfg.cache.max_gb, cfg.cache.memory_gb),
+        device,
+        precision,
+        Augmentation(**cfg.augmentation),
+        lambda done, total: progress.phase(f"extract {done}/{total}"),
+    )
+    features = infer(backbone, boundary, some, _inference_batch(backbone), precision, backbone.suffix)
+    return standardised(boundary, Statistics.of(features))
+
+
+def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
+    cfg, plan = experiment.cfg, experiment.plan
+    settings, scale = cfg.model.optimizer, cfg.task.lr_scale
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg.seeds.train)
+        module = CoilModule(
+            experiment.backbone,
+            len(experiment.prepared.targets.names),
+            plan.task,
+            Optimizer(settings.lr_head * scale, settings.lr_backbone * scale, settings.weight_decay),
+            tuple(cfg.model.head.hidden),
+            cfg.model.head.dropout,
+            cfg.model.compile,
+        )
+    module.standardise(inputs.statistics, inputs.standardised)
+    return module
+
+
+def _inference_batch(backbone: Backbone) -> int:
+    """Return how many images are scored at once: features cost little memory, activations much."""
+    return 4096 if backbone.trainable == "head" else 64
+
+
+def _prefix_identity(cfg: DictConfig, weights: str, device: torch.device) -> dict[str, Any]:
+    return {**_cut(cfg, weights), "precision": str(cfg.trainer.precision), "device": device.type}
+
+
+def _cut(cfg: DictConfig, weights: str) -> dict[str, Any]:
+    """Return what determines the backbone and where it is cut; random weights depend on the seed."""
+    model: Any = OmegaConf.to_container(cfg.model, resolve=True)
+    parts = {key: model[key] for key in ("trunk", "normalisation", "pooling", "trainable")}
+    return {**parts, "weights": weights, "seed": cfg.seeds.train if weights == "random" else None}
+
+
+def _boundary_settings(cfg: DictConfig, weights: str, device: torch.device, images: str) -> dict[str, Any]:
+    """Return what determines the prefix's outputs and how they are opened, to share them between runs."""
+    settings = {key: value for key, value in resolved(cfg).items() if key not in NO_MATTER_FOR_BOUNDARY}
+    return {**settings, "prefix": _prefix_identity(cfg, weights, device), "images": images}

@@ -1,0 +1,30 @@
+"""How many threads torch uses for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from coilal.types import ImageArray
+
+
+@contextmanager
+def threads_for(boundary: ImageArray, device: torch.device) -> Iterator[None]:
+    """Train and score a head alone on one thread of the CPU: its matrices are too small to share.
+
+    With two threads it takes longer. And with one, the results do not depend on how many cores a process has, so
+    that they are the same for any number of processes.
+
+    Args:
+        boundary: what the trained part sees: features (N, D) for a head alone.
+        device: where it is trained.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu" and len(boundary.shape) == 2:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
