@@ -179,7 +179,9 @@ class LocalLauncher(GridLauncher):
     def _count(self, todo: Sequence[DictConfig]) -> Count:
         from coilal.sweep.count import Count, automatic
 
-        return automatic(todo) if self.processes == "auto" else Count(int(self.processes), "as asked for")
+        if self.processes == "auto":
+            return automatic(todo)
+        return Count(min(int(self.processes), len(todo)), "as asked for")
 
 
 class SlurmLauncher(GridLauncher):
