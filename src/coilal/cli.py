@@ -6,6 +6,7 @@ import difflib
 import functools
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ def conf_folder() -> str:
 def run_main(main: Callable[[], None], config_name: str = "train") -> None:
     """Call a Hydra main function; show errors that the user can mend without a traceback.
 
-    Exit codes: 0 done, 2 wrong input or settings, 1 (with a traceback) anything else.
+    Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 1 (with a traceback) anything else.
     """
     from hydra.errors import HydraException
 
@@ -39,6 +40,12 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
         _fail(str(error))
     except CellsFailed as error:
         _fail(str(error), error.code)
+    except KeyboardInterrupt:
+        _interrupted()
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # what Lightning makes of it
+            _interrupted()
+        raise
     except HydraException as error:
         cause = user_error(error)
         if cause is None and os.environ.get("COILAL_TRACEBACK"):
@@ -144,6 +151,11 @@ def user_error(error: BaseException) -> UserError | None:
             return cause
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def _interrupted() -> NoReturn:
+    print("interrupted; the same command goes on where this one stopped", file=sys.stderr, flush=True)
+    sys.exit(128 + signal.SIGINT)
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

@@ -1,14 +1,18 @@
-"""Grids on one machine: in one process, in several, and launched twice at the same time."""
+"""Grids on one machine: in one process, in several, launched twice at the same time, interrupted and killed."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 
 from coilal.results.run_files import read_status
@@ -17,6 +21,8 @@ from tests.conftest import SMALL
 from tests.e2e.test_run import without_times
 
 pytestmark = pytest.mark.slow
+
+INTERRUPTED = "interrupted; the same command goes on where this one stopped\n"
 
 
 def start(folder: Path, cache: Path, *overrides: str) -> subprocess.Popen[str]:
@@ -49,9 +55,9 @@ def test_launchers_in_the_same_second_share_the_work_and_give_the_same_as_one(tm
     cache = tmp_path / "cache"
     (tmp_path / "alone").mkdir()
     processes = [
-        start(tmp_path, cache, *grid, "hydra/launcher=local"),
+        start(tmp_path, cache, *grid, "hydra.launcher.processes=2"),
         start(tmp_path, cache, *grid),
-        start(tmp_path / "alone", cache, *grid),
+        start(tmp_path / "alone", cache, *grid, "hydra.launcher.processes=1"),
     ]
     outputs = [finish(process) for process in processes]
     assert all("4 cells: 4 done" in out for out in outputs)
@@ -64,6 +70,27 @@ def test_launchers_in_the_same_second_share_the_work_and_give_the_same_as_one(tm
         pd.testing.assert_frame_equal(together[name][0], cycles, check_exact=True)
         pd.testing.assert_frame_equal(together[name][1], queries, check_exact=True)
     assert len(list((cache / "features").glob("*.npy"))) == 1, "features are computed once"
+
+
+def test_a_cell_that_fails_in_one_of_several_processes_is_named_and_stops_no_other(
+    tmp_path: Path, cache: Path
+) -> None:
+    process = start(tmp_path, cache, "strategy=avg_confidence,random,margin", "hydra.launcher.processes=2")
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 2
+    assert "2 processes (as asked for)" in out
+    study = Path("outputs/grid")
+    for number, strategy in ((1, "random"), (2, "margin")):
+        assert f"#{number} done: {study}/multiclass/tiny/{strategy}/seed0\n" in out
+    (failed,) = [line for line in out.splitlines() if "#0 failed" in line]
+    assert "multiclass/tiny/avg_confidence/seed0: " in failed
+    log = tmp_path / failed.rpartition("; log: ")[2]
+    assert "avg_confidence/seed0 failed: " in log.read_text()
+    assert "1 of 3 cells failed" in err
+    assert "Traceback" not in err
+    (launch,) = launches(tmp_path / study)
+    assert sorted(len(job["cells"]) for job in launch["jobs"]) == [1, 2]
+    assert {Path(job["log"]).parent for job in launch["jobs"]} == {study / ".multirun" / "logs"}
 
 
 def test_force_does_finished_cells_again_and_a_crash_shows_its_traceback(tmp_path: Path, cache: Path) -> None:
@@ -93,3 +120,71 @@ def test_cells_that_share_a_directory_are_refused_before_anything_is_written(tmp
     assert process.returncode == 2
     assert "same run directory" in err
     assert not list((tmp_path / "outputs").rglob("grid-*.json"))
+
+
+LONG = ["seed=0,1,2,3", "budget.cycles=12", "budget.query=4", "trainer.max_epochs=120"]
+
+
+def begun(folder: Path, process: subprocess.Popen[str], launch: int = 0) -> dict[int, list[str]]:
+    """Wait until all workers of a launch have finished a cycle; return their cells by process number."""
+    study = folder / "outputs" / "grid"
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert process.poll() is None, process.communicate()
+        jobs = launches(study)[launch]["jobs"] if len(launches(study)) > launch else []
+        if jobs and all(any(works(study / cell, job) for cell in job["cells"]) for job in jobs):
+            return {int(job["id"]): job["cells"] for job in jobs}
+        time.sleep(0.05)
+    pytest.fail("the workers did not begin")
+
+
+def works(run: Path, job: dict[str, Any]) -> bool:
+    status = read_status(run)
+    mine = status.get("state") == "running" and str(status["pid"]) == job["id"]
+    return mine and (run / "checkpoints" / "state.json").exists()
+
+
+def test_what_is_interrupted_or_killed_leaves_no_process_and_the_same_command_goes_on(
+    tmp_path: Path, cache: Path
+) -> None:
+    command = (tmp_path, cache, *LONG, "hydra.launcher.processes=2")
+    for launch, how in enumerate((signal.SIGINT, signal.SIGKILL)):  # Ctrl-C; and what a process cannot answer to
+        process = start(*command)
+        assert len(begun(tmp_path, process, launch)) == 2
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(how)
+        _, err = process.communicate(timeout=60)
+        _, left = psutil.wait_procs(started, timeout=10)
+        assert not left
+        if how == signal.SIGINT:
+            assert (process.returncode, err) == (130, INTERRUPTED)
+
+    process = start(*command)
+    killed, *_ = workers = begun(tmp_path, process, launch=2)
+    os.kill(killed, signal.SIGKILL)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 1
+    (told,) = [line for line in out.splitlines() if "not finished" in line]
+    assert f"process {killed} was killed by SIGKILL" in told
+    assert "memory" in told
+    study = tmp_path / "outputs" / "grid"
+    undone = [cell for cell in workers[killed] if read_status(study / cell).get("state") != "done"]
+    assert all(cell in told for cell in undone)
+    assert f"{len(undone)} of 4 cells failed" in err
+    assert "(killed by SIGKILL" in err
+    others = [cell for pid, cells in workers.items() if pid != killed for cell in cells]
+    assert all(read_status(study / cell)["state"] == "done" for cell in others), "the other process went on"
+
+    finish(start(*command))
+    assert launches(study)[-1]["jobs"][0]["cells"] == undone[:1]
+    assert len(results(study)) == 4
+
+
+def test_ctrl_c_ends_a_grid_in_one_process(tmp_path: Path, cache: Path) -> None:
+    process = start(tmp_path, cache, *LONG, "hydra.launcher.processes=1")
+    assert list(begun(tmp_path, process)) == [process.pid]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith(INTERRUPTED)
+    assert "Traceback" not in err

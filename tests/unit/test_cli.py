@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -63,6 +64,33 @@ def test_user_errors_end_with_code_2_and_no_traceback(capsys: pytest.CaptureFixt
     shown = capsys.readouterr().err
     assert "the label table is empty" in shown
     assert "Traceback" not in shown
+
+
+def lightning() -> None:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        sys.exit(1)
+
+
+def ctrl_c() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("main", [ctrl_c, lightning])
+def test_an_interrupted_command_says_how_it_goes_on(
+    main: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run_main(main)
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "interrupted; the same command goes on where this one stopped\n"
+
+
+def test_other_exit_codes_stay() -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run_main(lambda: sys.exit(7))
+    assert exit_.value.code == 7
 
 
 def test_other_errors_are_not_swallowed() -> None:

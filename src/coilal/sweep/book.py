@@ -6,6 +6,8 @@
 ``outcomes/<task>/<model>/<strategy>/seed<k>.json``
     How the last attempt of a launched cell ended. A run directory cannot tell that: a cell that is refused
     (bad data, a strategy that does not fit) leaves none.
+``logs/<time>_<process number>.log``
+    What the processes of a launch on this machine have written.
 """
 
 from __future__ import annotations

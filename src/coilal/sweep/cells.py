@@ -51,14 +51,29 @@ def pack(cells: Iterable[Cell], size: int) -> list[list[Cell]]:
 
 
 def spread(cells: Iterable[Cell], jobs: int) -> list[list[Cell]]:
-    """Share cells out evenly in at most ``jobs`` jobs, the cells of a group side by side."""
-    units = list(_units(_sorted(cells)))
-    total, taken = sum(map(len, units)), 0
+    """Share cells out evenly in at most ``jobs`` jobs, the cells of a group in as few of them as that allows.
+
+    Jobs that share a group take turns in the order of the command line, so that each gets of every strategy: some
+    take longer than others.
+    """
+    cells = _sorted(cells)
     shares: list[list[Cell]] = [[] for _ in range(jobs)]
-    for unit in units:
-        shares[taken * jobs // total] += unit
-        taken += len(unit)
+    taken = 0
+    for _, members in groupby(cells, key=lambda cell: cell.group):
+        units = list(_units(list(members)))
+        places = []
+        for unit in units:
+            places.append(taken * jobs // len(cells))
+            taken += len(unit)
+        for unit, place in zip(units, _in_turn(places), strict=True):
+            shares[place] += unit
     return [share for share in shares if share]
+
+
+def _in_turn(places: Sequence[int]) -> list[int]:
+    """Return [0, 0, 1, 1] as [0, 1, 0, 1]: each place as often as before, but in turn."""
+    rounds = [places[:index].count(place) for index, place in enumerate(places)]
+    return [place for _, place in sorted(zip(rounds, places, strict=True))]
 
 
 def _sorted(cells: Iterable[Cell]) -> list[Cell]:

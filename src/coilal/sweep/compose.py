@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,38 +28,58 @@ class Grid:
 
     Attributes:
         cells: all of them.
+        configs: the composed settings of each, Hydra's own included: what its job is to do, whatever becomes of
+            the files of the configuration meanwhile.
         refused: cells whose directory holds a run of other settings, and what differs.
         forced: cells that are to be done again if they are done.
     """
 
     cells: tuple[Cell, ...]
+    configs: Mapping[Cell, DictConfig]
     refused: Mapping[Cell, str]
     forced: frozenset[Cell]
 
 
-def compose(context: HydraContext, config: DictConfig, overrides: Sequence[Sequence[str]]) -> Grid:
+def compose(
+    context: HydraContext,
+    config: DictConfig,
+    overrides: Sequence[Sequence[str]],
+    on_first: Callable[[DictConfig], None] = lambda _: None,
+) -> Grid:
     """Compose the settings of every cell.
+
+    Args:
+        context: Hydra's.
+        config: the settings of the multirun.
+        overrides: what the command line says of each cell.
+        on_first: called with the settings of the first cell that is to be done, once it is known that there is one.
 
     Raises:
         UserError: a setting is missing or of a wrong value, or two cells have the same run directory.
     """
+    configs: dict[Cell, DictConfig] = {}
     cells: list[Cell] = []
     refused: dict[Cell, str] = {}
     forced: set[Cell] = set()
+    told = False
     for given in overrides:
         composed = context.config_loader.load_sweep_config(config, list(given))
         cfg = without_hydra(composed)
         settings = checked(cfg)
         cell = _cell(cfg, settings, given)
         cells.append(cell)
+        configs[cell] = composed
         if cfg.force:
             forced.add(cell)
         try:
-            is_done(cell.folder, settings, cfg.force)
+            to_do = not is_done(cell.folder, settings, cfg.force)
         except UserError as error:
-            refused[cell] = str(error)
+            refused[cell], to_do = str(error), False
+        if to_do and not told:
+            on_first(cfg)
+            told = True
     _check_distinct(cells)
-    return Grid(tuple(cells), refused, frozenset(forced))
+    return Grid(tuple(cells), configs, refused, frozenset(forced))
 
 
 def _cell(cfg: DictConfig, settings: Mapping[str, Any], overrides: Sequence[str]) -> Cell:

@@ -6,12 +6,11 @@ import logging
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from coilal.run import remove_results
-from coilal.sweep.alive import slurm_end
 from coilal.sweep.book import Job, Launch, exact_now, read_outcome, write_launch
 from coilal.sweep.cells import Cell
 from coilal.sweep.compose import Grid
@@ -93,12 +92,20 @@ def is_done(cell: Cell, grid: Grid, found: Mapping[Cell, CellState]) -> bool:
     return found[cell].state == "done" and cell not in grid.refused
 
 
-def failure(grid: Grid, found: Mapping[Cell, CellState]) -> CellsFailed | None:
-    """Return what went wrong with which cells, or None if all are done."""
+def failure(
+    grid: Grid, found: Mapping[Cell, CellState], how_it_ended: Callable[[Job], str | None]
+) -> CellsFailed | None:
+    """Return what went wrong with which cells, or None if all are done.
+
+    Args:
+        grid: the grid.
+        found: how it stands with each cell.
+        how_it_ended: what is known of the end of a job that left cells undone.
+    """
     bad = [cell for cell in grid.cells if not is_done(cell, grid, found)]
     if not bad:
         return None
-    reports = {cell: _report(found[cell], grid.refused) for cell in bad}
+    reports = {cell: _report(found[cell], grid.refused, how_it_ended) for cell in bad}
     lines = [f"{len(bad)} of {len(grid.cells)} cells failed:"]
     for cell, (why, tail) in reports.items():
         lines += [f"  {cell.name}: {_indented(why)}", *(f"    | {line}" for line in tail)]
@@ -107,14 +114,16 @@ def failure(grid: Grid, found: Mapping[Cell, CellState]) -> CellsFailed | None:
     return CellsFailed("\n".join(lines), code=2 if mendable else 1)
 
 
-def _report(found: CellState, refused: Mapping[Cell, str]) -> tuple[str, list[str]]:
+def _report(
+    found: CellState, refused: Mapping[Cell, str], how_it_ended: Callable[[Job], str | None]
+) -> tuple[str, list[str]]:
     """Return why a cell is not done, and the last lines of its traceback or of its job's log."""
     if found.cell in refused:
         return refused[found.cell], []
     if found.state == "failed":
         outcome = read_outcome(found.cell)
         return found.why, outcome.tail.splitlines() if outcome else []
-    end = slurm_end(found.job) if found.job else None
+    end = how_it_ended(found.job) if found.job else None
     why = f"{found.state}: {found.why}" + (f" ({end})" if end else "")
     return why, _last_lines(found.job) or ["(its job left no log)"]
 

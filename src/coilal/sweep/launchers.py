@@ -1,4 +1,4 @@
-"""Hydra's launchers for grids: one after the other in this process, in processes of this machine, or on SLURM.
+"""Hydra's launchers for grids: on this machine, or on SLURM.
 
 All of them record the grid, leave out what is done or being done, and tell at the end which cells failed. How it
 stands with a cell is read from files and the queue (``coilal.sweep.states``), not from the launcher's memory: a
@@ -13,8 +13,11 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
     from coilal.sweep.book import Job, JobKind
     from coilal.sweep.compose import Grid
+    from coilal.sweep.count import Count
+    from coilal.sweep.processes import Workers
     from coilal.sweep.states import CellState
     from coilal.sweep.work import Worker
 
@@ -58,18 +63,34 @@ class GridLauncher(Launcher):
 
         hydra = self.config.hydra
         configure_log(hydra.hydra_logging, hydra.verbose, self.hydra_context.execution_whitelist)
-        grid = compose(self.hydra_context, self.config, job_overrides)
-        with locked(cell.study for cell in grid.cells):
-            todo = grids.choose(grid)
-            record = grids.Record(grid.cells)
-            shares = self.share_out(todo)
-            workers = [self._worker(share, grid, initial_job_idx) for share in shares]
-            record.add_jobs(list(zip(self.submit(workers), shares, strict=True)))
-        self.work(workers)
-        return _results(grid, grids.wait(grid.cells, self.settle_s))
+        count = len(job_overrides)
+        grid = compose(self.hydra_context, self.config, job_overrides, lambda first: self.prepare(first, count))
+        try:
+            with locked(cell.study for cell in grid.cells):
+                todo = grids.choose(grid)
+                record = grids.Record(grid.cells)
+                shares = self.share_out({cell: grid.configs[cell] for cell in todo})
+                workers = [self._worker(share, grid, initial_job_idx) for share in shares]
+                record.add_jobs(list(zip(self.submit(workers), shares, strict=True)))
+            self.work(workers)
+        finally:
+            self.stop()
+        return _results(grid, grids.wait(grid.cells, self.settle_s), self.how_it_ended)
 
-    def share_out(self, cells: Sequence[Cell]) -> list[list[Cell]]:
-        """Return the cells of each job."""
+    def prepare(self, first: DictConfig, count: int) -> None:
+        """Begin what can be done while the grid is composed.
+
+        Args:
+            first: the settings of the first cell that is to be done.
+            count: the number of cells.
+        """
+
+    def share_out(self, todo: Mapping[Cell, DictConfig]) -> list[list[Cell]]:
+        """Return the cells of each job.
+
+        Args:
+            todo: the cells that are to be done, and their settings.
+        """
         raise NotImplementedError
 
     def submit(self, workers: Sequence[Worker]) -> list[Job]:
@@ -77,49 +98,122 @@ class GridLauncher(Launcher):
         raise NotImplementedError
 
     def work(self, workers: Sequence[Worker]) -> None:
-        """Work in this process, if the launcher's jobs are done there."""
+        """Work in this process, or wait for jobs that cannot do without it."""
+
+    def stop(self) -> None:
+        """End the jobs that cannot do without this process."""
+
+    def how_it_ended(self, job: Job) -> str | None:
+        """Return what is known of the end of a job that left cells undone."""
+        raise NotImplementedError
 
     def _worker(self, share: Sequence[Cell], grid: Grid, first: int) -> Worker:
-        from coilal.sweep.work import Worker
+        from coilal.sweep.work import Assignment, Worker
 
-        numbered = [(first + grid.cells.index(cell), cell) for cell in share]
-        return Worker(self.hydra_context, self.config, self.task_function, numbered)
+        cells = [Assignment(first + grid.cells.index(cell), cell, grid.configs[cell]) for cell in share]
+        return Worker(self.hydra_context, self.task_function, cells)
 
 
-class SerialLauncher(GridLauncher):
-    """Does the cells one after the other in this process."""
+class LocalLauncher(GridLauncher):
+    """Does the cells in processes of this machine, or one after the other in this process.
 
-    def share_out(self, cells: Sequence[Cell]) -> list[list[Cell]]:
-        """Return one share with all cells."""
-        return spread(cells, 1)
+    Args:
+        processes: how many at most, or ``auto``; one is this process.
+    """
+
+    def __init__(self, processes: int | str) -> None:
+        is_count = isinstance(processes, int) and not isinstance(processes, bool) and processes >= 1
+        if processes != "auto" and not is_count:
+            raise UserError(f"hydra.launcher.processes={processes}; allowed: auto, or a whole number, 1 or more")
+        self.processes = processes
+        self._workers: Workers | None = None  # of the latest launch, if it has processes of its own
+
+    def prepare(self, first: DictConfig, count: int) -> None:
+        """Let the imports of the worker processes begin, if there will be some."""
+        if self._count([first] * count).processes > 1:
+            from coilal.sweep.processes import start_server
+
+            start_server()
+
+    def share_out(self, todo: Mapping[Cell, DictConfig]) -> list[list[Cell]]:
+        """Return an even share for each process."""
+        count = self._count(list(todo.values()))
+        if len(todo) > 1:
+            log.info("%s", count)
+        return spread(todo, count.processes)
 
     def submit(self, workers: Sequence[Worker]) -> list[Job]:
-        """Name this process as the one that will do the cells."""
-        return [_job("process", str(os.getpid()), None) for _ in workers]
+        """Start the processes; name this one if it will do the cells itself."""
+        self._workers = None
+        if len(workers) < 2:
+            return [_job("process", str(os.getpid()), None) for _ in workers]
+        from coilal.sweep.machine import gpus
+        from coilal.sweep.processes import Workers
+
+        self._workers = Workers(Path(self.config.hydra.sweep.dir) / "logs", f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        environments: list[dict[str, str]] = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus()] or [{}]
+        jobs = []
+        for worker, own in zip(workers, cycle(environments), strict=False):
+            started = self._workers.start(worker, own)
+            jobs.append(_job("process", str(started.process.pid), str(started.log)))
+        log.info("their output: %s", self._workers.logs)
+        return jobs
 
     def work(self, workers: Sequence[Worker]) -> None:
-        """Do the cells."""
+        """Do the cells, or wait for the processes that do them."""
+        if self._workers is not None:
+            self._workers.follow()
+            return
         for worker in workers:
             worker.work()
 
+    def stop(self) -> None:
+        """End the processes that still run."""
+        if self._workers is not None:
+            self._workers.stop()
 
-class SubmititLauncher(GridLauncher):
-    """Does the cells in jobs that submitit starts, and that go on if this process ends.
+    def how_it_ended(self, job: Job) -> str | None:
+        """Return how a process ended."""
+        return self._workers.ends.get(job.id) if self._workers else None
+
+    def _count(self, todo: Sequence[DictConfig]) -> Count:
+        from coilal.sweep.count import Count, automatic
+
+        if self.processes == "auto":
+            return automatic(todo)
+        return Count(min(int(self.processes), len(todo)), "as asked for")
+
+
+class SlurmLauncher(GridLauncher):
+    """Does the cells in jobs of a SLURM array, which submitit submits and which go on if this process ends.
 
     Args:
+        pack: cells a job, at most.
         settings: those of Hydra's submitit launcher.
     """
 
-    cluster: str
+    settle_s = 15.0
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, pack: int, **settings: Any) -> None:
+        if pack < 1:
+            raise UserError(f"hydra.launcher.pack={pack}: a job needs at least one cell")
+        if shutil.which("sbatch") is None:
+            raise UserError(
+                "hydra/launcher=slurm needs SLURM's commands (sbatch, squeue), which are not on this machine. "
+                "Start it on a machine of the cluster; hydra/launcher=local runs the grid in processes of this one."
+            )
+        self.pack = pack
         self.settings = {
             key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             for key, value in settings.items()
         }
 
+    def share_out(self, todo: Mapping[Cell, DictConfig]) -> list[list[Cell]]:
+        """Return shares of at most ``pack`` cells."""
+        return pack(todo, self.pack)
+
     def submit(self, workers: Sequence[Worker]) -> list[Job]:
-        """Start the jobs, as one array on SLURM."""
+        """Submit the jobs as one array."""
         from submitit.core.utils import FailedJobError
 
         if not workers:
@@ -131,87 +225,34 @@ class SubmititLauncher(GridLauncher):
         except FailedJobError as error:  # what sbatch says: no such partition, account, …
             raise UserError(f"the jobs were refused; see the settings hydra.launcher.*\n{error}") from error
         log.info("submitted %d jobs: %s", len(jobs), " ".join(job.job_id for job in jobs))
-        kind: JobKind = "slurm" if self.cluster == "slurm" else "process"
-        return [_job(kind, job.job_id, str(job.paths.stderr)) for job in jobs]
+        return [_job("slurm", job.job_id, str(job.paths.stderr)) for job in jobs]
+
+    def how_it_ended(self, job: Job) -> str | None:
+        """Return the state in which SLURM says that a job ended."""
+        from coilal.sweep.alive import slurm_end
+
+        return slurm_end(job)
 
     def _executor(self) -> submitit.AutoExecutor:
         import submitit
 
-        # submitit wants what is special to a cluster with its name in front, and some of it at the beginning.
+        # submitit wants what is special to SLURM with its name in front, and some of it at the beginning.
         generic = BaseQueueConf.__dataclass_fields__
-        settings = {
-            key if key in generic else f"{self.cluster}_{key}": value for key, value in self.settings.items()
-        }
+        settings = {key if key in generic else f"slurm_{key}": value for key, value in self.settings.items()}
         folder = str(settings.pop("submitit_folder"))
-        at_first = (f"{self.cluster}_max_num_timeout", f"{self.cluster}_python")
+        at_first = ("slurm_max_num_timeout", "slurm_python")
         first = {key: settings.pop(key) for key in at_first if key in settings}
-        executor = submitit.AutoExecutor(folder=folder, cluster=self.cluster, **first)
+        executor = submitit.AutoExecutor(folder=folder, cluster="slurm", **first)
         executor.update_parameters(**settings)
         return executor
 
 
-class LocalLauncher(SubmititLauncher):
-    """Does the cells in several processes of this machine.
-
-    Args:
-        processes: how many, at most.
-        settings: those of Hydra's submitit launcher.
-    """
-
-    cluster = "local"
-
-    def __init__(self, processes: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        if processes < 1:
-            raise UserError(f"hydra.launcher.processes={processes}: at least one process is needed")
-        self.processes = processes
-
-    def share_out(self, cells: Sequence[Cell]) -> list[list[Cell]]:
-        """Return an even share for each process."""
-        return spread(cells, self.processes)
-
-
-class SlurmLauncher(SubmititLauncher):
-    """Does the cells in jobs of a SLURM array.
-
-    Args:
-        pack: cells a job, at most.
-        settings: those of Hydra's submitit launcher.
-    """
-
-    cluster = "slurm"
-    settle_s = 15.0
-
-    def __init__(self, pack: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        if pack < 1:
-            raise UserError(f"hydra.launcher.pack={pack}: a job needs at least one cell")
-        if shutil.which("sbatch") is None:
-            raise UserError(
-                "hydra/launcher=slurm needs SLURM's commands (sbatch, squeue), which are not on this machine. "
-                "Start it on a machine of the cluster; hydra/launcher=local runs the grid in processes of this one."
-            )
-        self.pack = pack
-
-    def share_out(self, cells: Sequence[Cell]) -> list[list[Cell]]:
-        """Return shares of at most ``pack`` cells."""
-        return pack(cells, self.pack)
-
-
 @dataclass
-class SerialConf:
-    """Settings of the launcher for this process."""
-
-    _target_: str = f"{__name__}.SerialLauncher"
-
-
-@dataclass
-class LocalConf(BaseQueueConf):
-    """Settings of the launcher for processes of this machine."""
+class LocalConf:
+    """Settings of the launcher for this machine."""
 
     _target_: str = f"{__name__}.LocalLauncher"
-    processes: int = 2
-    max_num_timeout: int = 0
+    processes: Any = "auto"
 
 
 @dataclass
@@ -223,7 +264,7 @@ class SlurmConf(SlurmQueueConf):
 
 
 # The checked types behind conf/hydra/launcher/*.yaml.
-for _name, _node in (("serial", SerialConf), ("local", LocalConf), ("slurm", SlurmConf)):
+for _name, _node in (("local", LocalConf), ("slurm", SlurmConf)):
     ConfigStore.instance().store(group="hydra/launcher", name=f"coilal_{_name}", node=_node, provider="coilal")
 
 
@@ -233,12 +274,14 @@ def _job(kind: JobKind, job_id: str, log_file: str | None) -> Job:
     return Job(kind, job_id, socket.gethostname(), exact_now(), (), log_file)
 
 
-def _results(grid: Grid, found: Mapping[Cell, CellState]) -> list[JobReturn]:
+def _results(
+    grid: Grid, found: Mapping[Cell, CellState], how_it_ended: Callable[[Job], str | None]
+) -> list[JobReturn]:
     """Return what Hydra's sweepers want: the objective of each cell, or what went wrong in the grid."""
     from coilal.run import objective
     from coilal.sweep.grid import failure, is_done
 
-    failed = failure(grid, found)
+    failed = failure(grid, found, how_it_ended)
     results = []
     for cell in grid.cells:
         result = JobReturn(overrides=cell.overrides)

@@ -1,6 +1,7 @@
-"""Hydra's sweeper for grids that are no full product, because the strategies differ by task.
+"""The sweeper of all grids, also of those that are no full product because the strategies differ by task.
 
-The grid is a list of rows, each a product of its own. What the command line sweeps besides multiplies all rows.
+The grid is a list of rows, each a product of its own. What the command line sweeps besides multiplies all rows; the
+single empty row, conf/hydra/sweeper/basic.yaml, is the product of the command line.
 
 Hydra imports this module whenever it starts (entry points in pyproject.toml), so that it imports little itself.
 """
@@ -143,7 +144,7 @@ def _values(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [override.get_value_element_as_str()]
     if not override.is_discrete_sweep():
-        raise UserError(f"{override.input_line} is no list of values; a grid of rows takes key=value,value")
+        raise UserError(f"{override.input_line} is no list of values; a grid takes key=value,value")
     return list(override.sweep_string_iterator())
 
 

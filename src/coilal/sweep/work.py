@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import traceback
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
@@ -24,6 +25,14 @@ log = logging.getLogger(__name__)
 TAIL_LINES = 6  # of a traceback: the place, and what was raised there
 
 
+class Assignment(NamedTuple):
+    """A cell that a job is to do: its number in the grid, and its composed settings, Hydra's own included."""
+
+    number: int
+    cell: Cell
+    config: DictConfig
+
+
 class Worker:
     """Does cells one after the other; one that fails does not stop the others.
 
@@ -32,27 +41,31 @@ class Worker:
 
     Args:
         context: Hydra's.
-        config: the settings of the multirun.
         task: what is called with the settings of a cell.
-        cells: what is to be done, with the numbers of the cells in the grid.
+        cells: what is to be done.
     """
 
-    def __init__(
-        self, context: HydraContext, config: DictConfig, task: TaskFunction, cells: Sequence[tuple[int, Cell]]
-    ) -> None:
-        self.context, self.config, self.task, self.cells = context, config, task, cells
+    def __init__(self, context: HydraContext, task: TaskFunction, cells: Sequence[Assignment]) -> None:
+        self.context, self.task, self.cells = context, task, cells
         self.singletons = Singleton.get_state()
 
-    def __call__(self) -> None:
-        """Do all cells in a process that has only this object."""
-        Singleton.set_state(self.singletons)
-        self.work()
+    def __call__(self, finished: Callable[[int], None] = lambda _: None) -> None:
+        """Do all cells in a process that has only this object.
 
-    def work(self) -> None:
+        Args:
+            finished: called with the number of each cell that is done or failed, when its outcome is recorded.
+        """
+        Singleton.set_state(self.singletons)
+        hydra = self.cells[0].config.hydra
+        configure_log(hydra.job_logging, hydra.verbose, self.context.execution_whitelist)
+        self.work(finished)
+
+    def work(self, finished: Callable[[int], None] = lambda _: None) -> None:
         """Do all cells."""
         setup_globals()
-        for number, cell in self.cells:
-            self._do(number, cell)
+        for assignment in self.cells:
+            self._do(assignment)
+            finished(assignment.number)
 
     def checkpoint(self) -> DelayedSubmission:
         """Return what submitit is to run when the job has been requeued: the same again."""
@@ -60,8 +73,9 @@ class Worker:
 
         return DelayedSubmission(self)
 
-    def _do(self, number: int, cell: Cell) -> None:
-        config = self.context.config_loader.load_sweep_config(self.config, list(cell.overrides))
+    def _do(self, assignment: Assignment) -> None:
+        number, cell = assignment.number, assignment.cell
+        config = copy.deepcopy(assignment.config)  # Hydra changes and locks it, and a job may do the cell again
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = number, cell.name
             config.force = False  # the launcher removed the old results; a job that goes on must not do it again

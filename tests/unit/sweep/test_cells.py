@@ -44,6 +44,12 @@ def test_spread_is_even_and_keeps_groups_side_by_side() -> None:
     assert names(spread(cells[:2], 5)) == [["a0"], ["b0"]]
 
 
+def test_jobs_that_share_a_group_take_turns() -> None:
+    cells = [cell(f"{strategy}{i}") for strategy in ("random", "entropy") for i in range(2)]
+    assert names(spread(cells, 2)) == [["random0", "entropy0"], ["random1", "entropy1"]]
+    assert names(spread(cells, 3)) == [["random0", "entropy1"], ["random1"], ["entropy0"]]
+
+
 def test_nothing_to_do_is_no_job() -> None:
     assert pack([], 4) == []
     assert spread([], 4) == []

@@ -1,22 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import setup_globals
 from hydra.types import HydraContext, RunMode
+from omegaconf import OmegaConf
 
 from coilal.cli import conf_folder
+from coilal.settings import resolved, without_hydra
 from coilal.sweep.cells import Cell
-from coilal.sweep.compose import compose
+from coilal.sweep.compose import Grid, compose
 from coilal.types import UserError
 
 
 @pytest.fixture
-def cells_of() -> Iterator[object]:
-    """Return a function: overrides of each cell → cells."""
+def grid_of() -> Iterator[Callable[..., Grid]]:
+    """Return a function: overrides of each cell → grid."""
     setup_globals()
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=conf_folder(), job_name="train"):
@@ -25,10 +29,13 @@ def cells_of() -> Iterator[object]:
         config = hydra.compose_config("train", [], RunMode.MULTIRUN)
         context = HydraContext(config_loader=hydra.config_loader, callbacks=None)  # type: ignore[arg-type]
 
-        def cells(*overrides: str) -> tuple[Cell, ...]:
-            return compose(context, config, [override.split() for override in overrides]).cells
+        yield lambda *overrides, **more: compose(context, config, [given.split() for given in overrides], **more)
 
-        yield cells
+
+@pytest.fixture
+def cells_of(grid_of: Callable[..., Grid]) -> Callable[..., tuple[Cell, ...]]:
+    """Return a function: overrides of each cell → cells."""
+    return lambda *overrides: grid_of(*overrides).cells
 
 
 def test_a_cell_is_its_run_directory_and_what_was_typed(cells_of) -> None:  # type: ignore[no-untyped-def]
@@ -60,6 +67,28 @@ def test_cells_whose_frozen_features_are_the_same_are_a_group(cells_of, differen
 def test_a_replaying_cell_knows_its_source(cells_of) -> None:  # type: ignore[no-untyped-def]
     source, replay = cells_of("strategy=margin", "strategy=margin task=multilabel_from_multiclass")
     assert replay.replays == source.name
+
+
+def test_a_cell_keeps_its_composed_settings_for_its_job(grid_of) -> None:  # type: ignore[no-untyped-def]
+    grid = grid_of("seed=3", "seed=4 strategy=margin")
+    composed = [pickle.loads(pickle.dumps(grid.configs[cell])) for cell in grid.cells]
+    assert [(cfg.seed, cfg.strategy.name) for cfg in composed] == [(3, "entropy"), (4, "margin")]
+    assert composed[1].hydra.overrides.task == ["seed=4", "strategy=margin"]
+    assert composed[1].seeds.train == 4, "references still hold in the job"
+
+
+def test_the_first_cell_that_is_to_be_done_is_told_once(grid_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    here = f"outputs={tmp_path}"
+    (done,) = grid_of(f"{here} seed=0").cells
+    done.folder.mkdir(parents=True)
+    settings = resolved(without_hydra(grid_of(f"{here} seed=0").configs[done]))
+    (done.folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    (done.folder / "status.json").write_text('{"state": "done"}')
+    told: list[int] = []
+    grid_of(*(f"{here} seed={seed}" for seed in range(3)), on_first=lambda cfg: told.append(cfg.seed))
+    assert told == [1]
+    grid_of(f"{here} seed=0", on_first=lambda cfg: told.append(cfg.seed))
+    assert told == [1]
 
 
 def test_two_cells_of_one_directory_are_refused(cells_of) -> None:  # type: ignore[no-untyped-def]

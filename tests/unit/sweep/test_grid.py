@@ -25,6 +25,7 @@ def cells(study: Path, number: int) -> tuple[Cell, ...]:
 def grid(members: tuple[Cell, ...], refused: int | None = None, forced: int | None = None) -> Grid:
     return Grid(
         members,
+        {},
         {} if refused is None else {members[refused]: "holds a run with other settings"},
         frozenset(() if forced is None else (members[forced],)),
     )
@@ -76,17 +77,17 @@ def test_the_failure_names_cells_and_reasons_and_the_exit_code_says_who_can_mend
     done, wrong, refused, crashed = members = cells(tmp_path, 4)
     for cell in (done, refused):
         run_directory(tmp_path, cell.name, state="done", end=now())
-    assert grids.failure(grid(members[:1]), states(members)) is None
+    assert grids.failure(grid(members[:1]), states(members), lambda _: "KILLED") is None
     write_outcome(wrong, Outcome(exact_now(), error="margin does not fit"))
     few = grid(members[:3], refused=2)
-    mendable = grids.failure(few, states(few.cells))
+    mendable = grids.failure(few, states(few.cells), lambda _: "KILLED")
     assert mendable is not None
     assert mendable.code == 2
     assert "2 of 3 cells failed" in str(mendable)
     assert "seed1: margin does not fit" in str(mendable)
     assert "seed2: holds a run with other settings" in str(mendable)
     write_outcome(crashed, Outcome(exact_now(), error="ValueError: x", tail="  line 3\nValueError: x"))
-    failure = grids.failure(grid(members), states(members))
+    failure = grids.failure(grid(members), states(members), lambda _: "KILLED")
     assert failure is not None
     assert failure.code == 1
     assert "    |   line 3\n    | ValueError: x" in str(failure)
@@ -100,10 +101,11 @@ def test_a_lost_cell_shows_the_end_of_its_jobs_log(tmp_path: Path) -> None:
     gone = Job("process", str(2**22 + 1), socket.gethostname(), exact_now(), (), str(log))
     record.add_jobs([(gone, members)])
     run_directory(tmp_path, cell.name, state="running", pid=2**22 + 1, slurm_job=None)
-    failure = grids.failure(grid(members), states(members))
+    failure = grids.failure(grid(members), states(members), lambda _: "KILLED")
     assert failure is not None
     assert failure.code == 1
     assert "stale" in str(failure)
+    assert "(KILLED)" in str(failure)
     assert "| line 19" in str(failure)
     assert "| line 14" not in str(failure)
     assert os.getpid() != 2**22 + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +19,11 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from coilal.cli import conf_folder
-from coilal.sweep.launchers import LocalLauncher, SerialLauncher, SlurmLauncher
+from coilal.sweep import processes
+from coilal.sweep.launchers import LocalLauncher, SlurmLauncher
 from coilal.types import UserError
 
-LAUNCHERS = {"serial": SerialLauncher, "local": LocalLauncher, "slurm": SlurmLauncher}
+LAUNCHERS = {"local": LocalLauncher, "slurm": SlurmLauncher}
 
 
 @pytest.fixture
@@ -57,8 +59,8 @@ def test_a_launcher_is_found_by_hydra_under_the_name_of_its_file(name: str) -> N
 
 
 @pytest.mark.usefixtures("hydra")
-def test_serial_is_the_default() -> None:
-    assert settings()["_target_"].endswith("SerialLauncher")
+def test_this_machine_is_the_default_and_counts_its_processes_itself() -> None:
+    assert settings() == {"_target_": "coilal.sweep.launchers.LocalLauncher", "processes": "auto"}
 
 
 @pytest.mark.usefixtures("hydra", "fake_slurm")
@@ -93,8 +95,48 @@ def test_a_setting_of_the_wrong_type_is_refused() -> None:
 def test_impossible_shares_are_refused() -> None:
     with pytest.raises(UserError, match="pack=0"):
         SlurmLauncher(pack=0)
-    with pytest.raises(UserError, match="processes=0"):
-        LocalLauncher(processes=0)
+    for wrong in (0, "many", True, 1.5):
+        with pytest.raises(UserError, match=f"processes={wrong}; allowed: auto"):
+            LocalLauncher(processes=wrong)  # type: ignore[arg-type]
+
+
+def test_a_search_may_need_several_processes_for_one_launch_and_none_for_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class FakeWorkers:
+        def __init__(self, logs: Path, name: str) -> None:
+            self.logs, self.environments, self.followed = logs, [], 0
+
+        def start(self, worker: Any, environment: dict[str, str]) -> Any:
+            self.environments.append(environment)
+            return SimpleNamespace(process=SimpleNamespace(pid=100 + len(self.environments)), log="a.log")
+
+        def follow(self) -> None:
+            self.followed += 1
+
+    class FakeWorker:
+        worked = 0
+
+        def work(self) -> None:
+            self.worked += 1
+
+    monkeypatch.setattr(processes, "Workers", FakeWorkers)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    launcher = LocalLauncher(processes=3)
+    launcher.config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+    three: Any = [FakeWorker(), FakeWorker(), FakeWorker()]
+    assert [(job.id, job.log) for job in launcher.submit(three)] == [
+        (pid, "a.log") for pid in ("101", "102", "103")
+    ]
+    launcher.work(three)
+    started: Any = launcher._workers
+    assert started.environments == [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in ("5", "7", "5")]
+    assert started.followed == 1
+
+    assert [(job.id, job.log) for job in launcher.submit(three[:1])] == [(str(os.getpid()), None)]
+    launcher.work(three[:1])
+    assert [worker.worked for worker in three] == [1, 0, 0]
+    assert launcher.submit([]) == []
 
 
 def test_without_slurm_the_other_launcher_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

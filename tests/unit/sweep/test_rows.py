@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -79,6 +80,28 @@ def test_a_sweep_over_an_interval_is_refused() -> None:
         cells("seed=interval(0,1)")
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("strategy=random,margin", "seed=0,1", "study=x"),
+        ("seed=range(1,4)",),
+        ("strategy=choice(random,margin)", "seed=sort(range(0,6,2),reverse=true)"),
+        ("strategy=glob(m*)", "+trainer.log_every_n_steps=1,2", "~logger.csv"),
+        ("seed=0,1", "seed=2", "outputs='a, b'"),
+        ("budget.labelled=[4,8],[4,16]",),
+        ("strategy=sort(margin,entropy)", "trainer.precision='32-true','bf16-mixed'"),
+    ],
+)
+@pytest.mark.usefixtures("conf")
+def test_one_row_that_leaves_all_open_is_the_product_that_hydras_own_sweeper_makes(
+    overrides: tuple[str, ...],
+) -> None:
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    parsed = OverridesParser.create(config_loader=hydra.config_loader).parse_overrides(list(overrides))
+    assert [expand([{}], parsed)] == BasicSweeper.split_arguments(parsed, None)
+
+
 @pytest.fixture
 def conf() -> Iterator[None]:
     GlobalHydra.instance().clear()
@@ -95,6 +118,14 @@ def hydra_settings(*overrides: str) -> Any:
 def test_the_sweeper_is_found_by_hydra_under_the_name_of_its_file() -> None:
     assert hydra_settings("hydra/sweeper=rows").sweeper._target_.endswith(f".{RowsSweeper.__name__}")
     assert RowsSweeper in Plugins.instance().discover(Sweeper)
+
+
+@pytest.mark.usefixtures("conf")
+def test_what_is_swept_by_default_is_the_product() -> None:
+    sweeper = hydra_settings().sweeper
+    assert sweeper._target_.endswith(f".{RowsSweeper.__name__}")
+    assert (sweeper.rows, sweeper.params) == ([{}], {})
+    assert hydra_settings("experiment=study").sweeper.rows != [{}]
 
 
 @pytest.mark.usefixtures("conf")

@@ -12,20 +12,8 @@ from submitit.core.utils import UncompletedJobError
 from coilal.sweep import work
 from coilal.sweep.book import read_outcome
 from coilal.sweep.cells import Cell
-from coilal.sweep.work import Worker
+from coilal.sweep.work import Assignment, Worker
 from coilal.types import UserError
-
-
-class Context:
-    """Stands in for Hydra's: settings of a cell are those of the multirun."""
-
-    config_loader: Any
-
-    def __init__(self) -> None:
-        self.config_loader = self
-
-    def load_sweep_config(self, config: Any, overrides: list[str]) -> Any:
-        return config
 
 
 @pytest.fixture
@@ -36,12 +24,13 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def go(*endings: Any) -> list[Cell]:
         cells = [Cell(str(tmp_path), f"t/m/s/seed{seed}", (), "") for seed in range(len(endings))]
         config = OmegaConf.create({"hydra": {"job": {"num": 0, "id": ""}}, "force": True})
-        waiting = iter(endings)
+        go.waiting[:] = endings
 
         def run_job(task: Any, config: Any, *_: Any) -> JobReturn:
             assert config.force is False
+            OmegaConf.set_readonly(config, True)  # as Hydra's does
             try:
-                ending = next(waiting)
+                ending = go.waiting.pop(0)
                 if isinstance(ending, BaseException):
                     raise ending
             except Exception as error:  # as Hydra's does
@@ -49,9 +38,12 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             return JobReturn(status=JobStatus.COMPLETED, _return_value=ending)
 
         monkeypatch.setattr(work, "run_job", run_job)
-        Worker(Context(), config, lambda _: None, list(enumerate(cells))).work()  # type: ignore[arg-type]
+        todo = [Assignment(number, cell, config) for number, cell in enumerate(cells)]
+        go.worker = Worker(None, lambda _: None, todo)  # type: ignore[arg-type]  # run_job above needs no context
+        go.worker.work()
         return cells
 
+    go.waiting = []
     return go
 
 
@@ -69,6 +61,16 @@ def test_an_error_of_the_user_is_found_behind_hydras_own(ends: Any) -> None:
     outer.__cause__ = UserError("mend it")
     (outcome,) = map(read_outcome, ends(outer))
     assert outcome.error == "mend it"
+
+
+def test_a_requeued_job_begins_with_what_it_was_given(ends: Any, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        ends(0.5, SystemExit(-1))
+    again = ends.worker.checkpoint().function
+    told: list[int] = []
+    ends.waiting[:] = [0.5, 0.5]
+    again.work(told.append)
+    assert told == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""How many processes of this machine do a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from coilal.sweep.machine import cores, free_memory, gpus
+
+MEMORY_OF_A_PROCESS = 2e9  # libraries, images, outputs of the backbone
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of processes, and why."""
+
+    processes: int
+    why: str
+
+    def __str__(self) -> str:
+        if self.processes == 1:
+            return f"one cell at a time in this process ({self.why})"
+        one = "; hydra.launcher.processes=1 does one cell at a time"
+        return f"{self.processes} processes ({self.why}){one if self.why != 'as asked for' else ''}"
+
+
+def automatic(todo: Sequence[DictConfig]) -> Count:
+    """Return how many processes do these cells fastest.
+
+    Args:
+        todo: the settings of the cells.
+    """
+    accelerators = {str(cfg.trainer.get("accelerator", "auto")) for cfg in todo}
+    devices = [] if accelerators == {"cpu"} else gpus()
+    if any(cfg.trainer.get("devices", "auto") not in (1, "1", "auto") for cfg in todo):
+        return Count(1, "trainer.devices says which device")
+    if devices:
+        return _at_most(len(todo), len(devices), "one a GPU")
+    if any(cfg.model.trainable != "head" for cfg in todo):
+        return Count(1, "training more than a head takes all cores")
+    by_cores, by_memory = cores(), max(1, int(free_memory() / MEMORY_OF_A_PROCESS))
+    if by_memory < by_cores:
+        return _at_most(len(todo), by_memory, "one for 2 GB of free memory")
+    return _at_most(len(todo), by_cores, "one a core")
+
+
+def _at_most(cells: int, processes: int, why: str) -> Count:
+    return Count(cells, "one a cell") if cells < processes else Count(processes, why)

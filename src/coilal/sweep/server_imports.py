@@ -1,0 +1,10 @@
+"""What every run imports, for the server that worker processes are forked from: paid once for all of them.
+
+Only imports: nothing here may start a thread of its own (train, compute, look for a GPU), which a fork would lose.
+"""
+
+from coilal.lean_imports import uncollected
+
+with uncollected():
+    import coilal.experiment
+    import coilal.sweep.work  # noqa: F401

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.sweep import count
+from coilal.sweep.count import Count, automatic
+
+HEAD = {"model": {"trainable": "head"}, "trainer": {"accelerator": "auto", "devices": 1}}
+
+
+def cells(number: int, **changes: object) -> list[DictConfig]:
+    head = OmegaConf.create(HEAD)
+    for key, value in changes.items():
+        OmegaConf.update(head, key.replace("__", "."), value)
+    return [head] * number
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """A machine of eight cores, 100 GB and no GPU, to be changed."""
+    has: dict[str, object] = {"cores": 8, "free_memory": 100e9, "gpus": []}
+    for name in has:
+        monkeypatch.setattr(count, name, lambda name=name: has[name])
+    return has
+
+
+def test_heads_take_a_core_each() -> None:
+    assert automatic(cells(20)) == Count(8, "one a core")
+    assert automatic(cells(3)) == Count(3, "one a cell")
+    assert automatic([]) == Count(0, "one a cell")
+
+
+def test_memory_and_what_takes_all_cores_are_the_limit(machine: dict[str, object]) -> None:
+    assert automatic([*cells(5), *cells(1, model__trainable=2)]).processes == 1
+    machine["free_memory"] = 7e9
+    assert automatic(cells(20)) == Count(3, "one for 2 GB of free memory")
+    machine["free_memory"] = 1e9
+    assert automatic(cells(20)).processes == 1
+
+
+def test_gpus_are_shared_out_whatever_is_trained_unless_the_settings_name_them(machine: dict[str, object]) -> None:
+    machine["gpus"] = ["0", "1"]
+    assert automatic(cells(20, model__trainable="all")) == Count(2, "one a GPU")
+    assert automatic(cells(20, trainer__accelerator="cpu")) == Count(8, "one a core")
+    assert automatic(cells(20, trainer__devices=[1])).processes == 1
+    assert automatic(cells(1)).processes == 1
+
+
+def test_the_line_says_how_to_have_one_cell_at_a_time() -> None:
+    assert (
+        str(Count(2, "one a core"))
+        == "2 processes (one a core); hydra.launcher.processes=1 does one cell at a time"
+    )
+    assert str(Count(2, "as asked for")) == "2 processes (as asked for)"
+    assert "one cell at a time" in str(Count(1, "one a core"))
