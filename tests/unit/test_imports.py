@@ -34,7 +34,7 @@ ALLOWED = {
     "cli": {"types"},
 }
 RUN_ROOM = {"run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
-ENTRY_POINTS = {"train", "check", "status", "tune"}
+ENTRY_POINTS = {"train", "check", "status", "tune", "report"}
 
 
 def room(path: Path) -> str:
