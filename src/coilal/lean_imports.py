@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import sys
 from collections.abc import Iterator
@@ -52,8 +53,12 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():
-            gc.freeze()
-            atexit.register(gc.unfreeze)
+        _freeze()
         if enabled:
             gc.enable()
+
+
+@functools.cache  # once a process: freezing again would keep what has become garbage since
+def _freeze() -> None:
+    gc.freeze()
+    atexit.register(gc.unfreeze)

@@ -9,6 +9,24 @@ import torch
 
 from coilal.types import ImageArray
 
+ALL = torch.get_num_threads()  # of a process by itself: the cores it may use, or OMP_NUM_THREADS
+
+
+def share_cores(processes: int) -> None:
+    """Take this process' share of the cores, for good: more threads than cores keep one another waiting."""
+    torch.set_num_threads(max(1, ALL // processes))
+
+
+@contextmanager
+def all_threads() -> Iterator[None]:
+    """Use all cores: for what one process computes while the others wait for it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(ALL)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
 
 @contextmanager
 def threads_for(boundary: ImageArray, device: torch.device) -> Iterator[None]:

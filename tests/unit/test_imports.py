@@ -21,7 +21,7 @@ ALLOWED = {
     "tasks": {"types", "lean_imports"},
     "results": {"types"},
     "data": {"types", "array_store"},
-    "models": {"types", "tasks", "array_store", "lean_imports"},
+    "models": {"types", "tasks", "array_store", "lean_imports", "threads"},
     "pool": {"types"},
     "instantiate": set(),
     "oracle": {"types"},

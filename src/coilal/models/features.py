@@ -21,6 +21,7 @@ from coilal.models.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs
 from coilal.models.backbone import Backbone
 from coilal.models.extract import Extraction, Precision, probe
 from coilal.models.stored import readable
+from coilal.threads import all_threads
 from coilal.types import DecodedImages, ImageArray, UserError
 
 log = logging.getLogger(__name__)
@@ -154,9 +155,10 @@ def _open(
 
     def rows(start: int) -> Iterator[NDArray[Any]]:
         progress.begin(start)
-        for block in extraction.blocks(pixels, start):
-            progress.done(len(block))
-            yield block
+        with all_threads():  # whoever else wants the array waits for it
+            for block in extraction.blocks(pixels, start):
+                progress.done(len(block))
+                yield block
 
     array = open_or_build_rows(
         cache.folder / "features" / f"{key}.npy",

@@ -154,7 +154,7 @@ class LocalLauncher(GridLauncher):
         environments: list[dict[str, str]] = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus()] or [{}]
         jobs = []
         for worker, own in zip(workers, cycle(environments), strict=False):
-            started = self._workers.start(worker, own)
+            started = self._workers.start(worker, len(workers), own)
             jobs.append(_job("process", str(started.process.pid), str(started.log)))
         log.info("their output: %s", self._workers.logs)
         return jobs

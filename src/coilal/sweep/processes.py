@@ -29,16 +29,13 @@ from coilal.sweep.work import Assignment, Worker
 log = logging.getLogger(__name__)
 
 IMPORTS = "coilal.sweep.server_imports"
-GRACE_S = (
-    3.0  # between asking a worker to end and ending it; a run goes on after its last finished cycle either way
-)
+# Between asking a worker to end and ending it; a run goes on after its last finished cycle either way.
+GRACE_S = 3.0
 
 
 def start_server() -> None:
     """Start the server if there is none, and return without waiting for its imports."""
     forkserver.set_forkserver_preload([IMPORTS])
-    # Threads that have nothing to do must not keep a core from the other workers.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # What is ignored stays ignored in the new process: Ctrl-C must not hit its imports.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -80,17 +77,18 @@ class Workers:
         # One pipe for all: a message is a number, and short messages are never mixed up.
         self._reader, self._writer = multiprocessing.Pipe(duplex=False)
 
-    def start(self, worker: Worker, environment: Mapping[str, str]) -> Started:
+    def start(self, worker: Worker, among: int, environment: Mapping[str, str]) -> Started:
         """Start a process.
 
         Args:
             worker: what it does.
+            among: how many processes share the cores.
             environment: environment variables that it has besides those of this process.
         """
         start_server()
         self.logs.mkdir(parents=True, exist_ok=True)
         # cloudpickle: the task function is part of __main__.
-        arguments = (cloudpickle.dumps(worker), self.logs, self.name, dict(environment), self._writer)
+        arguments = (cloudpickle.dumps(worker), self.logs, self.name, among, dict(environment), self._writer)
         process = multiprocessing.get_context("forkserver").Process(target=_work, args=arguments)
         process.start()
         assert process.pid is not None
@@ -160,13 +158,18 @@ def _log_file(folder: Path, name: str, pid: int) -> Path:
     return folder / f"{name}_{pid}.log"
 
 
-def _work(worker: bytes, logs: Path, name: str, environment: Mapping[str, str], finished: Connection) -> None:
+def _work(
+    worker: bytes, logs: Path, name: str, among: int, environment: Mapping[str, str], finished: Connection
+) -> None:
     """Be a worker process."""
+    from coilal.threads import share_cores
+
     os.setsid()
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _write_to(_log_file(logs, name, os.getpid()))
     os.environ.update(environment)
+    share_cores(among)
     work: Callable[[Callable[[int], None]], None] = cloudpickle.loads(worker)
     work(finished.send)
 

@@ -6,5 +6,8 @@ Only imports: nothing here may start a thread of its own (train, compute, look f
 from coilal.lean_imports import uncollected
 
 with uncollected():
+    import coilal.tasks.multiclass  # torchmetrics as it needs it, before Lightning imports all of it
+
+    # isort: split
     import coilal.experiment
     import coilal.sweep.work  # noqa: F401

@@ -107,7 +107,8 @@ def test_a_search_may_need_several_processes_for_one_launch_and_none_for_the_nex
         def __init__(self, logs: Path, name: str) -> None:
             self.logs, self.environments, self.followed = logs, [], 0
 
-        def start(self, worker: Any, environment: dict[str, str]) -> Any:
+        def start(self, worker: Any, among: int, environment: dict[str, str]) -> Any:
+            assert among == 3
             self.environments.append(environment)
             return SimpleNamespace(process=SimpleNamespace(pid=100 + len(self.environments)), log="a.log")
 

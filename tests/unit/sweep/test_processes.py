@@ -48,7 +48,7 @@ def start(workers: Workers, tmp_path: Path) -> Callable[..., psutil.Process]:
 
     def begin(act: Callable[[Assignment], str | None], *numbers: int, **environment: str) -> psutil.Process:
         cells = [Assignment(n, Cell(str(tmp_path), f"t/m/s/seed{n}", (), ""), OmegaConf.create()) for n in numbers]
-        return psutil.Process(workers.start(Task(cells, act), environment).process.pid)  # type: ignore[arg-type]
+        return psutil.Process(workers.start(Task(cells, act), 1, environment).process.pid)  # type: ignore[arg-type]
 
     return begin
 
