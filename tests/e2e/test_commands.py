@@ -70,16 +70,28 @@ def test_a_secret_among_hydras_own_settings_is_refused(tmp_path: Path, sweep: li
 def test_a_grid_runs_and_one_failing_cell_does_not_take_the_others_down(tmp_path: Path, cache: Path) -> None:
     done = command(
         "coilal.train", "-m", "task=multilabel", "strategy=margin,random,avg_confidence", *SMALL,
-        f"cache.dir={cache}", cwd=tmp_path,
+        "hydra.launcher.processes=1", f"cache.dir={cache}", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 2
     assert "avg_confidence" in done.stderr, "the refusal of margin names what fits"
     assert "Traceback" not in done.stderr
     runs = {path.parent.parent.name for path in (tmp_path / "outputs").rglob("status.json")}
     assert runs == {"random", "avg_confidence"}
-    assert "cycle 2/2" in done.stdout, "one plain line a cycle where output is no terminal"
+    assert done.stdout.count("cycle 2/2") == 2, "one plain line a cycle where output is no terminal"
     assert "curve.png" in done.stdout
     assert "Warning" not in done.stderr
+
+
+def test_the_output_of_several_processes_is_in_their_logs(tmp_path: Path, cache: Path) -> None:
+    done = command(
+        "coilal.train", "-m", "seed=0,1", *SMALL, "hydra.launcher.processes=2", f"cache.dir={cache}", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(f"#{number} done: outputs/" in done.stdout for number in (0, 1))
+    logs = [log.read_text() for log in (tmp_path / "outputs/default/.multirun/logs").iterdir()]
+    assert len(logs) == 2
+    assert sum(log.count("cycle 2/2") for log in logs) == 2
+    assert sum("curve.png" in log for log in logs) == 2
 
 
 def test_a_typo_ends_with_code_2_and_a_hint(tmp_path: Path) -> None:
