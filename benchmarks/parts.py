@@ -118,8 +118,8 @@ def further(options: Options) -> Section:
     folder = make("further", options)
     entries = [
         Entry("cold", "coilal", seeds=1),
-        Entry("warm", "coilal", "cached", seeds=1),
-        Entry("all", "coilal", "cached"),
+        Entry("warm", "coilal", "cached_one_process", seeds=1),
+        Entry("all", "coilal", "cached_one_process"),
         Entry(BARE_STEP, "step"),
         Entry("bare torch, step, fused", "step", "fused"),
         Entry(HELP, "startup", "help"),
@@ -136,7 +136,7 @@ def further(options: Options) -> Section:
         row_of(HELP, outcomes[HELP], start_up_s, "from the command to its end"),
         row_of(WORK, outcomes[WORK], start_up_s, "features cached; from the command to the run's status.json"),
     ]
-    made[1].note = "a multirun of three seeds less one of one seed, halved"
+    made[1].note = "a multirun of three seeds in one process less one of one seed, halved"
     return section(
         "further",
         "A further strategy × seed on cached features of a DINOv2-S (random weights, 224 × 224); steps; start-up",
