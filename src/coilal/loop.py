@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,7 +97,6 @@ class QueryRetrainLoop(_FitLoop):
         self.trainer.should_stop = False
         self.epoch_progress.reset()
         self.epoch_loop.reset_restart_stage()
-        self.epoch_loop.needs = None
         self.reset_restart_stage()
         self._restarting = False
         self._combined_loader = None
@@ -114,18 +113,18 @@ class LeanEpochLoop(_TrainingEpochLoop):
     the fit are Lightning's own in either case. Whatever ``needs_of_a_step`` finds brings the stock loop back.
 
     Attributes:
-        needs: what it has found for the fit that is running; None before its first epoch.
+        needs: what it has found for the epoch that is running.
     """
 
-    needs: list[str] | None = None
+    needs: Sequence[str] = ()
 
     def run(self, data_fetcher: Any) -> None:
         """Train for one epoch."""
-        if self.needs is None:
-            self.needs = needs_of_a_step(self.trainer)
-            if self.needs:
-                log.debug("Lightning's own training step is used, for %s", ", ".join(self.needs))
+        self.needs = needs_of_a_step(
+            self.trainer
+        )  # in each epoch: a callback may begin to accumulate in a later one
         if self.needs:
+            log.debug("Lightning's own training step is used, for %s", ", ".join(self.needs))
             super().run(data_fetcher)
             return
         self.reset()

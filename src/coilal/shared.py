@@ -1,11 +1,12 @@
 """What the runs of one process share: the data, the loaded backbone and the inputs of training.
 
-A multirun on one machine runs its jobs one after the other in one process, mostly with the same backbone on
+A process of a multirun runs its cells one after the other, mostly with the same backbone on
 the same images. Nothing that a run has trained reaches the next one.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -38,8 +39,9 @@ class Recent(Generic[T]):
         if key in self._kept:
             self._kept.move_to_end(key)
         else:
-            while len(self._kept) >= self._most:  # before the new one needs the memory
+            if len(self._kept) >= self._most:  # before the new one needs the memory
                 self._kept.popitem(last=False)
+                gc.collect()  # a finished run's trainer and loop refer to each other, and to its inputs
             self._kept[key] = make()
         return self._kept[key]
 

@@ -287,7 +287,20 @@ def test_what_is_asked_of_the_trainer_is_never_ignored(settings: dict[str, Any],
     assert found.value.args == (named,)
 
 
-@pytest.mark.parametrize("settings", [{"gradient_clip_val": 1e-3}, {"accumulate_grad_batches": 3}], ids=str)
+class AccumulatesLater(pl.Callback):
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        trainer.accumulate_grad_batches = 3 if trainer.current_epoch else 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"gradient_clip_val": 1e-3},
+        {"accumulate_grad_batches": 3},
+        {"callbacks": [AccumulatesLater()]},
+    ],
+    ids=["clipping", "accumulation", "accumulation from the second epoch"],
+)
 def test_clipping_and_accumulation_change_the_training(settings: dict[str, Any]) -> None:
     plain, changed = Memory(), Memory()
     in_the_loop("head", plain)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from coilal.sweep.machine import cores, free_memory, gpus
 
-MEMORY_OF_A_PROCESS = 2e9  # libraries, images, outputs of the backbone
+MEMORY_OF_A_PROCESS = 2e9  # libraries, images, backbone; its features come on top, up to cache.memory_gb
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,12 @@ def automatic(todo: Sequence[DictConfig]) -> Count:
         return _at_most(len(todo), len(devices), "one a GPU")
     if any(cfg.model.trainable != "head" for cfg in todo):
         return Count(1, "training more than a head takes all cores")
-    by_cores, by_memory = cores(), max(1, int(free_memory() / MEMORY_OF_A_PROCESS))
+    if accelerators - {"auto", "cpu"}:  # a GPU that nvidia-smi does not list, which all would share
+        return Count(1, f"trainer.accelerator={', '.join(sorted(accelerators))}")
+    needed = MEMORY_OF_A_PROCESS + max((cfg.cache.memory_gb for cfg in todo), default=0) * 1e9
+    by_cores, by_memory = cores(), max(1, int(free_memory() / needed))
     if by_memory < by_cores:
-        return _at_most(len(todo), by_memory, "one for 2 GB of free memory")
+        return _at_most(len(todo), by_memory, f"one for {needed / 1e9:.3g} GB of free memory")
     return _at_most(len(todo), by_cores, "one a core")
 
 

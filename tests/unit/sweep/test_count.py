@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 from coilal.sweep import count
 from coilal.sweep.count import Count, automatic
 
-HEAD = {"model": {"trainable": "head"}, "trainer": {"accelerator": "auto", "devices": 1}}
+HEAD = {"model": {"trainable": "head"}, "trainer": {"accelerator": "auto", "devices": 1}, "cache": {"memory_gb": 4}}
 
 
 def cells(number: int, **changes: object) -> list[DictConfig]:
@@ -33,8 +33,9 @@ def test_heads_take_a_core_each() -> None:
 
 def test_memory_and_what_takes_all_cores_are_the_limit(machine: dict[str, object]) -> None:
     assert automatic([*cells(5), *cells(1, model__trainable=2)]).processes == 1
-    machine["free_memory"] = 7e9
-    assert automatic(cells(20)) == Count(3, "one for 2 GB of free memory")
+    machine["free_memory"] = 20e9
+    assert automatic(cells(20)) == Count(3, "one for 6 GB of free memory")
+    assert automatic(cells(20, cache__memory_gb=0.5)) == Count(8, "one a core"), "features held elsewhere"
     machine["free_memory"] = 1e9
     assert automatic(cells(20)).processes == 1
 
@@ -45,6 +46,10 @@ def test_gpus_are_shared_out_whatever_is_trained_unless_the_settings_name_them(m
     assert automatic(cells(20, trainer__accelerator="cpu")) == Count(8, "one a core")
     assert automatic(cells(20, trainer__devices=[1])).processes == 1
     assert automatic(cells(1)).processes == 1
+
+
+def test_a_gpu_that_is_asked_for_and_not_found_is_not_shared() -> None:
+    assert automatic(cells(20, trainer__accelerator="gpu")).processes == 1
 
 
 def test_the_line_says_how_to_have_one_cell_at_a_time() -> None:
