@@ -120,9 +120,8 @@ class LeanEpochLoop(_TrainingEpochLoop):
 
     def run(self, data_fetcher: Any) -> None:
         """Train for one epoch."""
-        self.needs = needs_of_a_step(
-            self.trainer
-        )  # in each epoch: a callback may begin to accumulate in a later one
+        # In each epoch: a callback may begin to accumulate in a later one.
+        self.needs = needs_of_a_step(self.trainer)
         if self.needs:
             log.debug("Lightning's own training step is used, for %s", ", ".join(self.needs))
             super().run(data_fetcher)

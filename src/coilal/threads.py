@@ -17,9 +17,14 @@ def share_cores(processes: int) -> None:
     torch.set_num_threads(max(1, ALL // processes))
 
 
+def cores_are_shared() -> bool:
+    """Return whether other processes compute on these cores, too."""
+    return torch.get_num_threads() < ALL
+
+
 @contextmanager
 def all_threads() -> Iterator[None]:
-    """Use all cores: for what one process computes while the others wait for it."""
+    """Use all cores: for what one process computes while the others wait for it, or for their turn."""
     before = torch.get_num_threads()
     torch.set_num_threads(ALL)
     try:

@@ -104,6 +104,20 @@ def test_rows_that_cannot_be_stored_leave_nothing(path: Path, small_chunks: None
     assert {p.name for p in path.parent.iterdir()} == {"a.lock"}
 
 
+def test_what_makes_the_rows_is_closed_before_an_error_is_told(path: Path) -> None:
+    closed = []
+
+    def misfit(start: int) -> Iterator[np.ndarray]:
+        try:
+            yield np.array(["no number"])
+        finally:
+            closed.append(start)
+
+    with pytest.raises(ValueError, match="no number") as kept:
+        open_or_build_rows(path, SHAPE, np.float32, misfit)
+    assert closed == [0], kept  # while the traceback still holds everything
+
+
 def test_missing_rows_are_noticed(path: Path) -> None:
     with pytest.raises(RuntimeError, match="bytes"):
         open_or_build_rows(path, (41, 6), np.float32, blocks)

@@ -294,11 +294,7 @@ class AccumulatesLater(pl.Callback):
 
 @pytest.mark.parametrize(
     "settings",
-    [
-        {"gradient_clip_val": 1e-3},
-        {"accumulate_grad_batches": 3},
-        {"callbacks": [AccumulatesLater()]},
-    ],
+    [{"gradient_clip_val": 1e-3}, {"accumulate_grad_batches": 3}, {"callbacks": [AccumulatesLater()]}],
     ids=["clipping", "accumulation", "accumulation from the second epoch"],
 )
 def test_clipping_and_accumulation_change_the_training(settings: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ import io
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -106,7 +107,7 @@ def build_whole(target: Target, fill: Callable[[Array], None]) -> None:
         raise
 
 
-def build_rows(target: Target, rows: Callable[[int], Iterable[Array]]) -> None:
+def build_rows(target: Target, rows: Callable[[int], Generator[Array]]) -> None:
     """Build an array from blocks of successive rows, going on where an interrupted build has stopped.
 
     Args:
@@ -119,8 +120,9 @@ def build_rows(target: Target, rows: Callable[[int], Iterable[Array]]) -> None:
     with target.partial.open("r+b" if chunks else "w+b") as stream:
         writer = _Writer(target, stream, chunks)
         try:
-            for block in rows(start):
-                writer.write(np.ascontiguousarray(block, dtype=target.dtype).data.cast("B"))
+            with closing(rows(start)) as blocks:  # at once, also if a block cannot be written
+                for block in blocks:
+                    writer.write(np.ascontiguousarray(block, dtype=target.dtype).data.cast("B"))
         except UserError:
             target.discard()
             raise

@@ -8,10 +8,9 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -32,7 +31,7 @@ _waits: list[float] = []  # seconds each
 
 
 def seconds_waited() -> float:
-    """Return how long this process has waited, all in all, for arrays that other processes were making."""
+    """Return how long this process has waited, all in all, for other processes to make an array."""
     return sum(_waits)
 
 
@@ -71,7 +70,7 @@ def open_or_build_rows(
     path: Path,
     shape: tuple[int, ...],
     dtype: DTypeLike,
-    rows: Callable[[int], Iterable[Array]],
+    rows: Callable[[int], Generator[Array]],
     about: str = "",
     max_gb: float | None = None,
 ) -> Array:
@@ -83,7 +82,7 @@ def open_or_build_rows(
         path: as above.
         shape: as above.
         dtype: as above.
-        rows: (first row) → blocks of successive rows from there to the end.
+        rows: (first row) → blocks of successive rows from there to the end; closed if they cannot be stored.
         about: as above.
         max_gb: as above.
     """
@@ -168,13 +167,23 @@ def _ensure_writable(path: Path, fault: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
 
 
+def _locked(path: Path) -> AbstractContextManager[None]:
+    return in_turn(path.with_suffix(".lock"), f"another process is making {path}")
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[Any]:
-    lock = FileLock(path.with_suffix(".lock"))
+def in_turn(file: Path, occupied: str) -> Iterator[None]:
+    """Do what only one process may do at a time; the system gives the turn of a killed process to the next.
+
+    Args:
+        file: of the lock.
+        occupied: what is said if it is another one's turn, before waiting for it.
+    """
+    lock = FileLock(file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.info("another process is making %s; waiting for it", path)
+        log.info("%s; waiting for it", occupied)
         start = time.monotonic()
         lock.acquire()
         _waits.append(time.monotonic() - start)

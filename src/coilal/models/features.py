@@ -6,8 +6,10 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,12 +18,12 @@ from typing import Any, Literal, get_args
 import torch
 from numpy.typing import NDArray
 
-from coilal.array_store import open_or_build_rows
+from coilal.array_store import in_turn, open_or_build_rows
 from coilal.models.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs, AugmentedImages, Views
 from coilal.models.backbone import Backbone
 from coilal.models.extract import Extraction, Precision, probe
 from coilal.models.stored import readable
-from coilal.threads import all_threads
+from coilal.threads import all_threads, cores_are_shared
 from coilal.types import DecodedImages, ImageArray, UserError
 
 log = logging.getLogger(__name__)
@@ -153,15 +155,17 @@ def _open(
     count = len(pixels)
     progress = _Progress(what, count, report)
 
-    def rows(start: int) -> Iterator[NDArray[Any]]:
-        progress.begin(start)
-        with all_threads():  # whoever else wants the array waits for it
+    folder = cache.folder / "features"
+
+    def rows(start: int) -> Generator[NDArray[Any]]:
+        with _turn(folder, extraction.device), all_threads():
+            progress.begin(start)
             for block in extraction.blocks(pixels, start):
                 progress.done(len(block))
                 yield block
 
     array = open_or_build_rows(
-        cache.folder / "features" / f"{key}.npy",
+        folder / f"{key}.npy",
         (count, *shape),
         str(extraction.dtype).removeprefix("torch."),
         rows,
@@ -170,6 +174,13 @@ def _open(
     )
     log.info("%s; %.1f MB in the cache, %s", progress.summary(), array.nbytes / 1e6, array.dtype)
     return array
+
+
+def _turn(folder: Path, device: torch.device) -> AbstractContextManager[None]:
+    """Return when no other process that shares these cores extracts: each would take all of them."""
+    if device.type != "cpu" or not cores_are_shared():
+        return nullcontext()
+    return in_turn(folder / f"cores-of-{platform.node()}.lock", "the cores are extracting for another backbone")
 
 
 class _Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from coilal.array_store import seconds_waited, store
 from coilal.batches import Batches, infer
 from coilal.data.rendered import RenderedCoils
 from coilal.experiment import _prefix_identity, load_backbone
@@ -102,6 +104,35 @@ def test_progress_is_reported(
         outputs(backbone("mobilenetv2_050", "head"), noise(), tmp_path, report=lambda *done: seen.append(done))
     assert seen == [(16, 37), (32, 37), (37, 37)]
     assert "32 of 37 images" in caplog.text
+
+
+def test_of_processes_that_share_the_cores_one_extracts_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "cores_are_shared", lambda: True)
+    (tmp_path / "features").mkdir()
+    waits, seen = threading.Event(), []
+    monkeypatch.setattr(store.log, "info", lambda *_: waits.set())
+    other = threading.Thread(
+        target=lambda: outputs(
+            backbone("mobilenetv2_050", "head"), noise(), tmp_path, report=lambda *done: seen.append(done)
+        )
+    )
+    before = seconds_waited()
+    with features._turn(tmp_path / "features", CPU):
+        other.start()
+        assert waits.wait(60)
+        assert not seen
+    other.join()
+    assert seen[-1] == (37, 37)
+    assert seconds_waited() > before, "waiting for a turn is no extraction"
+
+
+def test_cores_of_its_own_and_a_gpu_need_no_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs(backbone("mobilenetv2_050", "head"), noise(), tmp_path)
+    monkeypatch.setattr(features, "cores_are_shared", lambda: True)
+    with features._turn(tmp_path / "features", torch.device("cuda")):
+        assert not list((tmp_path / "features").glob("cores-of-*"))
 
 
 # ---- What is stored
