@@ -167,7 +167,7 @@ class ActiveLearning:
 
     def _score(self, cycle: int, module: pl.LightningModule, last: bool) -> dict[str, Tensor]:
         """Return the logits of each part that somebody looks at, from one pass over all of them."""
-        parts = dict(self.evaluated)  # first, so that they do not depend on what a strategy needs
+        parts = dict(self.evaluated)  # first: where rows are gathered, in the same batches for all strategies
         if self.needs_logits and not last:
             parts["pool"] = self.pool.unlabelled
         ids = np.concatenate(list(parts.values()))

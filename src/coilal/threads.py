@@ -35,10 +35,10 @@ def all_threads() -> Iterator[None]:
 
 @contextmanager
 def threads_for(boundary: ImageArray, device: torch.device) -> Iterator[None]:
-    """Train and score a head alone on one thread of the CPU: its matrices are too small to share.
+    """Train and score a head alone on one thread of the CPU.
 
-    With two threads it takes longer. And with one, the results do not depend on how many cores a process has, so
-    that they are the same for any number of processes.
+    The results then do not depend on how many cores a process has, and are the same for any number of processes.
+    The matrices of a training step are too small to share: with two threads it takes longer.
 
     Args:
         boundary: what the trained part sees: features (N, D) for a head alone.

@@ -12,7 +12,8 @@ from pathlib import Path
 import joblib
 import psutil
 
-CGROUP = Path("/sys/fs/cgroup")  # of version 2, as a container sees it
+CGROUP = Path("/sys/fs/cgroup")  # of version 2
+OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def cores() -> int:
@@ -21,16 +22,27 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that new processes can take before the machine or the container is full."""
-    free = int(psutil.virtual_memory().available)
-    limit = CGROUP / "memory.max"
+    """Return the bytes that new processes can take before the machine, container or SLURM job is full."""
+    limits = [left for group in _control_groups() if (left := _left_in(group)) is not None]
+    return min([int(psutil.virtual_memory().available), *limits])
+
+
+def _control_groups() -> list[Path]:
+    """Return the folders of this process' control group and of those around it."""
+    if not OWN_CGROUP.exists():  # not Linux
+        return []
+    own = next((line[3:] for line in OWN_CGROUP.read_text().splitlines() if line.startswith("0::")), "/")
+    folder = CGROUP / own.lstrip("/")
+    return [group for group in (folder, *folder.parents) if group.is_relative_to(CGROUP)]
+
+
+def _left_in(group: Path) -> int | None:
+    limit = group / "memory.max"
     if not limit.exists() or limit.read_text().strip() == "max":
-        return free
-    stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-    used = int((CGROUP / "memory.current").read_text()) - int(
-        stat["inactive_file"]
-    )  # files are dropped when needed
-    return min(free, int(limit.read_text()) - used)
+        return None
+    stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    dropped = int(stat["inactive_file"])  # files, when there is need
+    return int(limit.read_text()) - int((group / "memory.current").read_text()) + dropped
 
 
 def gpus() -> list[str]:

@@ -83,7 +83,7 @@ class Workers:
         Args:
             worker: what it does.
             among: how many processes share the cores.
-            environment: environment variables that it has besides those of this process.
+            environment: environment variables that it has besides those that the server was started with.
         """
         start_server()
         self.logs.mkdir(parents=True, exist_ok=True)
