@@ -29,10 +29,16 @@ def short_table(sections: Mapping[str, Section]) -> list[str]:
 
 
 def comparison(part: Section, label: str, other: str) -> tuple[str, str, str]:
-    """Return both times, and how many times faster the one is than the other."""
+    """Return both times, and how many times faster or slower the one is than the other."""
     row, theirs = part.row(label), part.row(other)
     times = ["–" if one.median is None else seconds(one.median) for one in (row, theirs)]
     if "extrapolated" in theirs.note:
         times[1] += " (extrapolated)"
-    faster = quotient(theirs, row)
-    return times[0], times[1], "–" if faster is None else f"{number(faster)} × faster"
+    return times[0], times[1], in_words(quotient(theirs, row))
+
+
+def in_words(faster: float | None) -> str:
+    """Return a ratio of times as people say it."""
+    if faster is None:
+        return "–"
+    return f"{number(faster)} × faster" if faster >= 1 else f"{number(1 / faster)} × slower"

@@ -49,12 +49,13 @@ def test_selections_stand_in_columns_of_rows() -> None:
     assert "| torch margin | 1.00 ms, 1 MB | cannot run: out of memory |" in text
 
 
-def test_the_short_table_says_what_was_extrapolated() -> None:
+def test_the_short_table_says_who_is_faster_and_what_was_extrapolated() -> None:
     text = document({"W1": w1()}, "Machine.", quick=False)
     assert (
         "| a plain script: the backbone in every epoch | 12.0 s | 6,000 s (extrapolated) | 500 × faster |" in text
     )
     assert "| baal as documented: the backbone in every epoch | 12.0 s | – | – |" in text
+    assert "a loop by hand | 12.0 s | 10.0 s | 1.20 × slower |" in text
 
 
 def test_short_times_are_milliseconds() -> None:
