@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,12 @@ from omegaconf import DictConfig
 
 from coilal.cli import conf_folder
 from coilal.shared import forget
+
+# Tests of kills fork a child a run from one server that has everything imported: seconds instead of minutes. Set here,
+# for the last one to set it wins, whichever test is the first to start the server.
+multiprocessing.get_context("forkserver").set_forkserver_preload(
+    ["tests.e2e.child", "tests.unit.models.extraction_child"]
+)
 
 SMALL = [
     "data.source.coils=12",

@@ -17,9 +17,7 @@ from coilal.results.run_files import read_status
 from coilal.results.store import read_queries
 from tests.e2e.test_run import without_times
 
-# A server that has everything imported and forks a child per run: seconds instead of minutes.
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.e2e.child"])
 
 
 def start(settings: str, kill_at: tuple[str, int] | None) -> int | None:

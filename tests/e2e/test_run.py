@@ -24,7 +24,6 @@ from coilal.run import run
 from coilal.types import DataError, UserError
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.e2e.child"])
 Small = Callable[..., DictConfig]
 MEASUREMENTS = [
     *("decode_s", "extract_s", "fit_s", "infer_s", "select_s", "evaluate_s", "peak_memory_mb", "write_s"),

@@ -364,7 +364,6 @@ def test_training_sees_views_and_scoring_does_not(trainable: str | int, tmp_path
 
 # A server that has everything imported and forks a child for each extraction.
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.unit.models.extraction_child"])
 
 
 def start(folder: Path, kill_at: int = -1) -> multiprocessing.process.BaseProcess:
