@@ -15,8 +15,8 @@ from omegaconf import DictConfig
 from coilal.cli import conf_folder
 from coilal.shared import forget
 
-# Tests of kills fork a child a run from one server that has everything imported: seconds instead of minutes. Set here
-# for all, because the last one to set it wins, whichever test starts the server.
+# Tests of kills fork a child a run from one server that has everything imported: seconds instead of minutes. Set
+# here for all, because the last one to set it wins, whichever test starts the server.
 multiprocessing.get_context("forkserver").set_forkserver_preload(
     ["tests.e2e.child", "tests.unit.models.extraction_child"]
 )
