@@ -10,6 +10,7 @@ import logging
 import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,17 @@ from pytorch_lightning import Trainer
 
 from coilal import shared
 from coilal.array_store import seconds_waited
-from coilal.batches import infer
+from coilal.batches import infer, rows_of
 from coilal.instantiate import instantiate
+from coilal.lean_imports import uncollected
 from coilal.learning import ActiveLearning
 from coilal.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.loop import LabelledData, QueryRetrainLoop
 from coilal.measure import seconds
 from coilal.models.augment import Augmentation
-from coilal.models.backbone import Backbone
+from coilal.models.backbone import Backbone, PooledFeatures
 from coilal.models.build import build_backbone
-from coilal.models.features import CacheSettings, boundary_outputs
+from coilal.models.features import CacheSettings, Prefix, are_stored, boundary_outputs
 from coilal.models.module import CoilModule, Optimizer
 from coilal.models.standardise import Inputs, Statistics, standardised
 from coilal.plan import Plan
@@ -64,7 +66,7 @@ class Experiment:
         cfg: its settings.
         plan: task, strategy and budget.
         prepared: the data.
-        backbone: with its initial weights.
+        load_backbone: gives it with its initial weights.
         weights: their fingerprint.
         trainer: Lightning's.
         folder: the run directory.
@@ -74,7 +76,7 @@ class Experiment:
     cfg: DictConfig
     plan: Plan
     prepared: Prepared
-    backbone: Backbone
+    load_backbone: Callable[[], Backbone]
     weights: str
     trainer: Trainer
     folder: Path
@@ -105,25 +107,39 @@ def load_data(cfg: DictConfig, plan: Plan) -> tuple[Prepared, float]:
     return prepared, spent
 
 
-def load_backbone(cfg: DictConfig, weights: Path | None, fingerprint: str) -> Backbone:
-    """Return the backbone with its initial weights, loaded once for all runs of this process."""
+def backbone_loader(cfg: DictConfig, weights: Path | None, fingerprint: str) -> Callable[[], Backbone]:
+    """Return what gives the backbone with its initial weights, loaded once for all runs of this process."""
     height, width = cfg.data.image.size
 
     def load() -> shared.Loaded:
-        return shared.Loaded(
-            build_backbone(
-                instantiate(cfg.model.trunk),
-                weights,
-                (int(height), int(width)),
-                cfg.model.pooling,
-                cfg.model.trainable,
-                (cfg.model.normalisation.mean, cfg.model.normalisation.std),
-                cfg.seeds.train,
+        with uncollected():  # the library of the backbone
+            return shared.Loaded(
+                build_backbone(
+                    instantiate(cfg.model.trunk),
+                    weights,
+                    (int(height), int(width)),
+                    cfg.model.pooling,
+                    cfg.model.trainable,
+                    (cfg.model.normalisation.mean, cfg.model.normalisation.std),
+                    cfg.seeds.train,
+                )
             )
-        )
 
     determined_by = {**_cut(cfg, fingerprint), "size": [height, width]}
-    return shared.BACKBONES.get(determined_by, load).untrained()
+    return lambda: shared.BACKBONES.get(determined_by, load).untrained()
+
+
+def ensure_backbone(experiment: Experiment) -> None:
+    """Load the backbone now if it will be needed, so that what is wrong with it is said before anything is written.
+
+    Where the head alone is trained and the features are stored, nobody needs it, nor its library.
+    """
+    cfg, images = experiment.cfg, experiment.prepared.images
+    needed = cfg.model.trainable != "head" or not are_stored(
+        _prefix(experiment), images, _cache_settings(cfg), Augmentation(**cfg.augmentation)
+    )
+    if needed:
+        experiment.load_backbone()
 
 
 def build_trainer(cfg: DictConfig, folder: Path) -> Trainer:
@@ -188,7 +204,7 @@ def learn(experiment: Experiment) -> float:
                 progress=progress,
                 seed=cfg.seeds.train,
                 batch_size=cfg.model.batch_size,
-                inference_batch=_inference_batch(experiment.backbone),
+                inference_batch=_inference_batch(cfg),
                 precision=trainer.precision_plugin.forward_context,
                 memory=int(cfg.cache.memory_gb * 1e9),
                 preparation={"decode_s": experiment.decode_s, "extract_s": extract_s},
@@ -224,29 +240,34 @@ def _inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inputs, floa
 
 
 def _read_inputs(experiment: Experiment, device: torch.device, some: IntArray, progress: RunProgress) -> Inputs:
-    cfg, backbone = experiment.cfg, experiment.backbone
+    cfg = experiment.cfg
     precision = experiment.trainer.precision_plugin.forward_context
     boundary = boundary_outputs(
-        backbone,
+        _prefix(experiment),
         experiment.prepared.images,
-        _prefix_identity(cfg, experiment.weights, device),
-        CacheSettings(Path(cfg.cache.dir).expanduser(), cfg.cache.precision, cfg.cache.max_gb, cfg.cache.memory_gb),
+        _cache_settings(cfg),
         device,
         precision,
         Augmentation(**cfg.augmentation),
         lambda done, total: progress.phase(f"extract {done}/{total}"),
     )
-    features = infer(backbone, boundary, some, _inference_batch(backbone), precision, backbone.suffix)
+    if cfg.model.trainable == "head":
+        features = rows_of(boundary, some)
+    else:
+        backbone = experiment.load_backbone().to(device)
+        features = infer(backbone, boundary, some, _inference_batch(cfg), precision, backbone.suffix)
     return standardised(boundary, Statistics.of(features))
 
 
 def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
     cfg, plan = experiment.cfg, experiment.plan
     settings, scale = cfg.model.optimizer, cfg.task.lr_scale
+    head_alone = cfg.model.trainable == "head"
+    backbone = PooledFeatures(inputs.boundary.shape[1]) if head_alone else experiment.load_backbone()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seeds.train)
         module = CoilModule(
-            experiment.backbone,
+            backbone,
             len(experiment.prepared.targets.names),
             plan.task,
             Optimizer(settings.lr_head * scale, settings.lr_backbone * scale, settings.weight_decay),
@@ -258,9 +279,19 @@ def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
     return module
 
 
-def _inference_batch(backbone: Backbone) -> int:
+def _inference_batch(cfg: DictConfig) -> int:
     """Return how many images are scored at once: features cost little memory, activations much."""
-    return 4096 if backbone.trainable == "head" else 64
+    return 4096 if cfg.model.trainable == "head" else 64
+
+
+def _cache_settings(cfg: DictConfig) -> CacheSettings:
+    cache = cfg.cache
+    return CacheSettings(Path(cache.dir).expanduser(), cache.precision, cache.max_gb, cache.memory_gb)
+
+
+def _prefix(experiment: Experiment) -> Prefix:
+    cfg, device = experiment.cfg, experiment.trainer.strategy.root_device
+    return Prefix(_prefix_identity(cfg, experiment.weights, device), cfg.model.trainable, experiment.load_backbone)
 
 
 def _prefix_identity(cfg: DictConfig, weights: str, device: torch.device) -> dict[str, Any]:

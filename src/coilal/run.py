@@ -48,10 +48,10 @@ def run(cfg: DictConfig) -> float:
     prepared, decode_s = experiment.load_data(cfg, plan)
     experiment.quieten_libraries()
     fingerprint = weights_files.fingerprint(weights)
-    with uncollected():  # the library of the backbone
-        backbone = experiment.load_backbone(cfg, weights, fingerprint)
+    load = experiment.backbone_loader(cfg, weights, fingerprint)
     trainer = experiment.build_trainer(cfg, folder)
-    parts = experiment.Experiment(cfg, plan, prepared, backbone, fingerprint, trainer, folder, decode_s)
+    parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s)
+    experiment.ensure_backbone(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
         if is_done(folder, config, cfg.force):  # another process may have finished it meanwhile

@@ -21,6 +21,7 @@ from coilal.results.curves import aulc
 from coilal.results.run_files import lock, read_status, write_status
 from coilal.results.store import is_measurement, read_cycles, read_queries, without_measurements
 from coilal.run import run
+from coilal.shared import forget
 from coilal.types import DataError, UserError
 
 processes = multiprocessing.get_context("forkserver")
@@ -144,8 +145,9 @@ def test_runs_that_share_a_backbone_are_those_of_fresh_processes(small: Small, t
 
 
 def test_data_backbone_and_cache_are_opened_once_for_all_runs(
-    small: Small, monkeypatch: pytest.MonkeyPatch
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cache = f"cache.dir={tmp_path}/cache"
     calls: list[str] = []
     for name in ("prepare", "build_backbone", "boundary_outputs"):
         original = getattr(coilal.experiment, name)
@@ -155,10 +157,13 @@ def test_data_backbone_and_cache_are_opened_once_for_all_runs(
             lambda *a, _name=name, _original=original, **k: calls.append(_name) or _original(*a, **k),
         )
     for strategy in ("random", "margin"):
-        run(small(f"strategy={strategy}", "budget.cycles=1", "seed=3", "model.optimizer.lr_head=0.01"))
+        run(small(cache, f"strategy={strategy}", "budget.cycles=1", "seed=3", "model.optimizer.lr_head=0.01"))
     assert calls == ["prepare", "build_backbone", "boundary_outputs"]
-    run(small("data.image.size=[42,42]", "study=other", "budget.cycles=0"))
+    run(small(cache, "data.image.size=[42,42]", "study=other", "budget.cycles=0"))
     assert calls == ["prepare", "build_backbone", "boundary_outputs"] * 2
+    forget()
+    run(small(cache, "study=of another process", "budget.cycles=0"))
+    assert calls[6:] == ["prepare", "boundary_outputs"], "on stored features a head needs no backbone"
 
 
 def test_a_finished_run_is_skipped_and_forced_is_done_again(small: Small, caplog: pytest.LogCaptureFixture) -> None:

@@ -91,6 +91,27 @@ def open_or_build_rows(
     )
 
 
+def open_stored(path: Path) -> Array | None:
+    """Return the array in ``path``, memory-mapped, whatever its shape and type; None if it is absent or damaged.
+
+    It is checked as ``open_or_build`` does, which says what is wrong with it and makes it again.
+
+    Args:
+        path: as above.
+    """
+    record = read_record(path.with_suffix(".json"))
+    if record is None:
+        return None
+    try:
+        target = Target(path, record.shape, np.dtype(record.dtype), record.about)
+    except TypeError:  # a damaged record
+        return None
+    if _fault(target) is not None:
+        return None
+    array: Array = np.load(path, mmap_mode="r")
+    return array
+
+
 def _open_or_build(target: Target, build: Callable[[Target], None], max_gb: float | None) -> Array:
     fault = _fault(target)
     if fault is not None:

@@ -175,6 +175,28 @@ class Backbone(nn.Module):
             raise UserError(f"model.pooling={self.pooling} does not fit this network; use {choices}.") from None
 
 
+class PooledFeatures(nn.Module):
+    """What training needs of a backbone of which nothing is trained: the width of its pooled features.
+
+    Args:
+        features: their number D.
+    """
+
+    trainable = "head"
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = features
+        self.trained = nn.ModuleList()
+
+    def suffix(self, boundary: Tensor) -> Tensor:
+        """Return the pooled features (B, D), which the boundary is."""
+        return boundary
+
+    def freeze_statistics(self) -> None:
+        """Do nothing: no BatchNorm is trained."""
+
+
 class _BoundaryReachedError(Exception):
     """Not an error: ends a forward pass at the boundary, carrying the activations."""
 

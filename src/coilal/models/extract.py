@@ -32,12 +32,14 @@ class Extraction:
         backbone: the cut network, in eval mode, on ``device``.
         device: where to compute.
         precision: context in which the network runs (autocast).
+        shape: of the outputs of one image.
         dtype: type of the stored values, float32 or float16.
     """
 
     backbone: Backbone
     device: torch.device
     precision: Precision
+    shape: tuple[int, ...]
     dtype: torch.dtype
 
     def blocks(self, images: ImageArray, start: int) -> Iterator[NDArray[Any]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -18,7 +19,7 @@ from typing import Any, Literal, get_args
 import torch
 from numpy.typing import NDArray
 
-from coilal.array_store import in_turn, open_or_build_rows
+from coilal.array_store import in_turn, open_or_build_rows, open_stored
 from coilal.models.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs, AugmentedImages, Views
 from coilal.models.backbone import Backbone
 from coilal.models.extract import Extraction, Precision, probe
@@ -29,6 +30,7 @@ from coilal.types import DecodedImages, ImageArray, UserError
 log = logging.getLogger(__name__)
 
 PREFIX_VERSION = 2  # to be raised when the same settings give other outputs
+_LIBRARIES = ("timm", "torchvision", "transformers")  # that compute; torch is asked itself
 _REPORT_S = 30.0
 
 Report = Callable[[int, int], None]
@@ -66,10 +68,32 @@ class CacheSettings:
         return torch.float32 if self.precision == "float32" else torch.float16
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """A frozen prefix: what its outputs depend on, and the network for when they are not stored yet.
+
+    Attributes:
+        identity: everything besides the images that determines the outputs: architecture, pooling, normalisation,
+            weights, compute precision.
+        trainable: where the network is cut; see ``Backbone``.
+        load: gives the cut network, in eval mode. Called at most once, and not at all where all is stored.
+    """
+
+    identity: Mapping[str, Any]
+    trainable: str | int
+    load: Callable[[], Backbone]
+
+
+def are_stored(
+    prefix: Prefix, images: DecodedImages, cache: CacheSettings, augmentation: Augmentation | None = None
+) -> bool:
+    """Return whether ``boundary_outputs`` finds a file of all that it is asked for; it checks them yet."""
+    return all(file.exists() for file, _ in _files(prefix, images, cache, augmentation))
+
+
 def boundary_outputs(
-    backbone: Backbone,
+    prefix: Prefix,
     images: DecodedImages,
-    identity: dict[str, Any],
     cache: CacheSettings,
     device: torch.device,
     precision: Precision,
@@ -85,9 +109,8 @@ def boundary_outputs(
     sees; indexed, it gives the images as they are, for inference.
 
     Args:
-        backbone: the cut network, in eval mode.
+        prefix: what computes them.
         images: uint8 (N, C, H, W).
-        identity: what determines the prefix besides the backbone itself: architecture, weights, compute precision.
         cache: where and how to keep the outputs.
         device: where to compute.
         precision: context in which the network runs (autocast).
@@ -97,40 +120,38 @@ def boundary_outputs(
     Raises:
         UserError: the outputs cannot be stored.
     """
-    backbone.to(device)
-    backbone.to(memory_format=torch.channels_last)  # faster convolutions; other weights stay as they are
     views = augmentation.views if augmentation else 0
-    if backbone.trainable == "all":
+    if prefix.trainable == "all":
         return AugmentedEpochs(images.pixels, augmentation) if augmentation and views else images.pixels
-    one = probe(backbone, images.pixels, device, precision)
-    extraction = Extraction(backbone, device, precision, cache.dtype(one.dtype))
-    arrays = []
-    for view in range(1 + views):
-        pixels = AugmentedImages(images.pixels, augmentation, view) if augmentation and view else images.pixels
-        seen = {**identity, "view": _view(augmentation, view)} if augmentation and view else identity
-        key = prefix_key(extraction, images.fingerprint, seen)
-        arrays.append(_open(extraction, pixels, tuple(one.shape[1:]), cache, key, report))
+
+    @functools.cache
+    def extraction() -> Extraction:
+        backbone = prefix.load().to(device)
+        one = probe(backbone, images.pixels, device, precision)
+        return Extraction(backbone, device, precision, tuple(one.shape[1:]), cache.dtype(one.dtype))
+
+    files = _files(prefix, images, cache, augmentation)
+    arrays = [_open(file, pixels, prefix.trainable, extraction, cache.max_gb, report) for file, pixels in files]
     readables = [readable(array, cache.memory_gb / len(arrays)) for array in arrays]
     return Views(readables[0], readables[1:]) if views else readables[0]
 
 
-def prefix_key(extraction: Extraction, fingerprint: str, identity: dict[str, Any]) -> str:
-    """Return a digest of everything that determines the stored outputs.
+def prefix_key(prefix: Prefix, fingerprint: str, stored: StoragePrecision, view: Mapping[str, Any] | None) -> str:
+    """Return a digest of everything that determines the stored outputs, known without loading the network.
 
     Args:
-        extraction: gives boundary, pooling, normalisation, storage precision and the library that computes.
+        prefix: what computes them.
         fingerprint: digest of the images' content, order and format.
-        identity: architecture, weights, compute precision, view.
+        stored: the setting of the storage precision; the compute precision settles what ``auto`` is.
+        view: what determines the augmented view, None for the images as they are.
     """
-    backbone = extraction.backbone
-    library = type(backbone.net).__module__.split(".")[0]
     everything = {
-        "settings": identity,
+        "settings": dict(prefix.identity),
         "images": fingerprint,
-        "boundary": [str(backbone.trainable), backbone.pooling],
-        "normalisation": [backbone.mean.flatten().tolist(), backbone.std.flatten().tolist()],
-        "stored": str(extraction.dtype),
-        "code": [PREFIX_VERSION, torch.__version__, library, version(library)],
+        "view": view,
+        "boundary": str(prefix.trainable),
+        "stored": stored,
+        "code": [PREFIX_VERSION, torch.__version__, *map(version, _LIBRARIES)],
     }
     text = json.dumps(everything, sort_keys=True, default=os.fspath)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -142,36 +163,49 @@ def _view(augmentation: Augmentation, number: int) -> dict[str, Any]:
     return {**settings, "number": number, "version": AUGMENT_VERSION}
 
 
+def _files(
+    prefix: Prefix, images: DecodedImages, cache: CacheSettings, augmentation: Augmentation | None
+) -> list[tuple[Path, ImageArray]]:
+    """Return the file of the images as they are, then that of each augmented view, and the pixels behind it."""
+    wanted: list[tuple[ImageArray, Mapping[str, Any] | None]] = [(images.pixels, None)]
+    if augmentation:
+        views = range(1, 1 + augmentation.views)
+        wanted += [(AugmentedImages(images.pixels, augmentation, i), _view(augmentation, i)) for i in views]
+    keys = [prefix_key(prefix, images.fingerprint, cache.precision, view) for _, view in wanted]
+    return [
+        (cache.folder / "features" / f"{key}.npy", pixels) for key, (pixels, _) in zip(keys, wanted, strict=True)
+    ]
+
+
 def _open(
-    extraction: Extraction,
+    file: Path,
     pixels: ImageArray,
-    shape: tuple[int, ...],
-    cache: CacheSettings,
-    key: str,
+    trainable: str | int,
+    extraction: Callable[[], Extraction],
+    max_gb: float | None,
     report: Report | None,
 ) -> NDArray[Any]:
-    backbone = extraction.backbone
-    what = "features" if backbone.trainable == "head" else "activations"
-    count = len(pixels)
-    progress = _Progress(what, count, report)
-
-    folder = cache.folder / "features"
+    what = "features" if trainable == "head" else "activations"
+    progress = _Progress(what, len(pixels), report)
 
     def rows(start: int) -> Generator[NDArray[Any]]:
-        with _turn(folder, extraction.device), all_threads():
+        with _turn(file.parent, extraction().device), all_threads():
             progress.begin(start)
-            for block in extraction.blocks(pixels, start):
+            for block in extraction().blocks(pixels, start):
                 progress.done(len(block))
                 yield block
 
-    array = open_or_build_rows(
-        folder / f"{key}.npy",
-        (count, *shape),
-        str(extraction.dtype).removeprefix("torch."),
-        rows,
-        f"{what} of {type(backbone.net).__name__}, trainable={backbone.trainable}, {count} images",
-        cache.max_gb,
-    )
+    array = open_stored(file)
+    if array is None:
+        network = type(extraction().backbone.net).__name__
+        array = open_or_build_rows(
+            file,
+            (len(pixels), *extraction().shape),
+            str(extraction().dtype).removeprefix("torch."),
+            rows,
+            f"{what} of {network}, trainable={trainable}, {len(pixels)} images",
+            max_gb,
+        )
     log.info("%s; %.1f MB in the cache, %s", progress.summary(), array.nbytes / 1e6, array.dtype)
     return array
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from coilal.models.backbone import Backbone
+from coilal.models.backbone import Backbone, PooledFeatures
 from coilal.models.standardise import Statistics
 
 
@@ -43,7 +43,7 @@ class CoilModule(pl.LightningModule):
     The head sees standardised features, so that one learning rate serves all backbones; see ``standardise``.
 
     Args:
-        backbone: the cut network.
+        backbone: the cut network; where the head alone is trained, its features are enough.
         outputs: number of logits C.
         criterion: the task's loss.
         optimizer: learning rates and weight decay.
@@ -57,7 +57,7 @@ class CoilModule(pl.LightningModule):
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: Backbone | PooledFeatures,
         outputs: int,
         criterion: Criterion,
         optimizer: Optimizer,

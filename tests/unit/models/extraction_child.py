@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import coilal.array_store.build
-from coilal.models.features import CacheSettings, boundary_outputs
+from coilal.models.features import CacheSettings, Prefix, boundary_outputs
 from coilal.types import DecodedImages
 from tests.unit.models.families import backbone, size
 
@@ -27,17 +27,18 @@ def extract(folder: Path, kill_at: int = -1) -> list[int]:
     """Extract, and return the images of each forward pass; die at pass number ``kill_at``."""
     torch.set_num_threads(1)
     net = backbone(NAME, TRAINABLE)
-    prefix, seen = net.prefix, []
+    compute, seen = net.prefix, []
 
     def counted(batch: torch.Tensor) -> torch.Tensor:
         if len(batch) > 1:  # one image is the probe
             seen.append(len(batch))
         if len(seen) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        return prefix(batch)
+        return compute(batch)
 
     net.prefix = counted  # type: ignore[method-assign]
-    boundary_outputs(net, images(), {}, CacheSettings(folder), torch.device("cpu"), nullcontext)
+    prefix = Prefix({}, net.trainable, lambda: net)
+    boundary_outputs(prefix, images(), CacheSettings(folder), torch.device("cpu"), nullcontext)
     return seen
 
 

@@ -20,12 +20,11 @@ from omegaconf import DictConfig
 from coilal.array_store import seconds_waited, store
 from coilal.batches import Batches, infer
 from coilal.data.rendered import RenderedCoils
-from coilal.experiment import _prefix_identity, load_backbone
+from coilal.experiment import _prefix_identity
 from coilal.models import extract, features
 from coilal.models.augment import Augmentation, AugmentedImages
 from coilal.models.backbone import Backbone
-from coilal.models.extract import Extraction
-from coilal.models.features import CacheSettings, boundary_outputs, prefix_key
+from coilal.models.features import CacheSettings, Prefix, are_stored, boundary_outputs, prefix_key
 from coilal.models.module import CoilModule, Optimizer
 from coilal.models.standardise import Statistics
 from coilal.strategies.entropy import entropy
@@ -48,7 +47,8 @@ def noise(name: str = "mobilenetv2_050", count: int = 37) -> DecodedImages:
 def outputs(net: Backbone, images: DecodedImages, folder: Path, **settings: Any) -> Any:
     arguments = {key: settings.pop(key) for key in ("augmentation", "report") if key in settings}
     identity = {"architecture": type(net.net).__name__}
-    return boundary_outputs(net, images, identity, CacheSettings(folder, **settings), CPU, nullcontext, **arguments)
+    prefix = Prefix(identity, net.trainable, lambda: net)
+    return boundary_outputs(prefix, images, CacheSettings(folder, **settings), CPU, nullcontext, **arguments)
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -87,6 +87,35 @@ def test_computed_once_and_again_only_for_other_images(tmp_path: Path, caplog: p
     assert files(tmp_path) == first
     outputs(net, DecodedImages(images.pixels, "other"), tmp_path)
     assert len(files(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("trainable", ["head", 1])
+def test_what_is_stored_is_opened_without_the_network(trainable: str | int, tmp_path: Path) -> None:
+    net, images, cache, views = (
+        backbone("resnet10t", trainable),
+        noise("resnet10t"),
+        CacheSettings(tmp_path),
+        Augmentation(1),
+    )
+    prefix = Prefix({}, trainable, lambda: net)
+    assert not are_stored(prefix, images, cache)
+    computed = boundary_outputs(prefix, images, cache, CPU, nullcontext)
+    assert are_stored(prefix, images, cache)
+    assert not are_stored(prefix, images, cache, views)
+    boundary_outputs(prefix, images, cache, CPU, nullcontext, views)
+    assert are_stored(prefix, images, cache, views)
+    opened = boundary_outputs(Prefix({}, trainable, unloadable), images, cache, CPU, nullcontext)
+    np.testing.assert_array_equal(opened[:], computed[:])
+
+
+def test_a_damaged_file_is_computed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    net, images = backbone("mobilenetv2_050", "head"), noise()
+    computed = outputs(net, images, tmp_path)
+    (file,) = (tmp_path / "features").glob("*.npy")
+    file.write_bytes(file.read_bytes()[:-100])
+    again = outputs(net, images, tmp_path)
+    assert "is damaged" in caplog.text
+    np.testing.assert_array_equal(again[:], computed[:])
 
 
 def test_everything_trainable_passes_the_images_through(tmp_path: Path) -> None:
@@ -200,12 +229,13 @@ CHANGES = {
 }
 
 
-def key(
-    cfg: DictConfig, weights: str = "random", fingerprint: str = "abc", dtype: torch.dtype = torch.float32
-) -> str:
+def unloadable() -> Backbone:
+    raise AssertionError("the network is loaded")
 
-    extraction = Extraction(load_backbone(cfg, None, weights), CPU, nullcontext, dtype)
-    return prefix_key(extraction, fingerprint, _prefix_identity(cfg, weights, CPU))
+
+def key(cfg: DictConfig, weights: str = "random", fingerprint: str = "abc", stored: Any = "auto") -> str:
+    prefix = Prefix(_prefix_identity(cfg, weights, CPU), cfg.model.trainable, unloadable)
+    return prefix_key(prefix, fingerprint, stored, None)
 
 
 def test_the_key_stands_for_everything_that_determines_the_outputs(
@@ -220,7 +250,7 @@ def test_the_key_stands_for_everything_that_determines_the_outputs(
     keys["images"] = key(default, fingerprint="other")
     keys["weights"] = key(default, weights="0123")
     keys["other weights"] = key(default, weights="4567")
-    keys["storage precision"] = key(default, dtype=torch.float16)
+    keys["storage precision"] = key(default, stored="float16")
     monkeypatch.setattr(features, "PREFIX_VERSION", -1)
     keys["code version"] = key(default)
     monkeypatch.undo()
