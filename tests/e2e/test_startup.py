@@ -59,8 +59,9 @@ def test_a_wrong_budget_is_told_before_torch_is_imported(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_run_imports_only_what_its_settings_name(tmp_path: Path, cache: Path) -> None:
-    modules = imported(*SMALL, "budget.cycles=0", f"cache.dir={cache}", cwd=tmp_path)
+def test_a_run_imports_only_what_its_settings_name(tmp_path: Path) -> None:
+    settings = [*SMALL, "budget.cycles=0", f"cache.dir={tmp_path}/cache"]
+    modules = imported(*settings, cwd=tmp_path)
     assert {"torch", "timm", "pandas"} <= modules
     not_asked_for = {
         *("transformers", "wandb", "scipy.signal"),
@@ -69,3 +70,5 @@ def test_a_run_imports_only_what_its_settings_name(tmp_path: Path, cache: Path) 
         *("transformers.models.dinov2.modeling_dinov2", "transformers.modeling_utils"),
     }
     assert not modules & not_asked_for
+    further = imported(*settings, "seed=1", cwd=tmp_path)
+    assert not further & {"timm", "coilal.models.timm_trunk"}, "its features are stored"
