@@ -135,7 +135,7 @@ def ensure_backbone(experiment: Experiment) -> None:
     Where the head alone is trained and the features are stored, nobody needs it, nor its library.
     """
     cfg, images = experiment.cfg, experiment.prepared.images
-    needed = cfg.model.trainable != "head" or not are_stored(
+    needed = not _head_alone(cfg) or not are_stored(
         _prefix(experiment), images, _cache_settings(cfg), Augmentation(**cfg.augmentation)
     )
     if needed:
@@ -251,7 +251,7 @@ def _read_inputs(experiment: Experiment, device: torch.device, some: IntArray, p
         Augmentation(**cfg.augmentation),
         lambda done, total: progress.phase(f"extract {done}/{total}"),
     )
-    if cfg.model.trainable == "head":
+    if _head_alone(cfg):
         features = rows_of(boundary, some)
     else:
         backbone = experiment.load_backbone().to(device)
@@ -262,8 +262,7 @@ def _read_inputs(experiment: Experiment, device: torch.device, some: IntArray, p
 def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
     cfg, plan = experiment.cfg, experiment.plan
     settings, scale = cfg.model.optimizer, cfg.task.lr_scale
-    head_alone = cfg.model.trainable == "head"
-    backbone = PooledFeatures(inputs.boundary.shape[1]) if head_alone else experiment.load_backbone()
+    backbone = PooledFeatures(inputs.boundary.shape[1]) if _head_alone(cfg) else experiment.load_backbone()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seeds.train)
         module = CoilModule(
@@ -279,9 +278,14 @@ def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
     return module
 
 
+def _head_alone(cfg: DictConfig) -> bool:
+    """Return whether nothing of the backbone is trained."""
+    return bool(cfg.model.trainable == "head")
+
+
 def _inference_batch(cfg: DictConfig) -> int:
     """Return how many images are scored at once: features cost little memory, activations much."""
-    return 4096 if cfg.model.trainable == "head" else 64
+    return 4096 if _head_alone(cfg) else 64
 
 
 def _cache_settings(cfg: DictConfig) -> CacheSettings:

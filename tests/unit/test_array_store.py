@@ -217,6 +217,41 @@ def test_a_damaged_file_is_made_again_and_said_so(
     assert not caplog.records
 
 
+@both
+def test_what_is_stored_is_opened_without_knowing_its_shape(path: Path, build_it: Build) -> None:
+    assert store.open_stored(path) is None
+    build_it(path)
+    stored = store.open_stored(path)
+    assert stored is not None
+    assert stored.dtype == EXPECTED.dtype
+    np.testing.assert_array_equal(stored, EXPECTED)
+
+
+RECORDS: dict[str, dict[str, object]] = {
+    "shape": {"shape": ["forty", 6]},
+    "no shape": {"shape": None},
+    "other shape": {"shape": [6, 40]},
+    "type": {"dtype": "float31"},
+    "other type": {"dtype": "float64"},
+}
+
+
+def spoil_record(path: Path, change: dict[str, object]) -> None:
+    file = path.with_suffix(".json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, *RECORDS])
+def test_what_is_damaged_is_not_opened(path: Path, small_chunks: None, damage: str) -> None:
+    by_rows(path)
+    if damage in RECORDS:
+        spoil_record(path, RECORDS[damage])
+    else:
+        DAMAGES[damage](path)
+    assert store.open_stored(path) is None
+    np.testing.assert_array_equal(by_rows(path), EXPECTED)
+
+
 def test_of_a_large_file_a_sample_is_checked(
     path: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,7 +56,7 @@ def read_record(path: Path) -> Record | None:
     try:
         content = json.loads(path.read_bytes())
         chunks = tuple(Chunk(int(end), int(crc)) for end, crc in content["chunks"])
-        return Record(str(content["about"]), tuple(content["shape"]), str(content["dtype"]), chunks)
+        return Record(str(content["about"]), tuple(map(int, content["shape"])), str(content["dtype"]), chunks)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

@@ -94,7 +94,8 @@ def open_or_build_rows(
 def open_stored(path: Path) -> Array | None:
     """Return the array in ``path``, memory-mapped, whatever its shape and type; None if it is absent or damaged.
 
-    It is checked as ``open_or_build`` does, which says what is wrong with it and makes it again.
+    It is checked as by ``open_or_build``. This function neither tells what is wrong with a damaged file nor mends
+    it; ``open_or_build`` does both.
 
     Args:
         path: as above.
@@ -106,10 +107,7 @@ def open_stored(path: Path) -> Array | None:
         target = Target(path, record.shape, np.dtype(record.dtype), record.about)
     except TypeError:  # a damaged record
         return None
-    if _fault(target) is not None:
-        return None
-    array: Array = np.load(path, mmap_mode="r")
-    return array
+    return None if _fault(target) else _mapped(path)
 
 
 def _open_or_build(target: Target, build: Callable[[Target], None], max_gb: float | None) -> Array:
@@ -118,7 +116,11 @@ def _open_or_build(target: Target, build: Callable[[Target], None], max_gb: floa
         _ensure_writable(target.path, fault)
         with _locked(target.path):
             _build_if_needed(target, build, max_gb)
-    array: Array = np.load(target.path, mmap_mode="r")
+    return _mapped(target.path)
+
+
+def _mapped(path: Path) -> Array:
+    array: Array = np.load(path, mmap_mode="r")
     return array
 
 

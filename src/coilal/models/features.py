@@ -87,7 +87,7 @@ class Prefix:
 def are_stored(
     prefix: Prefix, images: DecodedImages, cache: CacheSettings, augmentation: Augmentation | None = None
 ) -> bool:
-    """Return whether ``boundary_outputs`` finds a file of all that it is asked for; it checks them yet."""
+    """Return whether ``boundary_outputs`` will find a file for all it is asked for, sound or damaged."""
     return all(file.exists() for file, _ in _files(prefix, images, cache, augmentation))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coilal.models import timm_trunk
-from coilal.models.backbone import Backbone
+from coilal.models.backbone import Backbone, PooledFeatures
 from coilal.models.module import CoilModule, Optimizer
 from coilal.models.standardise import Statistics
 from coilal.tasks.multiclass import Multiclass
@@ -30,6 +30,18 @@ def test_the_memory_format_of_the_boundary_changes_nothing() -> None:
     boundary = backbone.prefix(torch.randint(0, 256, (2, 1, 32, 32), dtype=torch.uint8))
     assert boundary.ndim == 4
     torch.testing.assert_close(module(boundary), module.head(backbone.suffix(boundary)))
+
+
+def test_a_head_on_stored_features_needs_no_backbone() -> None:
+    backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", "head", (32, 32))
+    boundary = backbone.prefix(torch.randint(0, 256, (4, 1, 32, 32), dtype=torch.uint8))
+    logits = []
+    for part in (backbone, PooledFeatures(backbone.features)):
+        torch.manual_seed(0)
+        module = CoilModule(part, 3, Multiclass(), Optimizer(1e-3, 1e-4, 1e-2), hidden=(8,)).eval()
+        module.standardise(Statistics.of(boundary))
+        logits.append(module(boundary))
+    assert torch.equal(*logits)
 
 
 def test_rounding_of_a_constant_feature_is_not_made_a_signal() -> None:
