@@ -23,8 +23,9 @@ def document(sections: Mapping[str, Section], machine: str, quick: bool) -> str:
         "",
         "Every contestant is a process of its own and is given the same decoded images, split, starting sets, "
         "seeds, epochs, batch size and optimizer; threads are at each library's default (the bound trains its "
-        "heads on one thread, a process a core). Times are medians over repeats, the range in brackets. Peak "
-        "memory is that of all processes of a contestant together, shared pages counted once.",
+        "heads on one thread, a process a core). Before each, a process imports the same libraries, untimed, so "
+        "that all find them in memory. Times are medians over repeats, the range in brackets. Peak memory is "
+        "that of all processes of a contestant together, shared pages counted once.",
     ]
     if quick:
         lines += ["", "**Quick run: small workloads that show that everything works. The ratios mean nothing.**"]

@@ -18,7 +18,7 @@ from coilal.instantiate import instantiate
 from coilal.oracle import Oracle
 from coilal.pool import Pool
 from coilal.results import identity
-from coilal.results.run_files import read_status
+from coilal.results.run_files import read_status, run_folder
 from coilal.results.store import read_queries
 from coilal.strategies.starting_set import draw
 from coilal.strategies.strategy import Strategy, names_fitting
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 
 # Streams of random numbers that must not depend on one another.
 STARTING_SET, QUERY = 1, 2
-
-
-def run_folder(cfg: DictConfig, task: str | None = None) -> Path:
-    """Return ``outputs/<study>/<task>/<model>/<strategy>/seed<k>``."""
-    parts = (cfg.study, task or cfg.task.name, cfg.model.name, cfg.strategy.name, f"seed{cfg.seed}")
-    return Path(cfg.outputs).joinpath(*map(str, parts))
 
 
 @dataclass(frozen=True)

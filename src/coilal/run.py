@@ -12,10 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from coilal.lean_imports import uncollected
 from coilal.models import weights as weights_files
-from coilal.plan import Plan, run_folder
 from coilal.provenance import initial_status
 from coilal.results import identity
-from coilal.results.run_files import lock, now, read_status, write_atomically, write_status
+from coilal.results.run_files import lock, now, read_status, run_folder, write_atomically, write_status
 from coilal.settings import checked
 from coilal.types import UserError
 
@@ -39,6 +38,8 @@ def run(cfg: DictConfig) -> float:
         return objective(folder)
     weights_files.ensure_reachable(cfg.model.weights, cfg.model.hub, cfg.model.name)  # before slow imports
     with uncollected():
+        from coilal.plan import Plan  # the tables; a launcher, which only asks whether a run is done, needs none
+
         plan = Plan.of(cfg)
         weights = weights_files.resolve(cfg.model.weights, cfg.model.hub, cfg.model.name)
         from coilal import experiment  # torch and Lightning, now that the settings are known to be sound

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import time
@@ -16,6 +17,20 @@ def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
     outcome = process.run("no_such_contestant", [], tmp_path, 60)
     assert outcome.report is None
     assert "no_such_contestant" in outcome.error
+
+
+@pytest.mark.parametrize("contestant", process.IMPORTS)
+def test_what_a_contestant_imports_in_its_own_processes_is_there(contestant: str) -> None:
+    assert (process.REPOSITORY / "benchmarks" / "contestants" / f"{contestant}.py").exists()
+    assert all(importlib.util.find_spec(name) for name in process.IMPORTS[contestant].split(", "))
+
+
+def test_the_clock_starts_after_the_libraries_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "import_untimed", lambda modules: (read.append(modules), time.sleep(2)))
+    read: list[str] = []
+    outcome = process.run("no_such_contestant", [], tmp_path, 60)
+    assert read == ["benchmarks.contestants.no_such_contestant"]
+    assert outcome.wall_s < 2
 
 
 def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from coilal.data.renderer import photographs, plan_for
-from coilal.plan import run_folder
-from coilal.results.run_files import read_status
+from coilal.results.run_files import read_status, run_folder
 from coilal.results.store import read_cycles
 from coilal.run import run
 

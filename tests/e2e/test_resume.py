@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.plan import run_folder
-from coilal.results.run_files import read_status
+from coilal.results.run_files import read_status, run_folder
 from coilal.results.store import read_queries
 from tests.e2e.test_run import without_times
 

@@ -16,9 +16,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 import coilal.experiment
-from coilal.plan import run_folder
 from coilal.results.curves import aulc
-from coilal.results.run_files import lock, read_status, write_status
+from coilal.results.run_files import lock, read_status, run_folder, write_status
 from coilal.results.store import is_measurement, read_cycles, read_queries, without_measurements
 from coilal.run import run
 from coilal.shared import forget

@@ -48,6 +48,21 @@ def test_help_imports_nothing_that_is_only_needed_to_run(tmp_path: Path) -> None
     }
 
 
+@pytest.mark.slow
+def test_the_launcher_of_a_grid_imports_neither_tables_nor_torch(tmp_path: Path) -> None:
+    grid = [
+        "-m",
+        "seed=0,1",
+        "hydra.launcher.processes=2",
+        *SMALL,
+        "budget.cycles=0",
+        f"cache.dir={tmp_path}/cache",
+    ]
+    modules = imported(*grid, cwd=tmp_path)
+    assert "coilal.sweep.processes" in modules
+    assert not modules & {"torch", "pandas", "matplotlib"}, "only its workers compute"
+
+
 def test_a_wrong_budget_is_told_before_torch_is_imported(tmp_path: Path) -> None:
     probe = PROBE.replace("assert not exit.code, exit.code", "assert exit.code == 2, exit.code")
     done = subprocess.run(

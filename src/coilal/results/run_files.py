@@ -1,4 +1,4 @@
-"""The small files of a run directory: its lock and status.json. Quick to import, unlike the tables."""
+"""A run directory: its place, its lock and status.json. Quick to import, unlike the tables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from omegaconf import DictConfig
 
 from coilal.types import UserError
+
+
+def run_folder(cfg: DictConfig, task: str | None = None) -> Path:
+    """Return ``outputs/<study>/<task>/<model>/<strategy>/seed<k>``."""
+    parts = (cfg.study, task or cfg.task.name, cfg.model.name, cfg.strategy.name, f"seed{cfg.seed}")
+    return Path(cfg.outputs).joinpath(*map(str, parts))
 
 
 def now() -> str:

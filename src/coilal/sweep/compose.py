@@ -13,7 +13,7 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from coilal.plan import run_folder
+from coilal.results.run_files import run_folder
 from coilal.run import is_done
 from coilal.settings import checked, without_hydra
 from coilal.sweep.cells import Cell

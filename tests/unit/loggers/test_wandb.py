@@ -13,10 +13,9 @@ from omegaconf import DictConfig
 
 import coilal.learning
 from coilal.loggers.wandb import WandbLogger
-from coilal.plan import run_folder
 from coilal.results.curves import aulc
 from coilal.results.identity import identity_hash
-from coilal.results.run_files import read_status
+from coilal.results.run_files import read_status, run_folder
 from coilal.results.store import read_cycles, read_queries
 from coilal.run import run
 from coilal.settings import resolved
