@@ -9,11 +9,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from coilal.array_store import build, open_or_build, open_or_build_rows, store
+from coilal.array_store import Target, build, ensure_room_for_all, open_or_build, room, store
 from coilal.types import UserError
 
 SHAPE = (40, 6)
@@ -21,8 +22,8 @@ EXPECTED = np.arange(240, dtype=np.float32).reshape(SHAPE)
 spawn = multiprocessing.get_context("spawn")
 
 
-def fill(array: np.ndarray) -> None:
-    array[:] = np.arange(array.size).reshape(array.shape)
+def target(path: Path, shape: tuple[int, ...] = SHAPE, dtype: str = "float32", about: str = "") -> Target:
+    return Target(path, shape, np.dtype(dtype), about)
 
 
 def blocks(start: int, size: int = 4) -> Iterator[np.ndarray]:
@@ -30,12 +31,8 @@ def blocks(start: int, size: int = 4) -> Iterator[np.ndarray]:
         yield EXPECTED[first : first + size]
 
 
-def whole(path: Path) -> np.ndarray:
-    return open_or_build(path, SHAPE, np.float32, fill)
-
-
-def by_rows(path: Path) -> np.ndarray:
-    return open_or_build_rows(path, SHAPE, np.float32, blocks)
+def built(path: Path) -> np.ndarray:
+    return open_or_build(target(path), blocks)
 
 
 def tree(folder: Path) -> dict[str, int]:
@@ -54,15 +51,10 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "COMMIT_BYTES", 96)
 
 
-both = pytest.mark.parametrize("build_it", [whole, by_rows])
-Build = Callable[[Path], np.ndarray]
-
-
-@both
-def test_built_then_mapped_without_writing(path: Path, build_it: Build) -> None:
-    build_it(path)
+def test_built_then_mapped_without_writing(path: Path) -> None:
+    built(path)
     before = tree(path.parent)
-    array = build_it(path)
+    array = built(path)
     assert isinstance(array, np.memmap)
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, EXPECTED)
@@ -72,26 +64,15 @@ def test_built_then_mapped_without_writing(path: Path, build_it: Build) -> None:
 
 
 def test_structured_and_half_precision_arrays(path: Path) -> None:
-    content = np.dtype([("digest", "<u8"), ("blank", np.bool_)])
-
-    def fill_both(array: np.ndarray) -> None:
-        array["digest"], array["blank"] = 7, True
-
+    pixels = np.arange(240, dtype=np.uint8).reshape(40, 2, 3)
+    both = np.zeros(40, dtype=[("digest", "<u8"), ("blank", np.bool_), ("pixels", np.uint8, (2, 3))])
+    both["digest"], both["pixels"] = np.arange(40), pixels
     for _ in range(2):
-        array = open_or_build(path, (3,), content, fill_both)
-        assert array["digest"].tolist() == [7, 7, 7]
-    half = open_or_build_rows(path.with_name("b.npy"), SHAPE, np.float16, blocks)
+        array = open_or_build(Target(path, (40,), both.dtype), lambda start: (b for b in (both[:7], both[7:])))
+        assert array["digest"].tolist() == list(range(40))
+        np.testing.assert_array_equal(array["pixels"], pixels)
+    half = open_or_build(target(path.with_name("b.npy"), dtype="float16"), blocks)
     np.testing.assert_array_equal(half, EXPECTED.astype(np.float16))
-
-
-def test_a_failed_whole_build_leaves_nothing(path: Path) -> None:
-    def broken(array: np.ndarray) -> None:
-        array[0] = 1
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        open_or_build(path, SHAPE, np.uint8, broken)
-    assert {p.name for p in path.parent.iterdir()} == {"a.lock"}
 
 
 def test_rows_that_cannot_be_stored_leave_nothing(path: Path, small_chunks: None) -> None:
@@ -100,7 +81,7 @@ def test_rows_that_cannot_be_stored_leave_nothing(path: Path, small_chunks: None
         raise UserError("these values do not fit")
 
     with pytest.raises(UserError, match="do not fit"):
-        open_or_build_rows(path, SHAPE, np.float32, broken)
+        open_or_build(target(path), broken)
     assert {p.name for p in path.parent.iterdir()} == {"a.lock"}
 
 
@@ -114,13 +95,13 @@ def test_what_makes_the_rows_is_closed_before_an_error_is_told(path: Path) -> No
             closed.append(start)
 
     with pytest.raises(ValueError, match="no number") as kept:
-        open_or_build_rows(path, SHAPE, np.float32, misfit)
+        open_or_build(target(path), misfit)
     assert closed == [0], kept  # while the traceback still holds everything
 
 
 def test_missing_rows_are_noticed(path: Path) -> None:
     with pytest.raises(RuntimeError, match="bytes"):
-        open_or_build_rows(path, (41, 6), np.float32, blocks)
+        open_or_build(target(path, (41, 6)), blocks)
     assert not path.exists()
 
 
@@ -134,7 +115,7 @@ def rows_until_killed(folder: str, moment: int, sent: int) -> None:
                 os.kill(os.getpid(), sent)
             yield block
 
-    open_or_build_rows(Path(folder) / "a.npy", SHAPE, np.float32, rows)
+    open_or_build(target(Path(folder) / "a.npy"), rows)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
@@ -151,7 +132,7 @@ def test_a_killed_build_is_continued(tmp_path: Path, sent: int) -> None:
 
     path = tmp_path / "a.npy"
     assert not path.exists()
-    np.testing.assert_array_equal(open_or_build_rows(path, SHAPE, np.float32, rows), EXPECTED)
+    np.testing.assert_array_equal(open_or_build(target(path), rows), EXPECTED)
     assert starts == [24]
     assert {p.name for p in tmp_path.iterdir()} == {"a.npy", "a.json", "a.lock"}
 
@@ -163,7 +144,7 @@ def test_only_sound_chunks_are_continued(path: Path, small_chunks: None, damage:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        open_or_build_rows(path, SHAPE, np.float32, interrupted)
+        open_or_build(target(path), interrupted)
     partial, progress = path.parent / ".a.npy.partial", path.parent / ".a.json.progress"
     if damage == "record":
         progress.write_text("{")
@@ -175,7 +156,7 @@ def test_only_sound_chunks_are_continued(path: Path, small_chunks: None, damage:
         starts.append(start)
         return blocks(start)
 
-    np.testing.assert_array_equal(open_or_build_rows(path, SHAPE, np.float32, rows), EXPECTED)
+    np.testing.assert_array_equal(open_or_build(target(path), rows), EXPECTED)
     assert starts == [continued]
 
 
@@ -202,25 +183,23 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@both
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_made_again_and_said_so(
-    path: Path, small_chunks: None, build_it: Build, damage: str, caplog: pytest.LogCaptureFixture
+    path: Path, small_chunks: None, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build_it(path)
+    built(path)
     DAMAGES[damage](path)
     with caplog.at_level(logging.WARNING):
-        np.testing.assert_array_equal(build_it(path), EXPECTED)
+        np.testing.assert_array_equal(built(path), EXPECTED)
     assert ["is damaged (" in record.message for record in caplog.records] == [True]
     caplog.clear()
-    build_it(path)
+    built(path)
     assert not caplog.records
 
 
-@both
-def test_what_is_stored_is_opened_without_knowing_its_shape(path: Path, build_it: Build) -> None:
+def test_what_is_stored_is_opened_without_knowing_its_shape(path: Path) -> None:
     assert store.open_stored(path) is None
-    build_it(path)
+    built(path)
     stored = store.open_stored(path)
     assert stored is not None
     assert stored.dtype == EXPECTED.dtype
@@ -243,42 +222,42 @@ def spoil_record(path: Path, change: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("damage", [*DAMAGES, *RECORDS])
 def test_what_is_damaged_is_not_opened(path: Path, small_chunks: None, damage: str) -> None:
-    by_rows(path)
+    built(path)
     if damage in RECORDS:
         spoil_record(path, RECORDS[damage])
     else:
         DAMAGES[damage](path)
     assert store.open_stored(path) is None
-    np.testing.assert_array_equal(by_rows(path), EXPECTED)
+    np.testing.assert_array_equal(built(path), EXPECTED)
 
 
 def test_of_a_large_file_a_sample_is_checked(
     path: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    by_rows(path)
+    built(path)
     read = []
     sound = store.is_sound
     monkeypatch.setattr(store, "is_sound", lambda *args: (read.append(args[1]), sound(*args))[1])
     monkeypatch.setattr(store, "CHECKED_BYTES", 550)
     os.utime(path, ns=(0, 0))  # as if another process opened it
-    by_rows(path)
+    built(path)
     assert len(read) == 2 + 4  # first and last, and half of the eight between
     assert 0 in read
     flip(path, -1)
-    by_rows(path)
+    built(path)
     assert "damaged" in caplog.text
 
 
 def test_content_is_compared_once_in_a_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_rows(path)  # builds it
-    by_rows(path)
+    built(path)  # builds it
+    built(path)
     monkeypatch.setattr(store, "is_sound", lambda *_: pytest.fail("compared again"))
-    by_rows(path)
+    built(path)
 
 
 def test_too_small_a_disk_is_said_before_work(path: Path) -> None:
     with pytest.raises(UserError, match=r"cache\.dir"):
-        open_or_build(path, (10**18,), np.uint8, lambda _: pytest.fail("work was begun"))
+        open_or_build(target(path, (10**18,)), lambda _: pytest.fail("work was begun"))
 
 
 def test_a_disk_that_fills_up_keeps_what_is_done(path: Path, small_chunks: None) -> None:
@@ -287,14 +266,14 @@ def test_a_disk_that_fills_up_keeps_what_is_done(path: Path, small_chunks: None)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UserError, match="full"):
-        open_or_build_rows(path, SHAPE, np.float32, full)
-    np.testing.assert_array_equal(by_rows(path), EXPECTED)
+        open_or_build(target(path), full)
+    np.testing.assert_array_equal(built(path), EXPECTED)
 
 
 def test_the_limit_of_the_cache_names_what_lies_there(tmp_path: Path) -> None:
     def row(name: str, max_gb: float) -> None:
         path = tmp_path / "features" / f"{name}.npy"
-        open_or_build_rows(path, SHAPE, np.float32, blocks, about=f"features {name}", max_gb=max_gb)
+        open_or_build(target(path, about=f"features {name}"), blocks, max_gb)
 
     row("a", 1e-5)
     with pytest.raises(UserError) as error:
@@ -306,38 +285,91 @@ def test_the_limit_of_the_cache_names_what_lies_there(tmp_path: Path) -> None:
     row("b", 1e-5)
 
 
+def interrupted_after(path: Path, blocks_done: int) -> None:
+    def interrupted(start: int) -> Iterator[np.ndarray]:
+        yield from list(blocks(0))[:blocks_done]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_or_build(target(path), interrupted)
+
+
+def disk_free(monkeypatch: pytest.MonkeyPatch, path: Path, capacity: int) -> None:
+    """Let the disk hold so many bytes of arrays."""
+
+    def usage(_: Path) -> SimpleNamespace:
+        used = sum(file.stat().st_size for file in path.parent.glob("*.npy*"))
+        return SimpleNamespace(free=capacity - used)
+
+    monkeypatch.setattr(room.shutil, "disk_usage", usage)
+
+
+LEFT: dict[str, Callable[[Path], object]] = {
+    "some chunks": lambda path: interrupted_after(path, 6),
+    "more than was committed": lambda path: (interrupted_after(path, 6), append(path.parent / ".a.npy.partial")),
+    "chunks of no record": lambda path: (interrupted_after(path, 9), (path.parent / ".a.json.progress").unlink()),
+    "a damaged array": lambda path: (built(path), flip(path, -1)),
+    "a truncated array": lambda path: (built(path), path.write_bytes(path.read_bytes()[:-1])),
+}
+
+
+def append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + bytes(200))
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_what_is_replaced_needs_no_room_of_its_own(
+    path: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    """The command that filled the cache before it was killed is not refused the second time."""
+    LEFT[left](path)
+    size = target(path).size
+    small = sum(file.stat().st_size for file in path.parent.iterdir() if "npy" not in file.name)
+    disk_free(monkeypatch, path, size)
+    np.testing.assert_array_equal(open_or_build(target(path), blocks, max_gb=(size + small) / 1e9), EXPECTED)
+
+
+def test_several_arrays_that_do_not_fit_together_are_refused_before_the_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = [target(path.with_name(f"{name}.npy")) for name in "abc"]
+    size = several[0].size
+    ensure_room_for_all(several, max_gb=3 * size / 1e9)
+    with pytest.raises(UserError, match=r"3 arrays.*cache\.max_gb"):
+        ensure_room_for_all(several, max_gb=(3 * size - 1) / 1e9)
+    disk_free(monkeypatch, path, 3 * size - 1)
+    with pytest.raises(UserError, match=r"3 arrays.*cache\.dir"):
+        ensure_room_for_all(several, max_gb=None)
+    built(path)  # and the other two still fit
+    disk_free(monkeypatch, path, 3 * size)
+    ensure_room_for_all(several, max_gb=None)
+
+
 def test_a_read_only_cache(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_rows(path)
+    built(path)
     (path.parent / "a.lock").unlink()
     before = tree(path.parent)
     # the superuser may write everywhere, so the tests cannot rely on file modes
     monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK)
-    np.testing.assert_array_equal(by_rows(path), EXPECTED)
+    np.testing.assert_array_equal(built(path), EXPECTED)
     with pytest.raises(UserError, match=r"b\.npy.*read-only.*cache\.dir"):
-        by_rows(path.with_name("b.npy"))
+        built(path.with_name("b.npy"))
     with pytest.raises(UserError, match="read-only"):
-        by_rows(path.parents[1] / "absent" / "b.npy")
+        built(path.parents[1] / "absent" / "b.npy")
     assert tree(path.parent) == before
     assert not (path.parents[1] / "absent").exists()
 
 
-def count_build(folder: str, rows: bool) -> None:
-    def counted() -> None:
+def count_build(folder: str) -> None:
+    def counted(start: int) -> Iterator[np.ndarray]:
         with (Path(folder) / "builds").open("a") as stream:
             stream.write("x")
-
-    def counted_rows(start: int) -> Iterator[np.ndarray]:
-        counted()
         return blocks(start)
 
-    if rows:
-        open_or_build_rows(Path(folder) / "a.npy", SHAPE, np.float32, counted_rows)
-    else:
-        open_or_build(Path(folder) / "a.npy", (1000,), np.uint16, lambda array: (counted(), fill(array))[1])
+    open_or_build(target(Path(folder) / "a.npy"), counted)
 
 
-@pytest.mark.parametrize("rows", [True, False])
-def test_of_several_processes_one_builds(tmp_path: Path, rows: bool) -> None:
+def test_of_several_processes_one_builds(tmp_path: Path) -> None:
     with spawn.Pool(3) as pool:
-        pool.starmap(count_build, [(str(tmp_path), rows)] * 3)
+        pool.starmap(count_build, [(str(tmp_path),)] * 3)
     assert (tmp_path / "builds").read_text() == "x"

@@ -1,4 +1,4 @@
-"""Building an array file under a hidden name: all at once, or row by row so that a kill loses little."""
+"""Building an array file under a hidden name, row by row, so that a kill loses little."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coilal.array_store.record import Chunk, Record, is_sound, read_record, spans, summed
+from coilal.array_store.record import Chunk, Record, is_sound, read_record, spans
 from coilal.types import UserError
 
 Array = NDArray[Any]
@@ -85,44 +85,37 @@ class Target:
         os.replace(self.partial, self.path)
         self.progress.unlink(missing_ok=True)
 
+    @property
+    def written(self) -> int:
+        """Return the bytes that the unfinished file takes."""
+        try:
+            return self.partial.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def discard(self) -> None:
         """Remove what an interrupted build has left."""
         self.partial.unlink(missing_ok=True)
         self.progress.unlink(missing_ok=True)
 
 
-def build_whole(target: Target, fill: Callable[[Array], None]) -> None:
-    """Build an array by one call that writes all rows in any order; what fails or is killed starts anew."""
-    target.discard()
-    try:
-        array = np.lib.format.open_memmap(target.partial, mode="w+", dtype=target.dtype, shape=target.shape)
-        fill(array)
-        array.flush()
-        size = target.partial.stat().st_size
-        with target.partial.open("rb") as stream:
-            chunks = summed(stream, [*range(COMMIT_BYTES, size, COMMIT_BYTES), size])
-        target.publish(chunks)
-    except BaseException:
-        target.discard()
-        raise
-
-
-def build_rows(target: Target, rows: Callable[[int], Generator[Array]]) -> None:
+def build_rows(target: Target, chunks: list[Chunk], rows: Callable[[int], Generator[Array]]) -> None:
     """Build an array from blocks of successive rows, going on where an interrupted build has stopped.
 
     Args:
         target: what is built.
+        chunks: what ``keep_committed`` has kept of it.
         rows: (first row) → the blocks from there to the end; a UserError that it raises ends the build for good,
             because the same rows would raise it again.
     """
-    chunks = committed(target)
     start = (chunks[-1].end - len(target.header)) // target.row_bytes if chunks else 0
     with target.partial.open("r+b" if chunks else "w+b") as stream:
         writer = _Writer(target, stream, chunks)
         try:
             with closing(rows(start)) as blocks:  # at once, also if a block cannot be written
                 for block in blocks:
-                    writer.write(np.ascontiguousarray(block, dtype=target.dtype).data.cast("B"))
+                    content = np.ascontiguousarray(block, dtype=target.dtype)
+                    writer.write(content.reshape(-1).view(np.uint8).data)
         except UserError:
             target.discard()
             raise
@@ -132,8 +125,17 @@ def build_rows(target: Target, rows: Callable[[int], Generator[Array]]) -> None:
     target.publish(tuple(writer.chunks))
 
 
-def committed(target: Target) -> list[Chunk]:
-    """Return the leading chunks of an interrupted build that are sound."""
+def keep_committed(target: Target) -> list[Chunk]:
+    """Return the leading chunks of an interrupted build that are sound; remove the rest of it, which takes room."""
+    chunks = _committed(target)
+    if chunks:
+        os.truncate(target.partial, chunks[-1].end)
+    else:
+        target.discard()
+    return chunks
+
+
+def _committed(target: Target) -> list[Chunk]:
     record = read_record(target.progress)
     if record is None or not target.partial.exists():
         return []
@@ -155,7 +157,6 @@ class _Writer:
         self.target, self.stream, self.chunks = target, stream, list(chunks)
         self.end = self._begun = chunks[-1].end if chunks else 0
         self._crc, self._since = 0, time.monotonic()
-        stream.truncate(self.end)
         stream.seek(self.end)
         if not chunks:
             self._append(target.header)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -77,16 +77,3 @@ def is_sound(stream: IO[bytes], start: int, chunk: Chunk) -> bool:
         crc = zlib.crc32(block, crc)
         left -= len(block)
     return left == 0 and crc == chunk.crc
-
-
-def summed(stream: IO[bytes], ends: Iterable[int]) -> tuple[Chunk, ...]:
-    """Return the chunks of a file that end at the given offsets."""
-    chunks, start = [], 0
-    for end in ends:
-        stream.seek(start)
-        crc = 0
-        for first in range(start, end, _BLOCK):
-            crc = zlib.crc32(stream.read(min(_BLOCK, end - first)), crc)
-        chunks.append(Chunk(end, crc))
-        start = end
-    return tuple(chunks)

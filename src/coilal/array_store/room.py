@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from coilal.array_store.build import Target
 from coilal.array_store.record import read_record
 from coilal.types import UserError
 
 _LISTED = 10
 
 
-def ensure_room(path: Path, size: int, present: int, max_gb: float | None) -> None:
-    """Refuse an array that the disk or the limit of the cache cannot hold; delete nothing.
+def ensure_room(targets: Sequence[Target], max_gb: float | None) -> None:
+    """Refuse arrays that the disk or the limit of the cache cannot hold together; delete nothing.
 
     Args:
-        path: where the array is to lie: ``<cache>/<kind>/<name>.npy``.
-        size: bytes of the array.
-        present: bytes of it that an interrupted build has already written.
+        targets: arrays in one folder that are to be built, or to be built further: what is there of them counts.
         max_gb: most gigabytes (10⁹ bytes) that the whole cache may take; None for what the disk holds.
 
     Raises:
         UserError: there is too little room.
     """
-    cache = path.parents[1]
-    free = shutil.disk_usage(path.parent).free
+    folder = targets[0].path.parent
+    cache = folder.parent
+    size, present = sum(target.size for target in targets), sum(target.written for target in targets)
+    what = f"an array of {_gb(size)}" if len(targets) == 1 else f"{len(targets)} arrays of {_gb(size)} in all"
+    free = shutil.disk_usage(folder).free
     if size - present > free:
         raise UserError(
-            f"{path.parent} has {_gb(free)} free, but an array of {_gb(size)} is to be stored "
-            "there. Choose another folder with cache.dir=… or smaller images with data.image.size=[H,W]."
+            f"{what} must be stored in {folder}, which has {_gb(free)} free. Choose another folder with "
+            "cache.dir=… or smaller images with data.image.size=[H,W]."
         )
     files = _sizes(cache)
     used = sum(files.values())
     if max_gb is not None and used - present + size > max_gb * 1e9:
         raise UserError(
-            f"an array of {_gb(size)} is to be stored in {cache}, which holds {_gb(used)} and may hold "
+            f"{what} must be stored in {cache}, which holds {_gb(used)} and may hold "
             f"cache.max_gb={max_gb:g}. Raise cache.max_gb, choose another cache.dir, or delete what no run needs "
             f"any more (each array with its .json; it is made again when it is needed):\n{_listing(files)}"
         )

@@ -8,15 +8,14 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import DTypeLike
 
-from coilal.array_store.build import Array, Target, build_rows, build_whole, committed
+from coilal.array_store.build import Array, Target, build_rows, keep_committed
 from coilal.array_store.record import Chunk, is_sound, read_record, spans
 from coilal.array_store.room import ensure_room
 from coilal.types import UserError
@@ -35,60 +34,47 @@ def seconds_waited() -> float:
     return sum(_waits)
 
 
-def open_or_build(
-    path: Path,
-    shape: tuple[int, ...],
-    dtype: DTypeLike,
-    fill: Callable[[Array], None],
-    about: str = "",
-    max_gb: float | None = None,
-) -> Array:
-    """Return the array in ``path``, memory-mapped, building it first if it is not there.
+def open_or_build(target: Target, rows: Callable[[int], Generator[Array]], max_gb: float | None = None) -> Array:
+    """Return an array, memory-mapped, building it first if it is not there.
 
     Of several processes that ask at once, one builds and the others wait; a killed builder's lock is released
-    by the system. The array appears under its final name only when it is complete. Size and header are checked
-    at each opening, the content (see ``CHECKED_BYTES``) at the first one in a process; a damaged file is made
-    again, with a warning. Where the array is complete, nothing is written, so the folder may be read-only.
+    by the system, and the next one goes on where it was, at most ``COMMIT_S`` seconds back (see
+    coilal.array_store.build). The array appears under its final name only when it is complete. Size and header are
+    checked at each opening, the content (see ``CHECKED_BYTES``) at the first one in a process; a damaged file is
+    made again, with a warning. Where the array is complete, nothing is written, so the folder may be read-only.
 
     Args:
-        path: ``<cache>/<kind>/<name>.npy``; the name stands for everything that determines the content.
-        shape: shape of the array.
-        dtype: type of the array.
-        fill: writes every row of the array it is given, in any order.
-        about: what it holds, for messages.
+        target: the array in ``<cache>/<kind>/<name>.npy``; the name stands for everything that determines its
+            content.
+        rows: (first row) → blocks of successive rows from there to the end; closed if they cannot be stored. A
+            UserError that it raises removes what is built, because the same rows would raise it again.
         max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
 
     Raises:
         UserError: disk or cache cannot hold the array, or it is not there and the folder is read-only.
     """
-    return _open_or_build(
-        Target(path, shape, np.dtype(dtype), about), lambda target: build_whole(target, fill), max_gb
-    )
+    fault = _fault(target)
+    if fault is not None:
+        _ensure_writable(target.path, fault)
+        with _locked(target.path):
+            _build_if_needed(target, rows, max_gb)
+    return _mapped(target.path)
 
 
-def open_or_build_rows(
-    path: Path,
-    shape: tuple[int, ...],
-    dtype: DTypeLike,
-    rows: Callable[[int], Generator[Array]],
-    about: str = "",
-    max_gb: float | None = None,
-) -> Array:
-    """Return the array in ``path`` as ``open_or_build`` does; a killed build is continued.
-
-    A kill costs at most ``COMMIT_S`` seconds of work (see coilal.array_store.build).
+def ensure_room_for_all(targets: Sequence[Target], max_gb: float | None) -> None:
+    """Refuse before the first of several arrays is built what could not hold the last.
 
     Args:
-        path: as above.
-        shape: as above.
-        dtype: as above.
-        rows: (first row) → blocks of successive rows from there to the end; closed if they cannot be stored.
-        about: as above.
+        targets: arrays in one folder; only those that are not there need room.
         max_gb: as above.
+
+    Raises:
+        UserError: there is too little room, or the folder is read-only.
     """
-    return _open_or_build(
-        Target(path, shape, np.dtype(dtype), about), lambda target: build_rows(target, rows), max_gb
-    )
+    absent = [target for target in targets if not target.path.exists()]
+    if absent:
+        _ensure_writable(absent[0].path, "not there")
+        ensure_room(absent, max_gb)
 
 
 def open_stored(path: Path) -> Array | None:
@@ -98,7 +84,7 @@ def open_stored(path: Path) -> Array | None:
     it; ``open_or_build`` does both.
 
     Args:
-        path: as above.
+        path: its ``.npy`` file.
     """
     record = read_record(path.with_suffix(".json"))
     if record is None:
@@ -110,32 +96,24 @@ def open_stored(path: Path) -> Array | None:
     return None if _fault(target) else _mapped(path)
 
 
-def _open_or_build(target: Target, build: Callable[[Target], None], max_gb: float | None) -> Array:
-    fault = _fault(target)
-    if fault is not None:
-        _ensure_writable(target.path, fault)
-        with _locked(target.path):
-            _build_if_needed(target, build, max_gb)
-    return _mapped(target.path)
-
-
 def _mapped(path: Path) -> Array:
     array: Array = np.load(path, mmap_mode="r")
     return array
 
 
-def _build_if_needed(target: Target, build: Callable[[Target], None], max_gb: float | None) -> None:
+def _build_if_needed(target: Target, rows: Callable[[int], Generator[Array]], max_gb: float | None) -> None:
     fault = _fault(target)
     if fault is None:  # another process has built it meanwhile
         return
     if target.path.exists():
         log.warning("the stored array %s is damaged (%s); it is made again", target.path, fault)
-    present = sum(chunk.end for chunk in committed(target)[-1:])
-    ensure_room(target.path, target.size, present, max_gb)
-    if present:
-        log.info("%s: going on after %.1f of %.1f MB", target.path, present / 1e6, target.size / 1e6)
+        target.path.unlink()  # of no use, and in the way where room is scarce
+    chunks = keep_committed(target)
+    ensure_room([target], max_gb)
+    if chunks:
+        log.info("%s: going on after %.1f of %.1f MB", target.path, target.written / 1e6, target.size / 1e6)
     try:
-        build(target)
+        build_rows(target, chunks, rows)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise UserError(

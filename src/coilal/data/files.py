@@ -9,8 +9,9 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from coilal.array_store import open_or_build as open_or_build_array
+from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image, open_image
-from coilal.data.store import open_or_build
+from coilal.data.in_order import in_order
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,13 @@ CONTACT_SHEET = "contact_sheet.png"
 
 Duplicates = Literal["error", "keep"]
 
-Pixels = NDArray[np.uint8]
-Contents = NDArray[Any]
+Rows = NDArray[Any]
 
 CONTENT = np.dtype([("digest", "<u8"), ("blank", np.bool_)])
 """What is kept of each image at full size: hash of its pixels, and whether all of them are the same."""
 
-_CHUNK = 64
+_CHUNK = 64  # images that a thread decodes at a time
+_TOGETHER = 1 << 16  # images whose content is copied at a time
 # What Pillow raises for files that are damaged in one way or another.
 _UNREADABLE = (
     OSError,
@@ -81,7 +82,9 @@ def decode_files(
     """Return image files decoded and resized, from the cache if the files have not changed since.
 
     Two images are duplicates if their pixels are equal at full size. Blank images (one single value) are not
-    counted as such, because nothing is learnt from their being equal; their number is logged.
+    counted as such, because nothing is learnt from their being equal; their number is logged. A file counts as
+    unchanged if its size and time of change are the same. What is killed goes on after the images that it has
+    stored.
 
     Args:
         folder: folder that the names are relative to.
@@ -92,38 +95,36 @@ def decode_files(
         max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
 
     Raises:
-        DataError: missing, unreadable, truncated and duplicate images, listed together; nothing is stored.
+        DataError: missing, unreadable, truncated and duplicate images, listed together. If there are only
+            duplicates, the images stay stored, for ``keep``.
     """
     stats, missing = _stat(folder, names)
     if missing:
         raise DataError(file_problems(folder, names, duplicates))
     key = _key(folder, names, stats, image)
+    row = np.dtype([*CONTENT.descr, ("pixels", np.uint8, (image.channels, *image.size))])
 
-    def scan(pixels: Pixels | None) -> Contents:
-        contents, problems = _scan(folder, names, image, pixels)
-        problems += _duplicates(names, contents, duplicates)
-        if problems:
-            raise DataError(problems)
-        return contents
-
-    def store_contents(fill: Callable[[Contents], None]) -> Contents:
-        return open_or_build_array(cache / "images" / f"{key}.contents.npy", (len(names),), CONTENT, fill)
-
-    def fill(pixels: Pixels) -> None:
+    def rows(start: int) -> Generator[Rows]:
+        log.info("data: decoding %d images", len(names) - start)
         started = time.perf_counter()
-        contents = scan(pixels)
-        store_contents(lambda stored: np.copyto(stored, contents))
-        log.info("data: decoded %d images in %.1f s", len(names), time.perf_counter() - started)
+        for decoded, damaged in _scan(folder, names[start:], image, row):
+            if damaged:  # none of these rows may be stored; what is wrong with all files is told together
+                raise DataError(file_problems(folder, names, duplicates) or _damages(damaged))
+            yield decoded
+        log.info("data: decoded %d images in %.1f s", len(names) - start, time.perf_counter() - started)
 
-    pixels = open_or_build(cache, key, (len(names), image.channels, *image.size), fill, max_gb)
-    contents = store_contents(lambda stored: np.copyto(stored, scan(None)))
-    problems = _duplicates(names, contents, duplicates)  # they may have been stored under duplicates=keep
+    file, about = cache / "images" / f"{key}.npy", f"{len(names)} decoded images"
+    stored = open_or_build(Target(file, (len(names),), row, about), rows, max_gb)
+    # Apart from the pixels, so that later runs need not pass over them.
+    beside = Target(file.with_suffix(".contents.npy"), (len(names),), CONTENT)
+    contents = open_or_build(beside, partial(_contents, stored), max_gb)
+    problems = _duplicates(names, contents, duplicates)
     if problems:
         raise DataError(problems)
     blank = int(contents["blank"].sum())
     if blank:
         log.info("data: %d of %d images are blank (one single value); they are kept", blank, len(names))
-    return DecodedImages(pixels, _digest(names, image, contents["digest"]))
+    return DecodedImages(stored["pixels"], _digest(names, image, contents["digest"]))
 
 
 def file_problems(folder: Path, names: Sequence[str], duplicates: Duplicates = "error") -> list[Problem]:
@@ -131,8 +132,10 @@ def file_problems(folder: Path, names: Sequence[str], duplicates: Duplicates = "
     _, missing = _stat(folder, names)
     absent = set(missing)
     present = [name for name in names if name not in absent]
-    contents, damaged = _scan(folder, present, ImageFormat((1, 1)), None)
-    problems = [*damaged, *_duplicates(present, contents, duplicates)]
+    scanned = list(_scan(folder, present, ImageFormat((1, 1)), CONTENT))
+    contents = np.concatenate([np.zeros(0, CONTENT), *(rows for rows, _ in scanned)])
+    problems = _damages([found for _, damaged in scanned for found in damaged])
+    problems += _duplicates(present, contents, duplicates)
     if missing:
         kind = f"images that are not in {folder}; add them, take their rows out, or mend data.root"
         problems.insert(0, Problem(kind, tuple(missing)))
@@ -167,28 +170,45 @@ def _digest(names: Sequence[str], image: ImageFormat, values: NDArray[Any]) -> s
 
 
 def _scan(
-    folder: Path, names: Sequence[str], image: ImageFormat, pixels: Pixels | None
-) -> tuple[Contents, list[Problem]]:
-    """Decode every file, write it to its row of ``pixels`` (if given), and return contents and damages."""
-    contents = np.zeros(len(names), dtype=CONTENT)
+    folder: Path, names: Sequence[str], image: ImageFormat, row: np.dtype[Any]
+) -> Generator[tuple[Rows, list[tuple[str, str]]]]:
+    """Yield, a few files at a time, what is in them, and the names of those that are damaged, with the reason.
 
-    def decode(first: int) -> list[tuple[str, str]]:
+    Args:
+        folder: folder that the names are relative to.
+        names: files.
+        image: the format of the pixels.
+        row: ``CONTENT``, or that and ``pixels`` uint8 (C, H, W).
+    """
+
+    def decode(first: int) -> tuple[Rows, list[tuple[str, str]]]:
         damaged = []
-        for index in range(first, min(first + _CHUNK, len(names))):
+        chunk = names[first : first + _CHUNK]
+        rows = np.zeros(len(chunk), dtype=row)
+        for index, name in enumerate(chunk):
             try:
-                picture = open_image(folder / names[index], image.mode)
+                picture = open_image(folder / name, image.mode)
             except _UNREADABLE as error:
-                contents[index] = 0, True  # nothing to compare with other images
-                damaged.append((names[index], _reason(error, folder / names[index])))
+                rows["blank"][index] = True  # nothing to compare with other images
+                damaged.append((name, _reason(error, folder / name)))
                 continue
-            contents[index] = _pixel_hash(picture), _is_blank(picture)
-            if pixels is not None:
-                pixels[index] = fit_image(picture, image)
-        return damaged
+            rows["digest"][index], rows["blank"][index] = _pixel_hash(picture), _is_blank(picture)
+            if "pixels" in (row.names or ()):
+                rows["pixels"][index] = fit_image(picture, image)
+        return rows, damaged
 
-    with ThreadPoolExecutor(_threads()) as pool:  # Pillow decodes and resizes without holding the GIL
-        damaged = [found for chunk in pool.map(decode, range(0, len(names), _CHUNK)) for found in chunk]
-    return contents, _damages(damaged)
+    threads = _threads()
+    with ThreadPoolExecutor(threads) as pool:  # Pillow decodes and resizes without holding the GIL
+        yield from in_order(pool, decode, range(0, len(names), _CHUNK), ahead=2 * threads)
+
+
+def _contents(stored: Rows, start: int) -> Generator[Rows]:
+    for first in range(start, len(stored), _TOGETHER):
+        part = stored[first : first + _TOGETHER]
+        contents = np.empty(len(part), dtype=CONTENT)
+        for field in ("digest", "blank"):
+            contents[field] = part[field]
+        yield contents
 
 
 def _threads() -> int:
@@ -223,7 +243,7 @@ def _is_blank(picture: Image.Image) -> bool:
     return all(band.getextrema()[0] == band.getextrema()[1] for band in picture.split())
 
 
-def _duplicates(names: Sequence[str], contents: Contents, duplicates: Duplicates) -> list[Problem]:
+def _duplicates(names: Sequence[str], contents: Rows, duplicates: Duplicates) -> list[Problem]:
     if duplicates == "keep":
         return []
     ids = np.flatnonzero(~contents["blank"])

@@ -8,15 +8,18 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image
+from coilal.data.in_order import in_order
 from coilal.data.renderer import (
     COMBINATIONS,
     KINDS,
@@ -26,7 +29,6 @@ from coilal.data.renderer import (
     photographs,
     plan,
 )
-from coilal.data.store import open_or_build
 from coilal.types import DecodedImages, ImageFormat, Samples
 
 log = logging.getLogger(__name__)
@@ -85,14 +87,14 @@ class RenderedCoils:
         ids = [position[name] for name in samples.names]
         key = self._key(samples, image)
 
-        def fill(pixels: NDArray[np.uint8]) -> None:
-            start = time.perf_counter()
-            for first, rows in _render(self._settings, self._plan, ids, image):
-                pixels[first : first + len(rows)] = rows
-            log.info("rendered %d images in %.1f s", len(ids), time.perf_counter() - start)
+        def rows(start: int) -> Generator[NDArray[np.uint8]]:
+            began = time.perf_counter()
+            yield from _render(self._settings, self._plan, ids[start:], image)
+            log.info("rendered %d images in %.1f s", len(ids) - start, time.perf_counter() - began)
 
-        shape = (len(ids), image.channels, *image.size)
-        return DecodedImages(open_or_build(cache, key, shape, fill, max_gb), key)
+        shape, about = (len(ids), image.channels, *image.size), f"{len(ids)} rendered images"
+        target = Target(cache / "images" / f"{key}.npy", shape, np.dtype(np.uint8), about)
+        return DecodedImages(open_or_build(target, rows, max_gb), key)
 
     def _key(self, samples: Samples, image: ImageFormat) -> str:
         content = [
@@ -107,18 +109,17 @@ class RenderedCoils:
 
 def _render(
     settings: dict[str, int], known: RenderPlan, ids: list[int], image: ImageFormat
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield the position of the first row and the rows of each chunk."""
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the images, a few at a time."""
     chunks = [ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK)]
     workers = min(len(os.sched_getaffinity(0)), len(chunks))
     if len(ids) <= _FEW or workers < 2:
-        for number, chunk in enumerate(chunks):
-            yield number * _CHUNK, _rows(known, chunk, image)
+        for chunk in chunks:
+            yield _rows(known, chunk, image)
         return
     context = multiprocessing.get_context("spawn")  # a fork is unsafe beside the threads of torch
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,)) as pool:
-        for number, rows in enumerate(pool.map(_worker_rows, chunks, [image] * len(chunks))):
-            yield number * _CHUNK, rows
+        yield from in_order(pool, partial(_worker_rows, image), chunks, ahead=2 * workers)
 
 
 def _rows(known: RenderPlan, ids: list[int], image: ImageFormat) -> NDArray[np.uint8]:
@@ -133,6 +134,6 @@ def _start_worker(settings: dict[str, int]) -> None:
     _worker_plan = plan(**settings)
 
 
-def _worker_rows(ids: list[int], image: ImageFormat) -> NDArray[np.uint8]:
+def _worker_rows(image: ImageFormat, ids: list[int]) -> NDArray[np.uint8]:
     assert _worker_plan is not None
     return _rows(_worker_plan, ids, image)

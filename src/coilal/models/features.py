@@ -16,10 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coilal.array_store import in_turn, open_or_build_rows, open_stored
+from coilal.array_store import Target, ensure_room_for_all, in_turn, open_or_build, open_stored
 from coilal.models.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs, AugmentedImages, Views
 from coilal.models.backbone import Backbone
 from coilal.models.extract import Extraction, Precision, probe
@@ -131,6 +132,8 @@ def boundary_outputs(
         return Extraction(backbone, device, precision, tuple(one.shape[1:]), cache.dtype(one.dtype))
 
     files = _files(prefix, images, cache, augmentation)
+    if len(files) > 1 and not are_stored(prefix, images, cache, augmentation):
+        ensure_room_for_all([_target(file, len(pixels), extraction()) for file, pixels in files], cache.max_gb)
     arrays = [_open(file, pixels, prefix.trainable, extraction, cache.max_gb, report) for file, pixels in files]
     readables = [readable(array, cache.memory_gb / len(arrays)) for array in arrays]
     return Views(readables[0], readables[1:]) if views else readables[0]
@@ -185,8 +188,7 @@ def _open(
     max_gb: float | None,
     report: Report | None,
 ) -> NDArray[Any]:
-    what = "features" if trainable == "head" else "activations"
-    progress = _Progress(what, len(pixels), report)
+    progress = _Progress(_what(trainable), len(pixels), report)
 
     def rows(start: int) -> Generator[NDArray[Any]]:
         with _turn(file.parent, extraction().device), all_threads():
@@ -197,17 +199,24 @@ def _open(
 
     array = open_stored(file)
     if array is None:
-        network = type(extraction().backbone.net).__name__
-        array = open_or_build_rows(
-            file,
-            (len(pixels), *extraction().shape),
-            str(extraction().dtype).removeprefix("torch."),
-            rows,
-            f"{what} of {network}, trainable={trainable}, {len(pixels)} images",
-            max_gb,
-        )
+        array = open_or_build(_target(file, len(pixels), extraction()), rows, max_gb)
     log.info("%s; %.1f MB in the cache, %s", progress.summary(), array.nbytes / 1e6, array.dtype)
     return array
+
+
+def _target(file: Path, images: int, extraction: Extraction) -> Target:
+    backbone = extraction.backbone
+    network, trainable = type(backbone.net).__name__, backbone.trainable
+    return Target(
+        file,
+        (images, *extraction.shape),
+        np.dtype(str(extraction.dtype).removeprefix("torch.")),
+        f"{_what(trainable)} of {network}, trainable={trainable}, {images} images",
+    )
+
+
+def _what(trainable: str | int) -> str:
+    return "features" if trainable == "head" else "activations"
 
 
 def _turn(folder: Path, device: torch.device) -> AbstractContextManager[None]:

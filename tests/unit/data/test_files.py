@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import itertools
 import logging
+import multiprocessing
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from coilal.array_store import build
 from coilal.data import files
 from coilal.data.files import decode_files, file_problems, list_images
 from coilal.types import DataError, ImageFormat
@@ -63,6 +67,70 @@ def test_a_lost_content_file_is_made_again(tmp_path: Path) -> None:
     first = decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache")
     next((tmp_path / "cache").rglob("*.contents.npy")).unlink()
     assert decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache").fingerprint == first.fingerprint
+
+
+def kill_while_decoding(folder: str, names: list[str], moment: int) -> None:
+    """Decode with every block of images committed, and die when an image is opened."""
+    build.COMMIT_S = 0.0
+    opened = itertools.count()
+    open_image = files.open_image
+
+    def open_or_die(path: Path, mode: str) -> Image.Image:
+        if next(opened) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return open_image(path, mode)
+
+    files.open_image = open_or_die
+    decode_files(Path(folder), names, FORMAT, Path(folder) / "cache")
+
+
+@pytest.fixture
+def half_decoded(tmp_path: Path) -> list[str]:
+    """Return the names of images of which a killed process has stored some, not all."""
+    names = [f"{seed:03}.png" for seed in range(640)]
+    for seed, name in enumerate(names):
+        save(tmp_path, name, seed)
+    child = multiprocessing.get_context("spawn").Process(
+        target=kill_while_decoding, args=(str(tmp_path), names, 520)
+    )
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    return names
+
+
+def test_a_killed_decoding_is_continued(
+    tmp_path: Path, half_decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, opened = half_decoded, []
+    open_image = files.open_image
+    monkeypatch.setattr(files, "open_image", lambda path, mode: (opened.append(path), open_image(path, mode))[1])
+    images = decode_files(tmp_path, names, FORMAT, tmp_path / "cache")
+    assert 100 < len(opened) < 600
+    monkeypatch.undo()
+    at_once = decode_files(tmp_path, names, FORMAT, tmp_path / "other cache")
+    assert images.fingerprint == at_once.fingerprint
+    np.testing.assert_array_equal(images.pixels, at_once.pixels)
+
+
+def test_a_damage_found_after_a_kill_leaves_nothing(tmp_path: Path, half_decoded: list[str]) -> None:
+    last = tmp_path / half_decoded[-1]
+    status = last.stat()
+    last.write_bytes(bytes(status.st_size))
+    os.utime(last, ns=(status.st_atime_ns, status.st_mtime_ns))  # the same key: damaged between two readings
+    with pytest.raises(DataError) as caught:
+        decode_files(tmp_path, half_decoded, FORMAT, tmp_path / "cache")
+    assert [place.split(":")[0] for place in caught.value.problems[0].places] == [half_decoded[-1]]
+    assert not list(tmp_path.rglob("*.npy")) + list(tmp_path.rglob("*.partial"))
+
+
+def test_duplicates_stay_stored_for_keeping_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png"):
+        save(tmp_path, name, 1)
+    with pytest.raises(DataError, match=r"b\.png is a\.png"):
+        decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache")
+    monkeypatch.setattr(files, "open_image", lambda *_: pytest.fail("decoded again"))
+    assert len(decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache", "keep").pixels) == 2
 
 
 def broken(folder: Path) -> list[str]:
