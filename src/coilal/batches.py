@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from coilal.types import AugmentedArray, ImageArray, IntArray, are_features_in_memory
+from coilal.types import AugmentedArray, ImageArray, IntArray, are_features_in_memory, are_in_memory
 
 
 class Batches:
@@ -31,7 +31,7 @@ class Batches:
         size: images per batch; the last batch of an epoch may be smaller.
         seed: seed of the shuffling.
         device: where the batches are wanted.
-        memory: bytes that the gathered rows may take.
+        memory: bytes that the gathered rows may take; on a CPU together with the boundary, if that is in memory.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class Batches:
         self.values = to_device(torch.from_numpy(values), device)
         self.generator = torch.Generator().manual_seed(seed)
         augmented = isinstance(boundary, AugmentedArray)  # has other rows in each epoch
-        fits = not augmented and len(ids) * boundary[:1].nbytes <= memory
+        left = memory - (boundary.nbytes if device.type == "cpu" and are_in_memory(boundary) else 0)
+        fits = not augmented and len(ids) * boundary[:1].nbytes <= left
         self.rows = to_device(rows_of(boundary, ids), device) if fits else None
 
     def __len__(self) -> int:

@@ -136,7 +136,7 @@ def ensure_backbone(experiment: Experiment) -> None:
     """
     cfg, images = experiment.cfg, experiment.prepared.images
     needed = not _head_alone(cfg) or not are_stored(
-        _prefix(experiment), images, _cache_settings(cfg), Augmentation(**cfg.augmentation)
+        _prefix(experiment), images, _cache_settings(experiment), Augmentation(**cfg.augmentation)
     )
     if needed:
         experiment.load_backbone()
@@ -230,7 +230,7 @@ def _inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inputs, floa
     pool = experiment.prepared.split.pool
     some = pool[:: max(1, len(pool) // STATISTICS_IMAGES)]
     settings = {
-        **_boundary_settings(cfg, weights, device, experiment.prepared.images.fingerprint),
+        **_boundary_settings(experiment),
         "statistics": hashlib.sha256(some.tobytes()).hexdigest(),
     }
     progress.phase("extract")
@@ -245,7 +245,7 @@ def _read_inputs(experiment: Experiment, device: torch.device, some: IntArray, p
     boundary = boundary_outputs(
         _prefix(experiment),
         experiment.prepared.images,
-        _cache_settings(cfg),
+        _cache_settings(experiment),
         device,
         precision,
         Augmentation(**cfg.augmentation),
@@ -288,28 +288,47 @@ def _inference_batch(cfg: DictConfig) -> int:
     return 4096 if _head_alone(cfg) else 64
 
 
-def _cache_settings(cfg: DictConfig) -> CacheSettings:
-    cache = cfg.cache
-    return CacheSettings(Path(cache.dir).expanduser(), cache.precision, cache.max_gb, cache.memory_gb)
+def _cache_settings(experiment: Experiment) -> CacheSettings:
+    cache = experiment.cfg.cache
+    precision = cache.precision
+    if precision == "auto" and _precision(experiment) == "32-true":
+        precision = "float32"  # the same files as for who asks for it
+    return CacheSettings(Path(cache.dir).expanduser(), precision, cache.max_gb, cache.memory_gb)
+
+
+def _precision(experiment: Experiment) -> str:
+    """Return Lightning's own name of the precision, of which the settings know several: 32, 32-true."""
+    return str(experiment.trainer.precision_plugin.precision)
 
 
 def _prefix(experiment: Experiment) -> Prefix:
-    cfg, device = experiment.cfg, experiment.trainer.strategy.root_device
-    return Prefix(_prefix_identity(cfg, experiment.weights, device), cfg.model.trainable, experiment.load_backbone)
+    trainable = experiment.cfg.model.trainable
+    return Prefix(_prefix_identity(experiment), trainable, experiment.load_backbone)
 
 
-def _prefix_identity(cfg: DictConfig, weights: str, device: torch.device) -> dict[str, Any]:
-    return {**_cut(cfg, weights), "precision": str(cfg.trainer.precision), "device": device.type}
+def _prefix_identity(experiment: Experiment) -> dict[str, Any]:
+    """Return what determines the prefix's outputs, besides the images; only of the head are they pooled."""
+    cut = _cut(experiment.cfg, experiment.weights)
+    if not _head_alone(experiment.cfg):
+        del cut["pooling"]
+    device = experiment.trainer.strategy.root_device.type
+    return {**cut, "precision": _precision(experiment), "device": device}
 
 
 def _cut(cfg: DictConfig, weights: str) -> dict[str, Any]:
     """Return what determines the backbone and where it is cut; random weights depend on the seed."""
     model: Any = OmegaConf.to_container(cfg.model, resolve=True)
-    parts = {key: model[key] for key in ("trunk", "normalisation", "pooling", "trainable")}
-    return {**parts, "weights": weights, "seed": cfg.seeds.train if weights == "random" else None}
+    parts = {key: model[key] for key in ("trunk", "normalisation", "pooling")}
+    seed = cfg.seeds.train if weights == "random" else None
+    return {**parts, "trainable": str(cfg.model.trainable), "weights": weights, "seed": seed}
 
 
-def _boundary_settings(cfg: DictConfig, weights: str, device: torch.device, images: str) -> dict[str, Any]:
-    """Return what determines the prefix's outputs and how they are opened, to share them between runs."""
-    settings = {key: value for key, value in resolved(cfg).items() if key not in NO_MATTER_FOR_BOUNDARY}
-    return {**settings, "prefix": _prefix_identity(cfg, weights, device), "images": images}
+def _boundary_settings(experiment: Experiment) -> dict[str, Any]:
+    """Return what determines the prefix's outputs, their statistics and how they are opened."""
+    settings = {k: value for k, value in resolved(experiment.cfg).items() if k not in NO_MATTER_FOR_BOUNDARY}
+    return {
+        **settings,
+        "backbone": _cut(experiment.cfg, experiment.weights),
+        "prefix": _prefix_identity(experiment),
+        "images": experiment.prepared.images.fingerprint,
+    }

@@ -96,7 +96,7 @@ class ActiveLearning:
         batch_size: images per training batch.
         inference_batch: images per inference batch.
         precision: context for inference (autocast).
-        memory: bytes of labelled rows that are held in memory during a fit.
+        memory: bytes of labelled rows that are held in memory during a fit; see ``Batches``.
         preparation: seconds spent before cycle 0 (``decode_s``, ``extract_s``), for its row.
     """
 
@@ -128,6 +128,7 @@ class ActiveLearning:
     def begin(self, cycle: int, module: RetrainedModule) -> None:
         """Prepare the fit of a cycle: its batches, its loss weights, its random numbers."""
         self._clock.clear()
+        self.batches = None  # its rows make room for those of this cycle
         reset_peak_memory(module.device)
         with self.timed("fit", module.device):
             ids = self.pool.labelled

@@ -99,7 +99,7 @@ class QueryRetrainLoop(_FitLoop):
         self.epoch_loop.reset_restart_stage()
         self.reset_restart_stage()
         self._restarting = False
-        self._combined_loader = None
+        self._combined_loader = self._data_fetcher = None  # they hold the last cycle's images
         self.epoch_loop.val_loop._combined_loader = None
 
     def _warn_if_modules_in_eval_mode(self) -> None:

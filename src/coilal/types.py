@@ -130,9 +130,14 @@ class ImageArray(Protocol):
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
+def are_in_memory(array: ImageArray) -> TypeGuard[NDArray[np.float32]]:
+    """Return whether these are features or activations in memory, not such as are mapped from the cache."""
+    return isinstance(array, np.ndarray) and array.flags.writeable
+
+
 def are_features_in_memory(array: ImageArray) -> TypeGuard[NDArray[np.float32]]:
-    """Return whether these are features (N, D) in memory, not those that are mapped from the cache."""
-    return isinstance(array, np.ndarray) and array.ndim == 2 and array.flags.writeable
+    """Return whether these are features (N, D) in memory."""
+    return are_in_memory(array) and array.ndim == 2
 
 
 @runtime_checkable

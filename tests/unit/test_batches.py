@@ -8,6 +8,7 @@ from torch import Tensor
 from coilal.batches import Batches
 
 BOUNDARY = np.arange(40 * 3, dtype=np.float32).reshape(40, 3)
+BOUNDARY.flags.writeable = False  # as if it were mapped from the cache
 IDS = np.array([3, 5, 8, 13, 21, 34, 39])
 VALUES = IDS * 10
 
@@ -39,6 +40,16 @@ def test_the_budget_of_memory_changes_no_batch() -> None:
         for (ours, our_values), (theirs, their_values) in zip(epoch(held), epoch(read), strict=True):
             assert torch.equal(ours, theirs)
             assert torch.equal(our_values, their_values)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_on_a_cpu_one_budget_holds_the_outputs_and_the_labelled_rows(mapped: bool) -> None:
+    boundary, ids = np.zeros((40, 3), np.float32), np.arange(30)
+    boundary.flags.writeable = not mapped
+    for spare, held in ((0, True), (-1, False)):
+        needed = (0 if mapped else boundary.nbytes) + boundary[ids].nbytes + spare
+        made = Batches(boundary, ids, ids, 8, 0, torch.device("cpu"), needed)
+        assert (made.rows is not None) == held
 
 
 def test_the_order_depends_on_seed_and_epoch_only() -> None:

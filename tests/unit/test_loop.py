@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import weakref
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 import coilal.learning
 import coilal.loop
-from coilal.batches import infer
+from coilal.batches import Batches, infer
 from coilal.learning import ActiveLearning
 from coilal.loop import LabelledData, QueryRetrainLoop, needs_of_a_step, no_search_for_gpus
 from coilal.models import timm_trunk
@@ -212,6 +213,20 @@ def test_nan_outputs_name_cycle_and_image() -> None:
     assert store.rows == []
 
 
+def test_the_labelled_rows_of_a_cycle_make_room_for_those_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[Batches]] = []
+
+    class Noted(Batches):
+        def __init__(self, *args: Any) -> None:
+            assert [there for there in made if there() is not None] == []
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(coilal.learning, "Batches", Noted)
+    in_the_loop("head", Memory())
+    assert len(made) == len(COUNTS)
+
+
 def test_early_stopping_works_in_every_cycle() -> None:
     epochs: list[int] = []
 
@@ -366,10 +381,12 @@ def test_what_is_touched_of_lightnings_protected_api() -> None:
     assert {n for n in names if n.startswith("_") and not n.startswith("__")} - own == {
         "_restarting",
         "_combined_loader",
+        "_data_fetcher",
         "_batches_that_stepped",
     }
     stock = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
     assert hasattr(stock, "_combined_loader")
+    assert hasattr(stock, "_data_fetcher")
     assert hasattr(stock.epoch_loop, "_batches_that_stepped")
     assert hasattr(stock.epoch_loop.val_loop, "_combined_loader")
     assert callable(stock._warn_if_modules_in_eval_mode)

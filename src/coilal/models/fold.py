@@ -24,6 +24,8 @@ def folded(net: nn.Module, run: Callable[[], Tensor]) -> Iterator[None]:
     as it was. A network whose output changes by more than ``TOLERANCE`` (because something else looks at what
     the convolution returns) is not folded.
 
+    The outputs are compared in full precision, also within autocast, whose rounding is larger than ``TOLERANCE``.
+
     Args:
         net: a network in eval mode.
         run: applies the part of ``net`` in question to some images.
@@ -32,15 +34,20 @@ def folded(net: nn.Module, run: Callable[[], Tensor]) -> Iterator[None]:
     replaced: list[tuple[nn.Module, str, nn.Module]] = []
     try:
         if pairs:
-            expected = run()
+            expected = _in_full_precision(net, run)
             for conv, norm, after in pairs:
                 replaced += [_replace(net, conv, _fused(conv, norm)), _replace(net, norm, after)]
-            if not _equal(run(), expected):
+            if not _equal(_in_full_precision(net, run), expected):
                 log.info("BatchNorm of this network cannot be folded into its convolutions; extraction is slower")
                 _restore(replaced)
         yield
     finally:
         _restore(replaced)
+
+
+def _in_full_precision(net: nn.Module, run: Callable[[], Tensor]) -> Tensor:
+    with torch.autocast(next(net.parameters()).device.type, enabled=False):
+        return run()
 
 
 def _pairs(net: nn.Module, run: Callable[[], Tensor]) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, nn.Module]]:

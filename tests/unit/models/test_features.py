@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from omegaconf import DictConfig
 from coilal.array_store import seconds_waited, store
 from coilal.batches import Batches, infer
 from coilal.data.rendered import RenderedCoils
-from coilal.experiment import _prefix_identity
+from coilal.experiment import Experiment, _cache_settings, _prefix
 from coilal.models import extract, features
 from coilal.models.augment import Augmentation, AugmentedImages
 from coilal.models.backbone import Backbone
@@ -233,9 +234,15 @@ def unloadable() -> Backbone:
     raise AssertionError("the network is loaded")
 
 
-def key(cfg: DictConfig, weights: str = "random", fingerprint: str = "abc", stored: Any = "auto") -> str:
-    prefix = Prefix(_prefix_identity(cfg, weights, CPU), cfg.model.trainable, unloadable)
-    return prefix_key(prefix, fingerprint, stored, None)
+def key(cfg: DictConfig, weights: str = "random", fingerprint: str = "abc") -> str:
+    trainer: Any = SimpleNamespace(
+        precision_plugin=pl.Trainer(precision=cfg.trainer.precision, logger=False).precision_plugin,
+        strategy=SimpleNamespace(root_device=CPU),
+    )
+    nothing: Any = None
+    experiment = Experiment(cfg, nothing, nothing, unloadable, weights, trainer, Path(), 0.0)
+    prefix, cache = _prefix(experiment), _cache_settings(experiment)
+    return prefix_key(prefix, fingerprint, cache.precision, None)
 
 
 def test_the_key_stands_for_everything_that_determines_the_outputs(
@@ -250,7 +257,8 @@ def test_the_key_stands_for_everything_that_determines_the_outputs(
     keys["images"] = key(default, fingerprint="other")
     keys["weights"] = key(default, weights="0123")
     keys["other weights"] = key(default, weights="4567")
-    keys["storage precision"] = key(default, stored="float16")
+    keys["storage precision"] = key(settings("cache.precision=float16"))
+    keys["storage of half precision"] = key(settings("trainer.precision=bf16-mixed", "cache.precision=float32"))
     monkeypatch.setattr(features, "PREFIX_VERSION", -1)
     keys["code version"] = key(default)
     monkeypatch.undo()
@@ -260,6 +268,21 @@ def test_the_key_stands_for_everything_that_determines_the_outputs(
     assert len(set(keys.values())) == len(keys), keys
     assert key(settings("strategy=margin", "hparams=default", "cache.memory_gb=1")) == keys["default"]
     assert key(default, weights="0123") == key(settings("seed=1"), weights="0123"), "real weights know no seed"
+
+
+EQUALS = {
+    "pooling of what is pooled in training": (["model.trainable=1"], ["model.trainable=1", "model.pooling=max"]),
+    "blocks as text": (["model.trainable=1"], ["model.trainable='1'"]),
+    "precision": (["trainer.precision=32-true"], ["trainer.precision=32"]),
+    "precision as text": (["trainer.precision=32-true"], ["trainer.precision='32'"]),
+    "storage": (["cache.precision=auto"], ["cache.precision=float32"]),
+}
+
+
+@pytest.mark.parametrize("case", EQUALS)
+def test_equal_outputs_have_one_key(composed: Callable[..., DictConfig], case: str) -> None:
+    one, other = (key(composed(*RANDOM, *overrides)) for overrides in EQUALS[case])
+    assert one == other
 
 
 # ---- That it changes no selection
@@ -338,6 +361,16 @@ def test_the_limit_of_the_cache_holds_for_images_and_features(tmp_path: Path) ->
 
 
 # ---- Augmented views
+
+
+def test_room_for_all_views_is_there_before_the_first_is_extracted(tmp_path: Path) -> None:
+    net, images = backbone("resnet10t", "head"), noise("resnet10t")
+    size = outputs(net, images, tmp_path / "one").nbytes + 128
+    many = Augmentation(3)
+    with pytest.raises(UserError, match=r"4 arrays.*cache\.max_gb"):
+        outputs(net, images, tmp_path / "many", augmentation=many, max_gb=3.5 * size / 1e9)
+    assert not list((tmp_path / "many").rglob("*.npy"))
+    outputs(net, images, tmp_path / "many", augmentation=many, max_gb=6 * size / 1e9)
 
 
 def test_views_are_stored_beside_the_images(tmp_path: Path) -> None:

@@ -34,6 +34,22 @@ def test_folding_changes_nothing_but_the_time(name: str, trainable: str | int) -
     assert within == norms(net.trained)
 
 
+@pytest.mark.parametrize("name", WITH_BATCHNORM)
+def test_folding_works_in_half_precision(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    net, x = backbone(name, "head"), pixels(name)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), caplog.at_level(logging.INFO):
+        expected = net.prefix(x)
+        with folded(net.net, lambda: net.prefix(x[:1])):
+            assert not norms(net.net)
+            got = net.prefix(x)
+    assert not caplog.records
+    assert got.dtype == torch.bfloat16 == expected.dtype
+    with torch.inference_mode():
+        exact = net.prefix(x)
+    # no further from what single precision gives than without folding
+    assert (got - exact).abs().mean() <= 1.5 * (expected - exact).abs().mean()
+
+
 def test_the_folded_families_have_batchnorm_at_all() -> None:
     assert all(norms(backbone(name, "head").net) for name in WITH_BATCHNORM)
 
