@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from coilal.models.trunk import Trunk
 from coilal.types import UserError
 
 Pooling = Literal["mean", "max", "mean_max", "cls", "cls_mean"]
+
+# What networks raise at sizes, and blocks at inputs, that they cannot take.
+_REFUSALS = (AssertionError, AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 
 class Backbone(nn.Module):
@@ -62,19 +65,8 @@ class Backbone(nn.Module):
         self.net.requires_grad_(False)
         self.trained.requires_grad_(True)
         self.net.eval()
-        probe = torch.zeros(1, 1, *image_size, dtype=torch.uint8)
-        try:
-            with torch.inference_mode():
-                self.features: int = self._check_cut(probe).shape[1]
-        except (
-            AssertionError,
-            RuntimeError,
-            ValueError,
-        ) as error:  # what networks raise at sizes they cannot take
-            raise UserError(
-                f"this network does not take images of {image_size[0]} x {image_size[1]} pixels: {error} "
-                "Set data.image.size, or an argument of the network such as model.trunk.arguments.img_size."
-            ) from error
+        with torch.inference_mode():
+            self.features: int = self._checked(_noise(image_size)).shape[1]
 
     def prefix(self, images: Tensor) -> Tensor:
         """Return the boundary: pooled features (head), activations (last k blocks) or the images (all)."""
@@ -126,16 +118,35 @@ class Backbone(nn.Module):
                 f"use multiples of {patch}, for example data.image.size=[{height},{width}]"
             )
 
-    def _check_cut(self, probe: Tensor) -> Tensor:
-        """Return the pooled features of a probe image; refuse a cut that does not give the uncut result."""
-        pooled = self.suffix(self.prefix(probe))
-        if self.trainable not in ("head", "all"):
-            whole = self._pool(self.trunk.features(self._normalise(probe)))
-            if pooled.shape != whole.shape or not torch.allclose(pooled, whole, rtol=1e-3, atol=1e-4):
-                raise UserError(
-                    f"model.trainable={self.trainable}: this network cannot be cut into blocks; use head or all."
-                )
-        return pooled
+    def _checked(self, image: Tensor) -> Tensor:
+        """Return the pooled features of an image; refuse its size, or a cut that gives others."""
+        try:
+            features = self.trunk.features(self._normalise(image))
+        except _REFUSALS as error:
+            raise UserError(
+                f"this network does not take images of {image.shape[2]} x {image.shape[3]} pixels: {error} "
+                "Set data.image.size, or an argument of the network such as model.trunk.arguments.img_size."
+            ) from error
+        if not isinstance(features, Tensor):
+            raise UserError(
+                "this network gives several feature maps, not one; choose another model.trunk.architecture"
+            )
+        whole = self._pool(features)
+        if self.trainable in ("head", "all"):
+            return whole
+        try:
+            cut = self.suffix(self.prefix(image))
+        except _REFUSALS as error:  # a block that was given something else than the network gives it
+            raise self._uncuttable() from error
+        if cut.shape != whole.shape or not torch.allclose(cut, whole, rtol=1e-3, atol=1e-4):
+            raise self._uncuttable()
+        return whole
+
+    def _uncuttable(self) -> UserError:
+        return UserError(
+            f"model.trainable={self.trainable}: this network cannot be cut into blocks that are applied one after "
+            "the other; use head or all."
+        )
 
     def _normalise(self, images: Tensor) -> Tensor:
         values = images.to(self.mean.dtype).div(255)
@@ -144,17 +155,20 @@ class Backbone(nn.Module):
     def _input_of(self, block: nn.Module, images: Tensor) -> Tensor:
         """Run the network up to ``block`` and return what would enter it."""
 
-        def stop(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            raise _BoundaryReachedError(inputs[0])
+        def stop(_: nn.Module, inputs: tuple[Any, ...], others: dict[str, Any]) -> None:
+            boundary, *more = (*inputs, *others.values())
+            if not isinstance(boundary, Tensor) or any(isinstance(one, Tensor) for one in more):
+                raise self._uncuttable()  # what is stored is one tensor
+            raise _BoundaryReachedError(boundary)
 
-        handle = block.register_forward_pre_hook(stop)
+        handle = block.register_forward_pre_hook(stop, with_kwargs=True)
         try:
             self.trunk.features(self._normalise(images))
         except _BoundaryReachedError as reached:
             return reached.boundary
         finally:
             handle.remove()
-        raise UserError("this network does not apply its blocks one after the other; use trainable=head or all.")
+        raise self._uncuttable()
 
     def _pool(self, features: Tensor) -> Tensor:
         if features.ndim == 4:
@@ -173,6 +187,11 @@ class Backbone(nn.Module):
         except KeyError:
             choices = "mean, max, mean_max" + (", cls, cls_mean" if prefix_tokens else "")
             raise UserError(f"model.pooling={self.pooling} does not fit this network; use {choices}.") from None
+
+
+def _noise(size: tuple[int, int]) -> Tensor:
+    """Return an image, uint8 (1, 1, H, W), no part of which is like another: a wrong cut shows on it."""
+    return torch.randint(256, (1, 1, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 class PooledFeatures(nn.Module):

@@ -15,6 +15,7 @@ from coilal.types import UserError
 
 with as_if_missing("wandb"):
     import timm
+    from timm.layers import to_2tuple
 
 STAGES = re.compile(r"(layer|stage|s)_?\d+")  # ResNets, RegNets
 BLOCK_LISTS = ("blocks", "stages", "layers")
@@ -59,7 +60,7 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         tail=tail,
         layout=str(layout).rsplit(".", 1)[-1],  # type: ignore[arg-type]
         prefix_tokens=tokens or 0,
-        patch=int(patch[0]),
+        patch=int(to_2tuple(patch)[0]),
         mean=tuple(net.pretrained_cfg["mean"]),
         std=tuple(net.pretrained_cfg["std"]),
     )

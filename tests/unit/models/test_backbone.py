@@ -112,6 +112,55 @@ def test_settings_that_do_not_fit_are_refused(name: str, settings: dict[str, obj
     assert message in str(error.value)
 
 
+UNCUTTABLE = {
+    "a block that takes the size of the feature map": ("mvitv2_tiny", 1),
+    "a block that takes several feature maps": ("hrnet_w18_small", 2),
+    "a block that takes a list": ("cait_xxs24_224", 1),
+    "rotary positions that the network hands to its blocks": ("eva02_tiny_patch14_224", 1),
+    "others for each block": ("vit_small_patch16_rope_mixed_224", 2),
+}
+
+
+@pytest.mark.parametrize("case", UNCUTTABLE)
+def test_a_network_whose_blocks_take_more_than_one_tensor_is_not_cut(case: str) -> None:
+    name, trainable = UNCUTTABLE[case]
+    net, size = trunk(name), (224, 224)
+    with pytest.raises(UserError, match=rf"model\.trainable={trainable}.*use head or all"):
+        Backbone(net, "mean", trainable, size)
+    assert Backbone(net, "mean", "head", size).features
+
+
+def test_a_network_with_one_number_for_its_patches() -> None:
+    net = trunk("xcit_nano_12_p16_224")
+    assert net.patch == 16 or net.prefix_tokens == 0
+    assert Backbone(net, "mean", "head", (224, 224)).features == 128
+
+
+def test_a_network_with_several_feature_maps_is_refused() -> None:
+    with pytest.raises(UserError, match="several feature maps"):
+        Backbone(trunk("coat_tiny"), "mean", "head", (224, 224))
+
+
+class BlindToDark(torch.nn.Module):
+    """A block list that is not what the network applies, except to black images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 1, bias=False), torch.nn.Conv2d(4, 4, 1, bias=False)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.blocks(x) * 2
+
+
+def test_a_cut_is_checked_on_an_image_that_shows_the_difference() -> None:
+    net = BlindToDark()
+    blind = Trunk(net, net, list(net.blocks), [], "NCHW", 0, 1, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    with pytest.raises(UserError, match="cannot be cut"):
+        Backbone(blind, "mean", 1, (8, 8))
+
+
 def test_unknown_architecture_names_near_ones() -> None:
     with pytest.raises(UserError, match="mobilenetv2_100"):
         timm_trunk.build("mobilenetv2_99")
