@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import statistics
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.report import Report
+from scipy import stats
+
+from benchmarks.report import Cycle, Report
 
 ABSOLUTE = 0.05
-STANDARD_ERRORS = 3
+CONFIDENCE = 0.99
 
 RULE = (
-    f"Two contestants agree if macro-F1 of the same seeds differs on average by at most {ABSOLUTE} or by at most "
-    f"{STANDARD_ERRORS} standard errors of the paired differences, whichever is larger, after the last cycle. A "
-    "contestant that ran one seed only is compared after the first cycle, where all have the same labelled images."
+    "Two contestants agree if the mean difference of their macro-F1 after the last cycle, same seeds paired, is "
+    f"zero within its {CONFIDENCE:.0%} confidence interval (Student's t). A contestant that ran one seed only is "
+    f"compared after the first cycle, where all have the same labelled images, and may differ by {ABSOLUTE}."
 )
 
 
@@ -56,5 +59,20 @@ def agreement(report: Report, reference: Report) -> Agreement:
     )
     seeds = sorted(ours.keys() & theirs.keys())
     differences = [ours[seed] - theirs[seed] for seed in seeds]
-    error = statistics.stdev(differences) / math.sqrt(len(seeds)) if len(seeds) > 1 else 0.0
-    return Agreement(labelled, len(seeds), statistics.mean(differences), max(ABSOLUTE, STANDARD_ERRORS * error))
+    return Agreement(labelled, len(seeds), statistics.mean(differences), noise(differences))
+
+
+def noise(differences: Sequence[float]) -> float:
+    """Return how far the mean of paired differences may be from zero; of a single one, ``ABSOLUTE``."""
+    if len(differences) < 2:
+        return ABSOLUTE
+    return float(stats.sem(differences) * stats.t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1))
+
+
+def averaged(reports: Sequence[Report]) -> Report:
+    """Return a report of each cycle's macro-F1, on average over repeats of the same work."""
+    found: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
+    for report in reports:
+        for cycle in report.cycles:
+            found[cycle.seed, cycle.labelled].append(cycle.macro_f1)
+    return Report([Cycle(seed, count, macro_f1=statistics.mean(f1)) for (seed, count), f1 in found.items()])

@@ -115,7 +115,8 @@ def quotient(row: Row, over: Row) -> float | None:
 
 
 def disagreeing(part: Section) -> Goal:
-    """Return the goal that nobody learns anything else than the reference."""
-    compared = [row for row in part.rows if row.agrees is not None]
+    """Return the goal that all run, and that nobody learns anything else than the reference."""
+    compared = [row for row in part.rows if row.agrees is not None or row.error]
     count = float(sum(not row.agrees for row in compared)) if compared else None
-    return Goal(f"{part.name}: contestants whose macro-F1 differs from the bound's", count, 0, True, "")
+    text = f"{part.name}: contestants that cannot run, or whose macro-F1 differs from the bound's"
+    return Goal(text, count, 0, True, "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import process
-from benchmarks.agreement import agreement
+from benchmarks.agreement import agreement, averaged
 from benchmarks.process import Outcome
 from benchmarks.report import Report, extrapolate
 from benchmarks.section import Row
@@ -68,11 +68,11 @@ def run_entry(entry: Entry, folder: Path, timeout_s: float) -> Outcome:
 def rows(entries: Sequence[Entry], outcomes: dict[str, list[Outcome]], folder: Path, reference: str) -> list[Row]:
     """Return a row for each entry: whole processes, compared in macro-F1 with the reference."""
     contest = Contest(folder)
-    best = first_report(outcomes[reference])
+    best = report_of(outcomes[reference])
     made = []
     for entry in entries:
         row = row_of(entry.label, outcomes[entry.label], lambda outcome: outcome.wall_s, entry.note)
-        report = first_report(outcomes[entry.label])
+        report = report_of(outcomes[entry.label])
         if report is not None:
             if entry.cycles is not None:
                 extrapolate_row(row, report, outcomes[entry.label], contest)
@@ -114,6 +114,7 @@ def failed_with(outcomes: Sequence[Outcome]) -> str:
     return next(outcome.error for outcome in outcomes if outcome.error)
 
 
-def first_report(outcomes: Sequence[Outcome]) -> Report | None:
-    """Return the first report, None if all failed."""
-    return next((outcome.report for outcome in outcomes if outcome.report is not None), None)
+def report_of(outcomes: Sequence[Outcome]) -> Report | None:
+    """Return what all repeats that succeeded report of macro-F1, None if there is none."""
+    reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+    return averaged(reports) if reports else None

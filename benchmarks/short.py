@@ -12,9 +12,10 @@ from benchmarks.units import number, seconds
 ROWS = (
     ("the least that bare torch needs: features in memory, a loop by hand", "W1", COILAL, BOUND),
     ("scikit-activeml with skorch, features extracted on both sides", "W1", CACHED, ACTIVEML),
+    ("the same, coilal in one process, as scikit-activeml is", "W1", f"{CACHED}, one process", ACTIVEML),
     ("baal as documented: the backbone in every epoch", "W1", COILAL, BAAL),
     ("a plain script: the backbone in every epoch", "W1", COILAL, PLAIN),
-    ("the same with the last stage trained", "W2", COILAL, PLAIN),
+    ("a plain script, the last stage trained, too", "W2", COILAL, PLAIN),
     ("timm's eager forward pass, extraction alone", "extraction", COILAL, EAGER),
 )
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import math
-
 import pytest
+from scipy import stats
 
-from benchmarks.agreement import ABSOLUTE, agreement
+from benchmarks.agreement import ABSOLUTE, agreement, averaged
 from benchmarks.report import Cycle, Report
 
 
@@ -25,15 +24,23 @@ def test_one_seed_is_compared_where_all_have_the_same_images() -> None:
     assert found.difference == pytest.approx(-0.02)
 
 
-def test_differences_that_scatter_allow_more() -> None:
-    found = agreement(report({10: [0.3, 0.6, 0.6]}), report({10: [0.3, 0.5, 0.7]}))
-    assert found.tolerance == pytest.approx(3 * 0.1 / math.sqrt(3))
+def test_several_seeds_are_compared_as_a_paired_t_test_does() -> None:
+    values, reference = [0.3, 0.6, 0.6, 0.5], [0.3, 0.5, 0.75, 0.52]
+    found = agreement(report({10: values}), report({10: reference}))
+    interval = stats.ttest_rel(values, reference).confidence_interval(0.99)
+    assert found.difference - found.tolerance == pytest.approx(interval.low)
+    assert found.difference + found.tolerance == pytest.approx(interval.high)
     assert found.holds
 
 
-def test_a_real_difference_is_found() -> None:
+def test_a_real_difference_is_found_however_small() -> None:
     reference = report({10: [0.50, 0.51, 0.49]})
-    assert not agreement(report({10: [0.42, 0.43, 0.41]}), reference).holds
-    found = agreement(report({10: [0.46, 0.47, 0.45]}), reference)
-    assert found.holds
-    assert found.tolerance == ABSOLUTE
+    assert not agreement(report({10: [0.46, 0.47, 0.451]}), reference).holds
+    assert not agreement(report({10: [0.49, 0.50, 0.48]}), reference).holds
+    assert agreement(reference, reference).holds
+
+
+def test_repeats_are_averaged() -> None:
+    found = averaged([report({10: [0.2, 0.4], 20: [0.6, 0.8]}), report({10: [0.4, 0.4], 20: [0.8, 0.8]})])
+    assert found.macro_f1(10) == pytest.approx([0.3, 0.4])
+    assert found.macro_f1(20) == pytest.approx([0.7, 0.8])
