@@ -1,4 +1,8 @@
-"""One pass of a frozen prefix over all images, in batches; on a GPU, copies and computing overlap."""
+"""One pass of a frozen prefix over all images, in batches.
+
+On a GPU the host reads, pins and stores while the batch that was launched before computes. Copies and kernels share
+one stream, so that they follow one another: for a backbone a copy is short beside the computing.
+"""
 
 from __future__ import annotations
 
