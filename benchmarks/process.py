@@ -139,8 +139,11 @@ def proportional_memory(process: psutil.Process) -> int:
 
 
 def environment() -> dict[str, str]:
-    """Return our environment without what would set threads or coilal's cache for one contestant."""
-    left_out = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "COILAL_CACHE")
+    """Return our environment without what would set threads or coilal's cache for one contestant.
+
+    Nor may Python compile a contestant's own files at every start: installed libraries come compiled.
+    """
+    left_out = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "COILAL_CACHE", "PYTHONDONTWRITEBYTECODE")
     return {key: value for key, value in os.environ.items() if key not in left_out}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,39 @@ def test_data_backbone_and_cache_are_opened_once_for_all_runs(
     forget()
     run(small(cache, "study=of another process", "budget.cycles=0"))
     assert calls[6:] == ["prepare", "boundary_outputs"], "on stored features a head needs no backbone"
+
+
+@pytest.mark.parametrize("trainable", ["head", "1", "all"])
+def test_a_read_only_cache_serves_whole_runs(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainable: str
+) -> None:
+    settings = [f"cache.dir={tmp_path}/cache", f"model.trainable={trainable}", "budget.cycles=1"]
+    run(small(*settings, "study=fills"))
+    for lock_file in (tmp_path / "cache").rglob("*.lock"):
+        lock_file.unlink()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")}
+    forget()
+    # the superuser may write everywhere, so the test cannot rely on file modes
+    can = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and can(path, mode))
+    run(small(*settings, "study=reads", "strategy=margin", "seed=1"))
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")} == before
+    with pytest.raises(UserError, match=r"read-only.*cache\.dir"):
+        run(small(*settings, "study=other", "data.image.size=[42,42]"))
+
+
+@pytest.mark.parametrize("trainable", ["head", "1"])
+def test_data_beyond_the_memory_budget_give_the_same_run(small: Small, trainable: str) -> None:
+    held, read = (
+        small(f"model.trainable={trainable}", f"cache.memory_gb={memory}", f"study=memory{memory}")
+        for memory in (4, 0)
+    )
+    for cfg in (held, read):
+        run(cfg)
+    ours, theirs = without_times(run_folder(held)), without_times(run_folder(read))
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4)
+    queries = [read_queries(run_folder(cfg))["image"].tolist() for cfg in (held, read)]
+    assert queries[0] == queries[1]
 
 
 def test_a_finished_run_is_skipped_and_forced_is_done_again(small: Small, caplog: pytest.LogCaptureFixture) -> None:
