@@ -255,6 +255,34 @@ def test_content_is_compared_once_in_a_process(path: Path, monkeypatch: pytest.M
     built(path)
 
 
+@pytest.mark.parametrize("moment", ["looking", "mapping"])
+def test_an_array_that_another_process_removes_meanwhile_is_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """It has found damage that this process has not: of a large array each checks other chunks."""
+    built(path)
+
+    def removed_first(original: Callable[..., object]) -> Callable[..., object]:
+        removals = iter([path])
+
+        def remove_and_go_on(*args: object) -> object:
+            for place in removals:
+                place.unlink()
+            return original(*args)
+
+        return remove_and_go_on
+
+    name = {"looking": "_damaged_chunk", "mapping": "_mapped"}[moment]
+    os.utime(path, ns=(0, 0))  # as if another process opened it
+    monkeypatch.setattr(store, name, removed_first(getattr(store, name)))
+    assert store.open_stored(path) is None
+    monkeypatch.undo()
+    built(path)
+    os.utime(path, ns=(1, 1))
+    monkeypatch.setattr(store, name, removed_first(getattr(store, name)))
+    np.testing.assert_array_equal(built(path), EXPECTED)
+
+
 def test_too_small_a_disk_is_said_before_work(path: Path) -> None:
     with pytest.raises(UserError, match=r"cache\.dir"):
         open_or_build(target(path, (10**18,)), lambda _: pytest.fail("work was begun"))

@@ -54,11 +54,14 @@ def open_or_build(target: Target, rows: Callable[[int], Generator[Array]], max_g
         UserError: disk or cache cannot hold the array, or it is not there and the folder is read-only.
     """
     fault = _fault(target)
-    if fault is not None:
-        _ensure_writable(target.path, fault)
-        with _locked(target.path):
-            _build_if_needed(target, rows, max_gb)
-    return _mapped(target.path)
+    if fault is None and (array := _mapped(target.path)) is not None:
+        return array
+    _ensure_writable(target.path, fault or "not there")
+    with _locked(target.path):  # until it is mapped: nobody removes it meanwhile
+        _build_if_needed(target, rows, max_gb)
+        array = _mapped(target.path)
+    assert array is not None
+    return array
 
 
 def ensure_room_for_all(targets: Sequence[Target], max_gb: float | None) -> None:
@@ -96,8 +99,12 @@ def open_stored(path: Path) -> Array | None:
     return None if _fault(target) else _mapped(path)
 
 
-def _mapped(path: Path) -> Array:
-    array: Array = np.load(path, mmap_mode="r")
+def _mapped(path: Path) -> Array | None:
+    """Return the array, None if another process has found it damaged since, and removed it."""
+    try:
+        array: Array = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        return None
     return array
 
 
@@ -124,12 +131,17 @@ def _build_if_needed(target: Target, rows: Callable[[int], Generator[Array]], ma
 
 def _fault(target: Target) -> str | None:
     """Return what is wrong with the stored array, None if it can be used."""
-    if not target.path.exists():
+    try:
+        return _found(target)
+    except FileNotFoundError:  # from the start, or another process has removed it meanwhile
         return "not there"
+
+
+def _found(target: Target) -> str | None:
+    status = target.path.stat()
     record = read_record(target.record)
     if record is None:
         return f"no record of its checksums in {target.record.name}"
-    status = target.path.stat()
     if not status.st_size == record.size == target.size:
         return f"{status.st_size} bytes instead of {target.size}"
     with target.path.open("rb") as stream:
