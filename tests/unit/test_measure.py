@@ -25,7 +25,7 @@ def test_the_clock_is_read_when_the_device_has_finished(monkeypatch: pytest.Monk
 
 def test_peak_memory_grows_by_what_is_held() -> None:
     before = peak_memory(CPU)
-    held = np.ones(25_000_000)
-    assert peak_memory(CPU)["peak_memory_mb"] >= min(before["peak_memory_mb"], held.nbytes / 1e6)
+    held = np.ones(int((before["peak_memory_mb"] + 100) * 1e6 / 8))  # more than there ever was
+    assert peak_memory(CPU)["peak_memory_mb"] >= held.nbytes / 1e6
     assert set(before) == {"peak_memory_mb"}
     assert before["peak_memory_mb"] > 50

@@ -38,8 +38,8 @@ Rows = NDArray[Any]
 CONTENT = np.dtype([("digest", "<u8"), ("blank", np.bool_)])
 """What is kept of each image at full size: hash of its pixels, and whether all of them are the same."""
 
-_CHUNK = 64  # images that a thread decodes at a time
-_TOGETHER = 1 << 16  # images whose content is copied at a time
+_CHUNK, _CHUNK_BYTES = 64, 1 << 24  # what a thread decodes at a time, at most
+_TOGETHER = 1 << 10  # images whose content is copied at a time
 # What Pillow raises for files that are damaged in one way or another.
 _UNREADABLE = (
     OSError,
@@ -100,7 +100,7 @@ def decode_files(
     """
     stats, missing = _stat(folder, names)
     if missing:
-        raise DataError(file_problems(folder, names, duplicates))
+        raise DataError(file_problems(folder, names, duplicates, image.mode))
     key = _key(folder, names, stats, image)
     row = np.dtype([*CONTENT.descr, ("pixels", np.uint8, (image.channels, *image.size))])
 
@@ -109,7 +109,7 @@ def decode_files(
         started = time.perf_counter()
         for decoded, damaged in _scan(folder, names[start:], image, row):
             if damaged:  # none of these rows may be stored; what is wrong with all files is told together
-                raise DataError(file_problems(folder, names, duplicates) or _damages(damaged))
+                raise _damage_told(file_problems(folder, names, duplicates, image.mode), damaged)
             yield decoded
         log.info("data: decoded %d images in %.1f s", len(names) - start, time.perf_counter() - started)
 
@@ -127,12 +127,23 @@ def decode_files(
     return DecodedImages(stored["pixels"], _digest(names, image, contents["digest"]))
 
 
-def file_problems(folder: Path, names: Sequence[str], duplicates: Duplicates = "error") -> list[Problem]:
+def _damage_told(problems: list[Problem], damaged: list[tuple[str, str]]) -> Exception:
+    """Return the error to raise; one that keeps what is stored if the files can be read the second time."""
+    if problems:
+        return DataError(problems)
+    return OSError(
+        f"{len(damaged)} images could be read at the second try only, the first was {': '.join(damaged[0])}"
+    )
+
+
+def file_problems(
+    folder: Path, names: Sequence[str], duplicates: Duplicates = "error", mode: Literal["L", "RGB"] = "L"
+) -> list[Problem]:
     """Return what ``decode_files`` would complain of, without storing anything."""
     _, missing = _stat(folder, names)
     absent = set(missing)
     present = [name for name in names if name not in absent]
-    scanned = list(_scan(folder, present, ImageFormat((1, 1)), CONTENT))
+    scanned = list(_scan(folder, present, ImageFormat((1, 1), mode=mode), CONTENT))
     contents = np.concatenate([np.zeros(0, CONTENT), *(rows for rows, _ in scanned)])
     problems = _damages([found for _, damaged in scanned for found in damaged])
     problems += _duplicates(present, contents, duplicates)
@@ -180,10 +191,11 @@ def _scan(
         image: the format of the pixels.
         row: ``CONTENT``, or that and ``pixels`` uint8 (C, H, W).
     """
+    together = max(1, min(_CHUNK, _CHUNK_BYTES // row.itemsize))
 
     def decode(first: int) -> tuple[Rows, list[tuple[str, str]]]:
         damaged = []
-        chunk = names[first : first + _CHUNK]
+        chunk = names[first : first + together]
         rows = np.zeros(len(chunk), dtype=row)
         for index, name in enumerate(chunk):
             try:
@@ -199,7 +211,7 @@ def _scan(
 
     threads = _threads()
     with ThreadPoolExecutor(threads) as pool:  # Pillow decodes and resizes without holding the GIL
-        yield from in_order(pool, decode, range(0, len(names), _CHUNK), ahead=2 * threads)
+        yield from in_order(pool, decode, range(0, len(names), together), ahead=2 * threads)
 
 
 def _contents(stored: Rows, start: int) -> Generator[Rows]:

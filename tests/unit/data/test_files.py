@@ -81,6 +81,7 @@ def kill_while_decoding(folder: str, names: list[str], moment: int) -> None:
         return open_image(path, mode)
 
     files.open_image = open_or_die
+    files._threads = lambda: 2  # with many, all would be decoded before the first is stored
     decode_files(Path(folder), names, FORMAT, Path(folder) / "cache")
 
 
@@ -122,6 +123,35 @@ def test_a_damage_found_after_a_kill_leaves_nothing(tmp_path: Path, half_decoded
         decode_files(tmp_path, half_decoded, FORMAT, tmp_path / "cache")
     assert [place.split(":")[0] for place in caught.value.problems[0].places] == [half_decoded[-1]]
     assert not list(tmp_path.rglob("*.npy")) + list(tmp_path.rglob("*.partial"))
+
+
+def test_images_that_differ_in_colour_only_are_no_duplicates_beside_a_damaged_one(tmp_path: Path) -> None:
+    for name, colour in (("a.png", (200, 10, 10)), ("b.png", (10, 107, 10))):  # of one luminance
+        picture = Image.new("RGB", (6, 5), colour)
+        picture.putpixel((0, 0), (0, 0, 0))
+        picture.save(tmp_path / name)
+    (tmp_path / "c.png").touch()
+    assert len(file_problems(tmp_path, ["a.png", "b.png"])) == 1, "they agree in grey"
+    with pytest.raises(DataError) as caught:
+        decode_files(tmp_path, ["a.png", "b.png", "c.png"], ImageFormat((6, 5), mode="RGB"), tmp_path / "cache")
+    assert [problem.places[0].split(":")[0] for problem in caught.value.problems] == ["c.png"]
+
+
+def test_an_image_that_cannot_be_read_for_a_moment_costs_nothing_that_is_stored(
+    tmp_path: Path, half_decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = max(file.stat().st_size for file in tmp_path.rglob("*.partial"))
+    open_image, failures = files.open_image, iter([OSError("stale file handle")])
+
+    def once_unreadable(path: Path, mode: str) -> Image.Image:
+        for failure in failures:
+            raise failure
+        return open_image(path, mode)
+
+    monkeypatch.setattr(files, "open_image", once_unreadable)
+    with pytest.raises(OSError, match=r"second try only.*stale"):
+        decode_files(tmp_path, half_decoded, FORMAT, tmp_path / "cache")
+    assert max(file.stat().st_size for file in tmp_path.rglob("*.partial")) == stored
 
 
 def test_duplicates_stay_stored_for_keeping_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
