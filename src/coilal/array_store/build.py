@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coilal.array_store.record import Chunk, Record, is_sound, read_record, spans
+from coilal.array_store.record import Chunk, Record, is_sound, read_record, spans, unfinished
 from coilal.types import UserError
 
 Array = NDArray[Any]
@@ -49,7 +49,7 @@ class Target:
     @property
     def partial(self) -> Path:
         """Return the unfinished file."""
-        return self.path.with_name(f".{self.path.name}.partial")
+        return unfinished(self.path)
 
     @property
     def progress(self) -> Path:
@@ -95,8 +95,8 @@ class Target:
 
     def discard(self) -> None:
         """Remove what an interrupted build has left."""
-        self.partial.unlink(missing_ok=True)
-        self.progress.unlink(missing_ok=True)
+        for file in (self.partial, self.progress, unfinished(self.progress)):
+            file.unlink(missing_ok=True)
 
 
 def build_rows(target: Target, chunks: list[Chunk], rows: Callable[[int], Generator[Array]]) -> None:

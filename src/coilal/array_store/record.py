@@ -43,12 +43,17 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Write the record; readers, and a restart after a kill, see the old one or the new one."""
-        partial = path.with_name(f".{path.name}.partial")
+        partial = unfinished(path)
         with partial.open("w") as stream:
             json.dump(self.__dict__, stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, path)
+
+
+def unfinished(path: Path) -> Path:
+    """Return the file that ``path`` is written to until it is complete; a kill may leave it."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def read_record(path: Path) -> Record | None:
