@@ -16,8 +16,8 @@ CONFIDENCE = 0.99
 
 RULE = (
     "Two contestants agree if the mean difference of their macro-F1 after the last cycle, same seeds paired, is "
-    f"zero within its {CONFIDENCE:.0%} confidence interval (Student's t). A contestant that ran one seed only is "
-    f"compared after the first cycle, where all have the same labelled images, and may differ by {ABSOLUTE}."
+    f"zero within its {CONFIDENCE:.0%} confidence interval (Student's t), and at most {ABSOLUTE} in any case. A "
+    "contestant that ran one seed only is compared after the first cycle, where all have the same labelled images."
 )
 
 
@@ -63,10 +63,11 @@ def agreement(report: Report, reference: Report) -> Agreement:
 
 
 def noise(differences: Sequence[float]) -> float:
-    """Return how far the mean of paired differences may be from zero; of a single one, ``ABSOLUTE``."""
+    """Return how far the mean of paired differences may be from zero: the interval's half, at most ``ABSOLUTE``."""
     if len(differences) < 2:
         return ABSOLUTE
-    return float(stats.sem(differences) * stats.t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1))
+    half = stats.sem(differences) * stats.t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1)
+    return min(ABSOLUTE, float(half))
 
 
 def averaged(reports: Sequence[Report]) -> Report:

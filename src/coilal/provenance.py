@@ -27,6 +27,7 @@ LIBRARIES = (
     "transformers",
     "torchmetrics",
     "numpy",
+    "pillow",
     "hydra-core",
 )
 

@@ -25,7 +25,7 @@ def test_one_seed_is_compared_where_all_have_the_same_images() -> None:
 
 
 def test_several_seeds_are_compared_as_a_paired_t_test_does() -> None:
-    values, reference = [0.3, 0.6, 0.6, 0.5], [0.3, 0.5, 0.75, 0.52]
+    values, reference = [0.30, 0.61, 0.60, 0.50], [0.31, 0.60, 0.61, 0.50]
     found = agreement(report({10: values}), report({10: reference}))
     interval = stats.ttest_rel(values, reference).confidence_interval(0.99)
     assert found.difference - found.tolerance == pytest.approx(interval.low)
@@ -38,6 +38,12 @@ def test_a_real_difference_is_found_however_small() -> None:
     assert not agreement(report({10: [0.46, 0.47, 0.451]}), reference).holds
     assert not agreement(report({10: [0.49, 0.50, 0.48]}), reference).holds
     assert agreement(reference, reference).holds
+
+
+def test_few_or_scattered_seeds_excuse_no_large_difference() -> None:
+    found = agreement(report({10: [0.7, 0.6]}), report({10: [0.5, 0.55]}))
+    assert found.tolerance == ABSOLUTE
+    assert not found.holds
 
 
 def test_repeats_are_averaged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import multiprocessing
@@ -288,10 +289,11 @@ def test_too_small_a_disk_is_said_before_work(path: Path) -> None:
         open_or_build(target(path, (10**18,)), lambda _: pytest.fail("work was begun"))
 
 
-def test_a_disk_that_fills_up_keeps_what_is_done(path: Path, small_chunks: None) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_fills_up_keeps_what_is_done(path: Path, small_chunks: None, number: int) -> None:
     def full(start: int) -> Iterator[np.ndarray]:
         yield EXPECTED[:8]
-        raise OSError(28, "No space left on device")
+        raise OSError(number, "no room left")
 
     with pytest.raises(UserError, match="full"):
         open_or_build(target(path), full)
@@ -355,6 +357,19 @@ def test_what_is_replaced_needs_no_room_of_its_own(
     small = sum(file.stat().st_size for file in path.parent.iterdir() if "npy" not in file.name)
     disk_free(monkeypatch, path, size)
     np.testing.assert_array_equal(open_or_build(target(path), blocks, max_gb=(size + small) / 1e9), EXPECTED)
+
+
+@pytest.mark.parametrize("damage", ["flipped last bit", "no record"])
+def test_a_damaged_array_stays_where_there_is_no_room_for_another(
+    path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """Somebody may still bring its record back."""
+    built(path)
+    DAMAGES[damage](path)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=-1))
+    with pytest.raises(UserError, match=r"cache\.dir"):
+        built(path)
+    assert path.exists()
 
 
 def test_several_arrays_that_do_not_fit_together_are_refused_before_the_first(

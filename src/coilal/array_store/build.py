@@ -88,15 +88,24 @@ class Target:
     @property
     def written(self) -> int:
         """Return the bytes that the unfinished file takes."""
-        try:
-            return self.partial.stat().st_size
-        except FileNotFoundError:
-            return 0
+        return _size(self.partial)
+
+    @property
+    def replaced(self) -> int:
+        """Return the bytes of a damaged array, which goes before this one is built."""
+        return _size(self.path)
 
     def discard(self) -> None:
         """Remove what an interrupted build has left."""
         for file in (self.partial, self.progress, unfinished(self.progress)):
             file.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def build_rows(target: Target, chunks: list[Chunk], rows: Callable[[int], Generator[Array]]) -> None:

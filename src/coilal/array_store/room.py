@@ -18,7 +18,8 @@ def ensure_room(targets: Sequence[Target], max_gb: float | None) -> None:
     """Refuse arrays that the disk or the limit of the cache cannot hold together; delete nothing.
 
     Args:
-        targets: arrays in one folder that are to be built, or to be built further: what is there of them counts.
+        targets: arrays in one folder that are to be built, or built further; what is there of them counts,
+            unfinished or damaged.
         max_gb: most gigabytes (10⁹ bytes) that the whole cache may take; None for what the disk holds.
 
     Raises:
@@ -26,7 +27,8 @@ def ensure_room(targets: Sequence[Target], max_gb: float | None) -> None:
     """
     folder = targets[0].path.parent
     cache = folder.parent
-    size, present = sum(target.size for target in targets), sum(target.written for target in targets)
+    size = sum(target.size for target in targets)
+    present = sum(target.written + target.replaced for target in targets)
     what = f"an array of {_gb(size)}" if len(targets) == 1 else f"{len(targets)} arrays of {_gb(size)} in all"
     free = shutil.disk_usage(folder).free
     if size - present > free:

@@ -114,15 +114,15 @@ def _build_if_needed(target: Target, rows: Callable[[int], Generator[Array]], ma
         return
     if target.path.exists():
         log.warning("the stored array %s is damaged (%s); it is made again", target.path, fault)
-        target.path.unlink()  # of no use, and in the way where room is scarce
     chunks = keep_committed(target)
     ensure_room([target], max_gb)
+    target.path.unlink(missing_ok=True)  # its room may be needed
     if chunks:
         log.info("%s: going on after %.1f of %.1f MB", target.path, target.written / 1e6, target.size / 1e6)
     try:
         build_rows(target, chunks, rows)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # full, or so is the user's share of it
             raise UserError(
                 f"the disk of {target.path.parent} is full; free some space, or set cache.dir=…"
             ) from error

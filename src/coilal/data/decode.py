@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from coilal.types import ImageFormat
 
-DECODE_VERSION = f"1, Pillow {PIL.__version__}"
-"""Raise the number whenever the pixels that come out of this file change: stored images are then made anew."""
+DECODE_VERSION = 1
+"""Raise it whenever the pixels that come out of this file change: stored images are then made anew."""
 
 # Lanczos widens its support with the scale, so it is antialiased, and of Pillow's filters it keeps most
 # contrast of strands and gaps that are one to a few pixels high (box and bilinear blur them).

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image, open_image
-from coilal.data.in_order import in_order
+from coilal.data.in_order import at_a_time, in_order
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,12 @@ CONTACT_SHEET = "contact_sheet.png"
 Duplicates = Literal["error", "keep"]
 
 Rows = NDArray[Any]
+Scanned = tuple[Rows, list[tuple[str, str]]]  # what is in some files; names and reasons of those that are damaged
 
 CONTENT = np.dtype([("digest", "<u8"), ("blank", np.bool_)])
 """What is kept of each image at full size: hash of its pixels, and whether all of them are the same."""
 
-_CHUNK, _CHUNK_BYTES = 64, 1 << 24  # what a thread decodes at a time, at most
+_CHUNK = 64  # images that a thread decodes at a time
 _TOGETHER = 1 << 10  # images whose content is copied at a time
 # What Pillow raises for files that are damaged in one way or another.
 _UNREADABLE = (
@@ -107,10 +109,16 @@ def decode_files(
     def rows(start: int) -> Generator[Rows]:
         log.info("data: decoding %d images", len(names) - start)
         started = time.perf_counter()
+        scanned: list[Scanned] = []
+        sound = True
         for decoded, damaged in _scan(folder, names[start:], image, row):
-            if damaged:  # none of these rows may be stored; what is wrong with all files is told together
-                raise _damage_told(file_problems(folder, names, duplicates, image.mode), damaged)
-            yield decoded
+            scanned.append((_content_of(decoded), damaged))
+            sound = sound and not damaged
+            if sound:  # after the first damage nothing is stored, but what is wrong with all files is looked for
+                yield decoded
+        if not sound:
+            before = _scan(folder, names[:start], image, CONTENT)  # stored by a process that was killed
+            raise _damage_told(folder, image, _problems(names, [*before, *scanned], duplicates), scanned)
         log.info("data: decoded %d images in %.1f s", len(names) - start, time.perf_counter() - started)
 
     file, about = cache / "images" / f"{key}.npy", f"{len(names)} decoded images"
@@ -127,9 +135,12 @@ def decode_files(
     return DecodedImages(stored["pixels"], _digest(names, image, contents["digest"]))
 
 
-def _damage_told(problems: list[Problem], damaged: list[tuple[str, str]]) -> Exception:
-    """Return the error to raise; one that keeps what is stored if the files can be read the second time."""
-    if problems:
+def _damage_told(
+    folder: Path, image: ImageFormat, problems: list[Problem], scanned: Sequence[Scanned]
+) -> Exception:
+    """Return the error to raise; one that keeps what is stored if all files can be read the second time."""
+    damaged = [found for _, chunk in scanned for found in chunk]
+    if any(again for _, again in _scan(folder, [name for name, _ in damaged], image, CONTENT)):
         return DataError(problems)
     return OSError(
         f"{len(damaged)} images could be read at the second try only, the first was {': '.join(damaged[0])}"
@@ -137,20 +148,27 @@ def _damage_told(problems: list[Problem], damaged: list[tuple[str, str]]) -> Exc
 
 
 def file_problems(
-    folder: Path, names: Sequence[str], duplicates: Duplicates = "error", mode: Literal["L", "RGB"] = "L"
+    folder: Path, names: Sequence[str], duplicates: Duplicates = "error", mode: Literal["L", "RGB"] = "RGB"
 ) -> list[Problem]:
-    """Return what ``decode_files`` would complain of, without storing anything."""
+    """Return what ``decode_files`` would complain of, without storing anything.
+
+    Where the mode is not known, images that differ in colour only are no duplicates.
+    """
     _, missing = _stat(folder, names)
     absent = set(missing)
     present = [name for name in names if name not in absent]
     scanned = list(_scan(folder, present, ImageFormat((1, 1), mode=mode), CONTENT))
-    contents = np.concatenate([np.zeros(0, CONTENT), *(rows for rows, _ in scanned)])
-    problems = _damages([found for _, damaged in scanned for found in damaged])
-    problems += _duplicates(present, contents, duplicates)
+    problems = _problems(present, scanned, duplicates)
     if missing:
         kind = f"images that are not in {folder}; add them, take their rows out, or mend data.root"
         problems.insert(0, Problem(kind, tuple(missing)))
     return problems
+
+
+def _problems(names: Sequence[str], scanned: Sequence[Scanned], duplicates: Duplicates) -> list[Problem]:
+    contents = np.concatenate([np.zeros(0, CONTENT), *(contents for contents, _ in scanned)])
+    problems = _damages([found for _, damaged in scanned for found in damaged])
+    return [*problems, *_duplicates(names, contents, duplicates)]
 
 
 def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
@@ -170,7 +188,7 @@ def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[s
 
 def _key(folder: Path, names: Sequence[str], stats: NDArray[np.int64], image: ImageFormat) -> str:
     # The folder is part of it: two data sets may agree in names, sizes and times (unpacked archives).
-    return _digest([str(folder.resolve()), *names], image, stats)
+    return _digest([PIL.__version__, str(folder.resolve()), *names], image, stats)
 
 
 def _digest(names: Sequence[str], image: ImageFormat, values: NDArray[Any]) -> str:
@@ -180,9 +198,7 @@ def _digest(names: Sequence[str], image: ImageFormat, values: NDArray[Any]) -> s
     return digest.hexdigest()
 
 
-def _scan(
-    folder: Path, names: Sequence[str], image: ImageFormat, row: np.dtype[Any]
-) -> Generator[tuple[Rows, list[tuple[str, str]]]]:
+def _scan(folder: Path, names: Sequence[str], image: ImageFormat, row: np.dtype[Any]) -> Generator[Scanned]:
     """Yield, a few files at a time, what is in them, and the names of those that are damaged, with the reason.
 
     Args:
@@ -191,9 +207,9 @@ def _scan(
         image: the format of the pixels.
         row: ``CONTENT``, or that and ``pixels`` uint8 (C, H, W).
     """
-    together = max(1, min(_CHUNK, _CHUNK_BYTES // row.itemsize))
+    together = at_a_time(_CHUNK, row.itemsize)
 
-    def decode(first: int) -> tuple[Rows, list[tuple[str, str]]]:
+    def decode(first: int) -> Scanned:
         damaged = []
         chunk = names[first : first + together]
         rows = np.zeros(len(chunk), dtype=row)
@@ -216,11 +232,15 @@ def _scan(
 
 def _contents(stored: Rows, start: int) -> Generator[Rows]:
     for first in range(start, len(stored), _TOGETHER):
-        part = stored[first : first + _TOGETHER]
-        contents = np.empty(len(part), dtype=CONTENT)
-        for field in ("digest", "blank"):
-            contents[field] = part[field]
-        yield contents
+        yield _content_of(stored[first : first + _TOGETHER])
+
+
+def _content_of(rows: Rows) -> Rows:
+    """Return a copy of what rows hold besides the pixels."""
+    contents = np.empty(len(rows), dtype=CONTENT)
+    for field in ("digest", "blank"):
+        contents[field] = rows[field]
+    return contents
 
 
 def _threads() -> int:

@@ -11,6 +11,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_BYTES = 1 << 24  # of a result
+
+
+def at_a_time(most: int, image_bytes: int) -> int:
+    """Return how many images are done at a time, at most ``most``: results that wait must not fill the memory."""
+    return max(1, min(most, _BYTES // image_bytes))
+
+
 def in_order(
     pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Generator[Result]:

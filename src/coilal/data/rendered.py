@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image
 
 from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image
-from coilal.data.in_order import in_order
+from coilal.data.in_order import at_a_time, in_order
 from coilal.data.renderer import (
     COMBINATIONS,
     KINDS,
@@ -40,7 +41,7 @@ CLASS_NAMES = tuple(
 
 _FEW = 256
 """Up to so many images are rendered in this process: starting workers would take longer."""
-_CHUNK = 32
+_CHUNK = 32  # images that a process renders at a time
 
 
 class RenderedCoils:
@@ -85,7 +86,8 @@ class RenderedCoils:
         """
         position = {name: place for place, name in enumerate(self._plan.names)}
         ids = [position[name] for name in samples.names]
-        key = self._key(samples, image)
+        fingerprint = self._fingerprint(samples, image)
+        file = cache / "images" / f"{fingerprint}.pillow-{PIL.__version__}.npy"
 
         def rows(start: int) -> Generator[NDArray[np.uint8]]:
             began = time.perf_counter()
@@ -93,10 +95,10 @@ class RenderedCoils:
             log.info("rendered %d images in %.1f s", len(ids) - start, time.perf_counter() - began)
 
         shape, about = (len(ids), image.channels, *image.size), f"{len(ids)} rendered images"
-        target = Target(cache / "images" / f"{key}.npy", shape, np.dtype(np.uint8), about)
-        return DecodedImages(open_or_build(target, rows, max_gb), key)
+        target = Target(file, shape, np.dtype(np.uint8), about)
+        return DecodedImages(open_or_build(target, rows, max_gb), fingerprint)
 
-    def _key(self, samples: Samples, image: ImageFormat) -> str:
+    def _fingerprint(self, samples: Samples, image: ImageFormat) -> str:
         content = [
             RENDERER_VERSION,
             DECODE_VERSION,
@@ -111,7 +113,8 @@ def _render(
     settings: dict[str, int], known: RenderPlan, ids: list[int], image: ImageFormat
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the images, a few at a time."""
-    chunks = [ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK)]
+    together = at_a_time(_CHUNK, image.channels * image.size[0] * image.size[1])
+    chunks = [ids[first : first + together] for first in range(0, len(ids), together)]
     workers = min(len(os.sched_getaffinity(0)), len(chunks))
     if len(ids) <= _FEW or workers < 2:
         for chunk in chunks:

@@ -31,7 +31,7 @@ from coilal.types import DecodedImages, ImageArray, UserError
 log = logging.getLogger(__name__)
 
 PREFIX_VERSION = 3  # to be raised when the same settings give other outputs
-_LIBRARIES = ("timm", "torchvision", "transformers")  # that compute; torch is asked itself
+_LIBRARIES = ("pillow", "timm", "torchvision", "transformers")  # that compute; torch is asked itself
 _REPORT_S = 30.0
 
 Report = Callable[[int, int], None]

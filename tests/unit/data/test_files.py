@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -132,7 +133,8 @@ def test_images_that_differ_in_colour_only_are_no_duplicates_beside_a_damaged_on
         picture.putpixel((0, 0), (0, 0, 0))
         picture.save(tmp_path / name)
     (tmp_path / "c.png").touch()
-    assert len(file_problems(tmp_path, ["a.png", "b.png"])) == 1, "they agree in grey"
+    assert len(file_problems(tmp_path, ["a.png", "b.png"], mode="L")) == 1, "they agree in grey"
+    assert file_problems(tmp_path, ["a.png", "b.png"]) == []
     with pytest.raises(DataError) as caught:
         decode_files(tmp_path, ["a.png", "b.png", "c.png"], ImageFormat((6, 5), mode="RGB"), tmp_path / "cache")
     assert [problem.places[0].split(":")[0] for problem in caught.value.problems] == ["c.png"]
@@ -157,6 +159,53 @@ def test_an_image_that_cannot_be_read_for_a_moment_costs_nothing_that_is_stored(
     with pytest.raises(OSError, match=r"second try only.*stale"):
         decode_files(tmp_path, half_decoded, FORMAT, tmp_path / "cache")
     assert committed() >= stored > 1000
+
+
+def test_no_file_is_decoded_twice_to_list_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{seed:03}.png" for seed in range(200)]
+    for seed, name in enumerate(names):
+        save(tmp_path, name, seed)
+    for name in ("070.png", "199.png"):
+        (tmp_path / name).write_bytes(b"")
+    opened: list[str] = []
+    open_image = files.open_image
+    monkeypatch.setattr(
+        files, "open_image", lambda path, mode: (opened.append(path.name), open_image(path, mode))[1]
+    )
+    with pytest.raises(DataError) as caught:
+        decode_files(tmp_path, names, FORMAT, tmp_path / "cache")
+    assert [place.split(":")[0] for place in caught.value.problems[0].places] == ["070.png", "199.png"]
+    assert sorted(opened) == sorted([*names, "070.png", "199.png"]), "the damaged ones are tried once more"
+
+
+def test_duplicates_of_images_stored_before_a_kill_are_listed_beside_damage(
+    tmp_path: Path, half_decoded: list[str]
+) -> None:
+    def replace(name: str, content: bytes) -> None:
+        """As if it had been so from the start: the key knows names, sizes and times."""
+        status = (tmp_path / name).stat()
+        (tmp_path / name).write_bytes(content.ljust(status.st_size, b"\0"))
+        os.utime(tmp_path / name, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    sizes = {name: (tmp_path / name).stat().st_size for name in half_decoded}
+    original = half_decoded[0]
+    copy = next(name for name in half_decoded[600:-1] if sizes[name] >= sizes[original])
+    replace(copy, (tmp_path / original).read_bytes())
+    replace(half_decoded[-1], b"")
+    with pytest.raises(DataError) as caught:
+        decode_files(tmp_path, half_decoded, FORMAT, tmp_path / "cache")
+    damaged, duplicate = caught.value.problems
+    assert [place.split(":")[0] for place in damaged.places] == [half_decoded[-1]]
+    assert duplicate.places == (f"{copy} is {original}",)
+
+
+def test_another_pillow_decodes_anew_and_is_the_same_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, "a.png", 1)
+    first = decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache")
+    monkeypatch.setattr(PIL, "__version__", "0.0.1")
+    again = decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache")
+    assert again.fingerprint == first.fingerprint
+    assert len(list((tmp_path / "cache" / "images").glob("*.contents.npy"))) == 2
 
 
 def test_duplicates_stay_stored_for_keeping_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

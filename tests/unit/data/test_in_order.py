@@ -7,7 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from coilal.data.in_order import in_order
+from coilal.data.in_order import at_a_time, in_order
+
+
+def test_fewer_large_images_are_done_at_a_time() -> None:
+    assert [at_a_time(64, size) for size in (10, 1 << 20, 1 << 30)] == [64, 16, 1]
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 100])
