@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 import timm
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -152,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=recipe.seed, help="initial weights, order, exposure")
     parser.add_argument("--rounds", type=int, default=recipe.rounds)
     parser.add_argument("--steps", type=int, default=recipe.steps, help="steps of a round")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=cpu_count())
     return parser
 
 

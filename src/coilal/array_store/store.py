@@ -132,12 +132,12 @@ def _build_if_needed(target: Target, rows: Callable[[int], Generator[Array]], ma
 def _fault(target: Target) -> str | None:
     """Return what is wrong with the stored array, None if it can be used."""
     try:
-        return _found(target)
+        return _examined(target)
     except FileNotFoundError:  # from the start, or another process has removed it meanwhile
         return "not there"
 
 
-def _found(target: Target) -> str | None:
+def _examined(target: Target) -> str | None:
     status = target.path.stat()
     record = read_record(target.record)
     if record is None:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 import PIL
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -106,23 +107,9 @@ def decode_files(
     key = _key(folder, names, stats, image)
     row = np.dtype([*CONTENT.descr, ("pixels", np.uint8, (image.channels, *image.size))])
 
-    def rows(start: int) -> Generator[Rows]:
-        log.info("data: decoding %d images", len(names) - start)
-        started = time.perf_counter()
-        scanned: list[Scanned] = []
-        sound = True
-        for decoded, damaged in _scan(folder, names[start:], image, row):
-            scanned.append((_content_of(decoded), damaged))
-            sound = sound and not damaged
-            if sound:  # after the first damage nothing is stored, but what is wrong with all files is looked for
-                yield decoded
-        if not sound:
-            before = _scan(folder, names[:start], image, CONTENT)  # stored by a process that was killed
-            raise _damage_told(folder, image, _problems(names, [*before, *scanned], duplicates), scanned)
-        log.info("data: decoded %d images in %.1f s", len(names) - start, time.perf_counter() - started)
-
     file, about = cache / "images" / f"{key}.npy", f"{len(names)} decoded images"
-    stored = open_or_build(Target(file, (len(names),), row, about), rows, max_gb)
+    decode = partial(_decoded, folder, names, image, row, duplicates)
+    stored = open_or_build(Target(file, (len(names),), row, about), decode, max_gb)
     # Apart from the pixels, so that later runs need not pass over them.
     beside = Target(file.with_suffix(".contents.npy"), (len(names),), CONTENT)
     contents = open_or_build(beside, partial(_contents, stored), max_gb)
@@ -135,7 +122,31 @@ def decode_files(
     return DecodedImages(stored["pixels"], _digest(names, image, contents["digest"]))
 
 
-def _damage_told(
+def _decoded(
+    folder: Path,
+    names: Sequence[str],
+    image: ImageFormat,
+    row: np.dtype[Any],
+    duplicates: Duplicates,
+    start: int,
+) -> Generator[Rows]:
+    """Yield the rows of the files from ``start`` on, up to the first that is damaged; raise if there is one."""
+    log.info("data: decoding %d images", len(names) - start)
+    started = time.perf_counter()
+    scanned: list[Scanned] = []
+    sound = True
+    for decoded, damaged in _scan(folder, names[start:], image, row):
+        scanned.append((_content_of(decoded), damaged))
+        sound = sound and not damaged
+        if sound:  # after the first damage nothing is stored, but what is wrong with all files is looked for
+            yield decoded
+    if not sound:
+        before = _scan(folder, names[:start], image, CONTENT)  # stored by a process that was killed
+        raise _error_of_damage(folder, image, _problems(names, [*before, *scanned], duplicates), scanned)
+    log.info("data: decoded %d images in %.1f s", len(names) - start, time.perf_counter() - started)
+
+
+def _error_of_damage(
     folder: Path, image: ImageFormat, problems: list[Problem], scanned: Sequence[Scanned]
 ) -> Exception:
     """Return the error to raise; one that keeps what is stored if all files can be read the second time."""
@@ -225,7 +236,7 @@ def _scan(folder: Path, names: Sequence[str], image: ImageFormat, row: np.dtype[
                 rows["pixels"][index] = fit_image(picture, image)
         return rows, damaged
 
-    threads = _threads()
+    threads = cpu_count()
     with ThreadPoolExecutor(threads) as pool:  # Pillow decodes and resizes without holding the GIL
         yield from in_order(pool, decode, range(0, len(names), together), ahead=2 * threads)
 
@@ -241,12 +252,6 @@ def _content_of(rows: Rows) -> Rows:
     for field in ("digest", "blank"):
         contents[field] = rows[field]
     return contents
-
-
-def _threads() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _reason(error: BaseException, path: Path) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import multiprocessing
-import os
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -115,7 +115,7 @@ def _render(
     """Yield the images, a few at a time."""
     together = at_a_time(_CHUNK, image.channels * image.size[0] * image.size[1])
     chunks = [ids[first : first + together] for first in range(0, len(ids), together)]
-    workers = min(len(os.sched_getaffinity(0)), len(chunks))
+    workers = min(cpu_count(), len(chunks))
     if len(ids) <= _FEW or workers < 2:
         for chunk in chunks:
             yield _rows(known, chunk, image)

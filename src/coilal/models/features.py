@@ -189,7 +189,7 @@ def _open(
     max_gb: float | None,
     report: Report | None,
 ) -> NDArray[Any]:
-    progress = _Progress(_what(trainable), len(pixels), report)
+    progress = _Progress(_kind_of_outputs(trainable), len(pixels), report)
 
     def rows(start: int) -> Generator[NDArray[Any]]:
         with _turn(file.parent, extraction().device), all_threads():
@@ -212,11 +212,11 @@ def _target(file: Path, images: int, extraction: Extraction) -> Target:
         file,
         (images, *extraction.shape),
         np.dtype(str(extraction.dtype).removeprefix("torch.")),
-        f"{_what(trainable)} of {network}, trainable={trainable}, {images} images",
+        f"{_kind_of_outputs(trainable)} of {network}, trainable={trainable}, {images} images",
     )
 
 
-def _what(trainable: str | int) -> str:
+def _kind_of_outputs(trainable: str | int) -> str:
     return "features" if trainable == "head" else "activations"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
+from joblib import cpu_count
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -118,9 +118,7 @@ def _folder(comparison: Comparison, studies: Sequence[str]) -> str:
 
 
 def _chapters(jobs: Sequence[Job]) -> Iterable[Chapter]:
-    workers = min(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(jobs)
-    )
+    workers = min(cpu_count(), len(jobs))
     if len(jobs) <= FEW or workers < 2:
         yield from map(chapter, jobs)
         return

@@ -83,7 +83,7 @@ def kill_while_decoding(folder: str, names: list[str], moment: int) -> None:
         return open_image(path, mode)
 
     files.open_image = open_or_die
-    files._threads = lambda: 2  # with many, all would be decoded before the first is stored
+    files.cpu_count = lambda: 2  # with many, all would be decoded before the first is stored
     decode_files(Path(folder), names, FORMAT, Path(folder) / "cache")
 
 
