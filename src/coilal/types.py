@@ -156,10 +156,12 @@ class DecodedImages:
     Attributes:
         pixels: uint8 (N, C, H, W).
         fingerprint: hex digest of content, order and format: equal fingerprints mean equal pixels.
+        digests: uint64 (N,), a hash of what each image shows at full size, whatever its name and the format.
     """
 
     pixels: ImageArray
     fingerprint: str
+    digests: NDArray[np.uint64]
 
 
 class DataSource(Protocol):

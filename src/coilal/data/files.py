@@ -119,7 +119,8 @@ def decode_files(
     blank = int(contents["blank"].sum())
     if blank:
         log.info("data: %d of %d images are blank (one single value); they are kept", blank, len(names))
-    return DecodedImages(stored["pixels"], _digest(names, image, contents["digest"]))
+    digests = np.array(contents["digest"])
+    return DecodedImages(stored["pixels"], _digest(names, image, digests), digests)
 
 
 def _decoded(

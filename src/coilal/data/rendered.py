@@ -96,7 +96,13 @@ class RenderedCoils:
 
         shape, about = (len(ids), image.channels, *image.size), f"{len(ids)} rendered images"
         target = Target(file, shape, np.dtype(np.uint8), about)
-        return DecodedImages(open_or_build(target, rows, max_gb), fingerprint)
+        return DecodedImages(open_or_build(target, rows, max_gb), fingerprint, self._digests(samples))
+
+    def _digests(self, samples: Samples) -> NDArray[np.uint64]:
+        """Return a hash of what determines each image, at full size."""
+        texts = (json.dumps([RENDERER_VERSION, self._settings, name], sort_keys=True) for name in samples.names)
+        hashes = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
+        return np.frombuffer(b"".join(hashes), dtype="<u8")
 
     def _fingerprint(self, samples: Samples, image: ImageFormat) -> str:
         content = [

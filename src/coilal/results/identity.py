@@ -10,6 +10,10 @@ from typing import Any
 # Settings that change where things lie or how they are shown, not what comes out.
 NOT_IDENTITY = ("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "experiment")
 
+ADDED: Mapping[str, Any] = {}
+"""Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
+a setting does not count, so that such runs go on."""
+
 _PREFIXES = tuple(f"{name}." for name in NOT_IDENTITY)
 
 
@@ -26,7 +30,11 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def identifying(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flattened settings that determine a run's result."""
-    return {key: value for key, value in flatten(config).items() if not f"{key}.".startswith(_PREFIXES)}
+    return {
+        key: value
+        for key, value in flatten(config).items()
+        if not f"{key}.".startswith(_PREFIXES) and not (key in ADDED and value == ADDED[key])
+    }
 
 
 def identity_hash(config: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ NAME, TRAINABLE, COUNT = "mobilenetv2_050", 1, 100
 
 def images() -> DecodedImages:
     pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 1, *size(NAME)), dtype=np.uint8)
-    return DecodedImages(pixels, "abc")
+    return DecodedImages(pixels, "abc", np.zeros(len(pixels), np.uint64))
 
 
 def extract(folder: Path, kill_at: int = -1) -> list[int]:

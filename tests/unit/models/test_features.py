@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,7 +43,7 @@ LABELLED, POOL = np.arange(0, 48, 3), np.setdiff1d(np.arange(48), np.arange(0, 4
 
 def noise(name: str = "mobilenetv2_050", count: int = 37) -> DecodedImages:
     pixels = np.random.default_rng(0).integers(0, 256, (count, 1, *size(name)), dtype=np.uint8)
-    return DecodedImages(pixels, "abc")
+    return DecodedImages(pixels, "abc", np.zeros(len(pixels), np.uint64))
 
 
 def outputs(net: Backbone, images: DecodedImages, folder: Path, **settings: Any) -> Any:
@@ -86,7 +87,7 @@ def test_computed_once_and_again_only_for_other_images(tmp_path: Path, caplog: p
     assert " MB" in caplog.text
     assert len(first) == 1
     assert files(tmp_path) == first
-    outputs(net, DecodedImages(images.pixels, "other"), tmp_path)
+    outputs(net, replace(images, fingerprint="other"), tmp_path)
     assert len(files(tmp_path)) == 2
 
 
@@ -472,6 +473,11 @@ def test_nothing_holds_all_outputs_in_memory(tmp_path: Path, monkeypatch: pytest
             return noise().pixels[rows]
 
     monkeypatch.setattr(extract, "CPU_BATCH", 8)
-    stored = outputs(backbone("mobilenetv2_050", 1), DecodedImages(Counted(), "abc"), tmp_path, memory_gb=1e-6)
+    stored = outputs(
+        backbone("mobilenetv2_050", 1),
+        DecodedImages(Counted(), "abc", np.zeros(0, np.uint64)),
+        tmp_path,
+        memory_gb=1e-6,
+    )
     assert max(read) == 8
     assert isinstance(stored, np.memmap)
