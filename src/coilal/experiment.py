@@ -54,7 +54,7 @@ STATISTICS_IMAGES = 2048  # unlabelled images whose features standardise the hea
 # new group counts as one that can.
 NO_MATTER_FOR_BOUNDARY = (
     *("model", "trainer", "task", "strategy", "budget", "seed", "seeds", "hparams", "logger"),
-    *("study", "outputs", "force", "experiment", "score_validation"),
+    *("study", "outputs", "records", "force", "experiment", "score_validation"),
 )
 
 
@@ -97,6 +97,7 @@ def load_data(cfg: DictConfig, plan: Plan) -> tuple[Prepared, float]:
     determined_by = {
         "data": OmegaConf.to_container(cfg.data, resolve=True),
         "cache": OmegaConf.to_container(cfg.cache, resolve=True),
+        "records": cfg.records,
         "split": cfg.seeds.split,
         "task": OmegaConf.to_container(cfg.task.module, resolve=True),
         "budget": plan.budget,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from coilal.results.run_files import read_status, run_folder
 from coilal.results.store import read_queries
 from coilal.strategies.starting_set import draw
 from coilal.strategies.strategy import Strategy, names_fitting
-from coilal.types import Budget, IntArray, PoolOutputs, Selection, UserError
+from coilal.types import Budget, DataError, IntArray, PoolOutputs, Problem, Selection, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,9 +91,8 @@ class Plan:
         """Return the pool with the starting set, or with all that a cut-off run had bought."""
         pool = Pool(prepared.split.pool)
         if recorder.finished:
-            ids = {name: i for i, name in enumerate(prepared.samples.names)}
             for batch in recorder.batches():
-                pool.label(np.array([ids[name] for name in batch], dtype=np.int64))
+                pool.label(_ids(batch, prepared, f"{recorder.folder} has queried"))
             return pool
         start = self._starting_set(prepared)
         pool.label(start.ids)
@@ -139,13 +138,17 @@ class Plan:
     def _replay(self, prepared: Prepared, cycle: int) -> Selection:
         assert self.replayed is not None
         batch = self.replayed[self.replayed["cycle"] == cycle]
-        ids = {name: i for i, name in enumerate(prepared.samples.names)}
         scores = pd.to_numeric(batch["score"], errors="coerce").to_numpy(float)
-        return Selection(_ids(batch["image"], ids), scores)
+        return Selection(_ids(batch["image"], prepared, "the replayed run has queried"), scores)
 
 
-def _ids(images: pd.Series, ids: dict[str, int]) -> IntArray:
-    return np.array([ids[name] for name in images], dtype=np.int64)
+def _ids(images: Iterable[str], prepared: Prepared, whose: str) -> IntArray:
+    """Return the ids of images by name; refuse such as are not in the pool."""
+    pool = {prepared.samples.names[i]: i for i in prepared.split.pool.tolist()}
+    images = list(images)
+    if lost := tuple(name for name in images if name not in pool):
+        raise DataError([Problem(f"images that {whose}, and that are not in the pool of the data of now", lost)])
+    return np.array([pool[name] for name in images], dtype=np.int64)
 
 
 def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:

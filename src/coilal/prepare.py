@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from omegaconf import DictConfig
 
 from coilal.data.checks import check_budget, check_split
-from coilal.data.splits import label_counts, split_by_group
+from coilal.data.splits import as_split, label_counts
+from coilal.data.stored_split import StoredSplit, place
 from coilal.instantiate import instantiate
+from coilal.results.data_record import DataRecord
 from coilal.settings import checked
-from coilal.tasks.task import Task
-from coilal.types import Budget, DataError, DecodedImages, ImageFormat, Samples, Split, Targets
+from coilal.study_split import read_split, split_file
+from coilal.types import Budget, DataError, DataSource, DecodedImages, ImageFormat, Problem, Samples, Split, Targets
+
+if TYPE_CHECKING:
+    from coilal.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +36,8 @@ class Prepared:
         split: ids of pool, validation and test.
         images: the decoded images.
         counts: labels per part, as printed and stored.
+        study_split: file and content of the study's split, to be kept with the first run.
+        notes: what is to be said of the split.
     """
 
     samples: Samples
@@ -36,24 +45,50 @@ class Prepared:
     split: Split
     images: DecodedImages
     counts: pd.DataFrame
+    study_split: tuple[Path, StoredSplit]
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def record(self) -> DataRecord:
+        """What the data are, image by image."""
+        return DataRecord.of(self.samples, self.images, self.split)
 
 
 def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
-    """Read, check, split and decode the data.
+    """Read, check, split and decode the data; writes nothing but the cache.
 
     Raises:
         DataError: lists every problem of table and images or, where these are fine, of split and budget.
+        UserError: the study's split cannot be read.
     """
-    source = instantiate(cfg.data.source)
+    source: DataSource = instantiate(cfg.data.source)
     samples = source.read()
     targets = task.targets(samples)
     # Images that are not there or damaged come first: what a split lacks may well be what they show.
     images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
-    split = split_by_group(samples, targets, dict(cfg.data.split), cfg.seeds.split)
+    shares, seed = dict(cfg.data.split), cfg.seeds.split
+    file = split_file(Path(cfg.records), shares, seed, source.data_set)
+    stored = read_split(file)
+    placed = place(samples, shares, seed, stored)
+    split = as_split(placed.part, targets)
     problems = [*check_split(samples, targets, split), *check_budget(budget, len(split.pool))]
     if problems:
+        if placed.is_stored:
+            problems.append(
+                Problem(f"the split is the one that this study has drawn, {file}; another study=… draws anew")
+            )
         raise DataError(problems)
-    return Prepared(samples, targets, split, images, label_counts(samples, targets, split))
+    counts = label_counts(samples, targets, split)
+    known = stored.extended(samples, placed.part)
+    return Prepared(samples, targets, split, images, counts, (file, known), tuple(filter(None, [placed.note])))
+
+
+def read_data(cfg: DictConfig) -> DataRecord:
+    """Return what the data are now, without the parts of the split; writes nothing but the cache."""
+    source: DataSource = instantiate(cfg.data.source)
+    samples = source.read()
+    images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
+    return DataRecord.of(samples, images, split=None)
 
 
 def image_format(cfg: DictConfig) -> ImageFormat:
@@ -78,7 +113,7 @@ def check(cfg: DictConfig) -> None:
 def describe(prepared: Prepared) -> None:
     """Log what was read, what was left out, and the label counts of each split."""
     samples = prepared.samples
-    for note in samples.notes:
+    for note in (*samples.notes, *prepared.notes):
         log.info("data: %s", note)
     log.info("data: %d images in %d groups", len(samples), len(set(samples.groups)))
     log.info("labels of each split:\n%s", prepared.counts.T.to_string())

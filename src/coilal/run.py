@@ -10,12 +10,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from coilal import same_data
 from coilal.lean_imports import uncollected
 from coilal.models import weights as weights_files
 from coilal.provenance import initial_status
 from coilal.results import identity
 from coilal.results.run_files import lock, now, read_status, run_folder, write_atomically, write_status
 from coilal.settings import checked
+from coilal.study_split import write_split
 from coilal.types import UserError
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ def run(cfg: DictConfig) -> float:
     config = checked(cfg)
     folder = run_folder(cfg)
     if is_done(folder, config, cfg.force):
+        same_data.ensure_of_finished(cfg, folder)
         log.info("%s is finished; skipped (force=true does it again)", folder)
         return objective(folder)
     weights_files.ensure_reachable(cfg.model.weights, cfg.model.hub, cfg.model.name)  # before slow imports
@@ -49,6 +52,11 @@ def run(cfg: DictConfig) -> float:
     prepared, decode_s = experiment.load_data(cfg, plan)
     experiment.quieten_libraries()
     fingerprint = weights_files.fingerprint(weights)
+    if cfg.task.replay:
+        same_data.ensure_of_replayed(cfg, run_folder(cfg, task=cfg.task.replay), prepared)
+    if not cfg.force:
+        same_data.ensure_of_begun(cfg, folder, prepared, fingerprint)
+    same_data.tell_of_other_runs(cfg, folder, prepared)
     load = experiment.backbone_loader(cfg, weights, fingerprint)
     trainer = experiment.build_trainer(cfg, folder)
     parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s)
@@ -61,6 +69,10 @@ def run(cfg: DictConfig) -> float:
             remove_results(folder)
         elif failed_at_start(folder):
             log.info("%s holds a run that failed in its first cycle: replaced", folder)
+        else:  # another process may have begun it meanwhile
+            same_data.ensure_of_begun(cfg, folder, prepared, fingerprint)
+        prepared.record.write(Path(cfg.records))
+        write_split(*prepared.study_split)
         status = initial_status(cfg, identity.identity_hash(config), prepared, fingerprint)
         write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
         write_atomically(folder / "splits.csv", prepared.counts.to_csv())

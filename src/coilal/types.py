@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -166,6 +166,11 @@ class DecodedImages:
 
 class DataSource(Protocol):
     """What every ``conf/data`` yaml builds: images with labels, wherever they come from."""
+
+    @property
+    def data_set(self) -> Mapping[str, Any]:
+        """Settings that make it another data set; {} where it is files, which are edited and stay the data set."""
+        ...
 
     def read(self) -> Samples:
         """Return names, groups and labels; raise DataError listing every problem of the label table."""

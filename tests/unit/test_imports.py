@@ -33,7 +33,10 @@ ALLOWED = {
     "loggers": {"types", "results"},
     "cli": {"types"},
 }
-RUN_ROOM = {"run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
+RUN_ROOM = {
+    *("run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"),
+    *("same_data", "study_split"),
+}
 ENTRY_POINTS = {"train", "check", "status", "tune", "report"}
 
 

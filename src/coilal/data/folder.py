@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,6 +43,11 @@ class ImageFolder:
         self.group_pattern = group_pattern
         self.good_class = good_class
         self.duplicates: Duplicates = duplicates
+
+    @property
+    def data_set(self) -> Mapping[str, Any]:
+        """Nothing: files that are edited stay the data set."""
+        return {}
 
     def read(self) -> Samples:
         """Return names (paths relative to ``root``), groups and classes; labels are not known.

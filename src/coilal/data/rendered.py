@@ -7,10 +7,11 @@ import json
 import logging
 import multiprocessing
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
@@ -59,6 +60,11 @@ class RenderedCoils:
     def __init__(self, coils: int = 40, images_per_coil: int = 32, seed: int = 0) -> None:
         self._settings = {"coils": int(coils), "images_per_coil": int(images_per_coil), "seed": int(seed)}
         self._plan = plan(**self._settings)
+
+    @property
+    def data_set(self) -> Mapping[str, Any]:
+        """The settings, which are all there is."""
+        return self._settings
 
     def read(self) -> Samples:
         """Return names, coils, the three labels and the eight classes that are their combinations."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from coilal.types import FloatArray, IntArray, Samples, Split, Targets, UserError
 
+PARTS = ("pool", "validation", "test")
+
 _CANDIDATES = 64
 """Splits that are drawn to choose the best from; fewer where there are many groups."""
 _STEPS = 40_000
@@ -61,12 +63,12 @@ class _Strata:
         return np.column_stack([table, *labels, np.bincount(of, minlength=number)]).astype(np.float64)
 
 
-def split_by_group(samples: Samples, targets: Targets, fractions: Mapping[str, float], seed: int) -> Split:
-    """Split the images so that no group stands in two parts.
+def draw_parts(samples: Samples, fractions: Mapping[str, float], seed: int) -> IntArray:
+    """Return the part of each image (N), a place in ``PARTS``, so that no group stands in two parts.
 
-    The split depends on the data, the fractions and the seed, not on the task: it is drawn over all images,
-    balancing combinations of labels (or classes) and single labels, and images that the task does not use are
-    then left out. So a run that replays another task's selection finds its images in the pool.
+    It depends on the data, the fractions and the seed, not on the task: it is drawn over all images,
+    balancing combinations of labels (or classes) and single labels. So a run that replays another task's
+    selection finds its images in the pool.
 
     Several seeded candidates are drawn; of these the one is taken in which the fewest classes (labels,
     where the data have no classes) are absent from a part, and then the one nearest to the fractions
@@ -74,27 +76,33 @@ def split_by_group(samples: Samples, targets: Targets, fractions: Mapping[str, f
 
     Args:
         samples: groups and labels (N images).
-        targets: which images the task uses.
         fractions: shares of ``validation`` and ``test`` of all images; the rest is the pool.
         seed: 0 or more.
 
     Returns:
-        Ids in ascending order. Where there are too few groups, parts are empty or lack classes;
-        ``coilal.data.checks.check_split`` says so.
+        Where there are too few groups, parts are empty or lack classes; ``coilal.data.checks.check_split`` says so.
 
     Raises:
         UserError: shares that are not numbers from 0 to below 1 in sum.
     """
-    shares = _shares(fractions)
+    shares = part_shares(fractions)
     if len(samples) == 0:
-        nothing = np.empty(0, dtype=np.int64)
-        return Split(nothing, nothing, nothing)
+        return np.empty(0, dtype=np.int64)
     strata = _strata(samples)
     candidates = int(np.clip(_STEPS // strata.groups, 1, _CANDIDATES))
     draw = _place_images if strata.groups == len(samples) else _place_groups
     drawn = (draw(strata, shares, rng) for rng in np.random.default_rng(seed).spawn(candidates))
-    part = min(drawn, key=lambda candidate: _badness(strata, shares, candidate))
-    pool, validation, test = (np.flatnonzero((part == place) & targets.used) for place in range(3))
+    return min(drawn, key=lambda candidate: _badness(strata, shares, candidate))
+
+
+def as_split(part: IntArray, targets: Targets) -> Split:
+    """Return the ids of each part, ascending, without the images that the task leaves out.
+
+    Args:
+        part: the part of each image (N), a place in ``PARTS``.
+        targets: which images the task uses (N).
+    """
+    pool, validation, test = (np.flatnonzero((part == place) & targets.used) for place in range(len(PARTS)))
     return Split(pool, validation, test)
 
 
@@ -113,7 +121,12 @@ def label_counts(samples: Samples, targets: Targets, split: Split) -> pd.DataFra
     return table.rename_axis("part")
 
 
-def _shares(fractions: Mapping[str, float]) -> FloatArray:
+def part_shares(fractions: Mapping[str, float]) -> FloatArray:
+    """Return the share of each of ``PARTS`` (3).
+
+    Raises:
+        UserError: shares that are not numbers from 0 to below 1 in sum.
+    """
     if set(fractions) != {"validation", "test"}:
         raise UserError(f"data.split needs validation and test, not {', '.join(map(str, fractions)) or 'nothing'}.")
     validation, test = float(fractions["validation"]), float(fractions["test"])

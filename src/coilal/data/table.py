@@ -81,6 +81,11 @@ class LabelTable:
         self.duplicates: Duplicates = duplicates
         self.separator = "\t" if separator == r"\t" else separator  # as a shell passes it
 
+    @property
+    def data_set(self) -> Mapping[str, Any]:
+        """Nothing: files that are edited stay the data set."""
+        return {}
+
     def read(self) -> Samples:
         """Return names, groups, labels and classes; see ``coilal.types.Samples``.
 

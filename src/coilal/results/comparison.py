@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from coilal.results.runs import LEFT_OUT, Finding, Run, place
+from coilal.results.runs import DATA_KEYS, LEFT_OUT, Finding, Run, place
 from coilal.types import FloatArray, IntArray
 
 MOST_NAMED = 6
@@ -155,16 +155,22 @@ def _alike(runs: Sequence[Run], settings: Callable[[Run], dict[str, Any]]) -> tu
     """Return the largest group of runs with equal settings, and what is wrong with the rest."""
     texts = [json.dumps(settings(run), sort_keys=True) for run in runs]
     usual = Counter(texts).most_common(1)[0][0]
-    expected = json.loads(usual)
     kept = [run for run, text in zip(runs, texts, strict=True) if text == usual]
     findings = [
-        Finding(
-            place(run.folder), f"other settings than the rest: {_differing(expected, json.loads(text))}", LEFT_OUT
-        )
+        Finding(place(run.folder), f"not like the rest: {_difference(kept[0], run, settings)}", LEFT_OUT)
         for run, text in zip(runs, texts, strict=True)
         if text != usual
     ]
     return kept, findings
+
+
+def _difference(usual: Run, run: Run, settings: Callable[[Run], dict[str, Any]]) -> str:
+    """Return what differs between two runs; of their data, which images."""
+    expected, found = settings(usual), settings(run)
+    images = "; ".join(problem.describe(MOST_NAMED) for problem in usual.data_changes(run))
+    if images:  # says more than the digests
+        expected, found = ({k: v for k, v in side.items() if k not in DATA_KEYS} for side in (expected, found))
+    return " ".join("; ".join(filter(None, [_differing(expected, found), images])).split())
 
 
 def _references(runs: Sequence[Run], member: Run) -> tuple[tuple[Run, ...], list[Finding]]:
@@ -181,7 +187,7 @@ def _references(runs: Sequence[Run], member: Run) -> tuple[tuple[Run, ...], list
     findings = [
         Finding(
             place(run.folder),
-            f"a run on the whole pool of other settings than the rest: {_differing(expected, settings(run))}",
+            f"a run on the whole pool, and not like the rest: {_difference(member, run, settings)}",
             LEFT_OUT,
         )
         for run in runs

@@ -7,8 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-# Settings that change where things lie or how they are shown, not what comes out.
-NOT_IDENTITY = ("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "experiment")
+# Settings that change where things lie or how they are shown, not what comes out. Where the data lie is among them:
+# their content counts, and is compared image by image (``coilal.results.data_record``).
+NOT_IDENTITY = (
+    *("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "records", "experiment"),
+    *("data.root", "data.labels", "data.source.root", "data.source.labels"),
+)
 
 ADDED: Mapping[str, Any] = {}
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it

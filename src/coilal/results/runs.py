@@ -15,14 +15,16 @@ import pandas as pd
 import yaml
 
 from coilal.results.curves import aulc
+from coilal.results.data_record import COLUMN_OF, changes, read_rows
 from coilal.results.identity import flatten, identifying
 from coilal.results.run_files import read_status
 from coilal.results.store import read_cycles, read_queries
-from coilal.types import FloatArray, IntArray, UserError
+from coilal.types import FloatArray, IntArray, Problem, UserError
 
 SEED_FOLDER = re.compile(r"seed(\d+)")
 # what reading files of unknown content raises; ValueError is that of JSON, CSV and text decoding
 _DAMAGED = (OSError, ValueError, KeyError, yaml.YAMLError)
+DATA_KEYS = {f"data {aspect}": aspect for aspect in COLUMN_OF}
 _NEEDED = ("seeds", "weights", "data", "versions", "git_commit")
 
 
@@ -113,10 +115,22 @@ class Run:
         }
         return {
             **settings,
-            "data fingerprint": self.status["data"]["fingerprint"],
+            **{key: self.status["data"].get(aspect) for key, aspect in DATA_KEYS.items()},
             "weights fingerprint": self.status["weights"],
             "labelled counts": self.labelled.tolist(),
         }
+
+    def data_changes(self, other: Run) -> list[Problem]:
+        """Return what differs between this run's data and another one's, as far as the study's records tell."""
+        if all(self.status["data"].get(aspect) == other.status["data"].get(aspect) for aspect in COLUMN_OF):
+            return []
+        before, after = (read_rows(run.data_record) for run in (self, other))
+        return changes(before, after) if before and after else []
+
+    @property
+    def data_record(self) -> Path:
+        """The file that says of each image what it was."""
+        return self.folder.parents[3] / ".data" / str(self.status["data"].get("record"))
 
     def strategy_settings(self) -> dict[str, Any]:
         """Return the settings of the strategy."""

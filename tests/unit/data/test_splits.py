@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from coilal.data.checks import check_split
-from coilal.data.splits import label_counts, split_by_group
+from coilal.data.splits import as_split, draw_parts, label_counts
 from coilal.types import Samples, Split, Targets, UserError
 
 SHARES = {"validation": 0.15, "test": 0.25}
@@ -36,6 +36,10 @@ def coils(seed: int) -> tuple[Samples, Targets]:
         for coil in rng.choice(40, 5, replace=False):
             classes[coil, rng.choice(32, 4, replace=False)] = index
     return with_classes(classes.reshape(-1), np.repeat(np.arange(40), 32))
+
+
+def split_by_group(samples: Samples, targets: Targets, shares: dict[str, float], seed: int) -> Split:
+    return as_split(draw_parts(samples, shares, seed), targets)
 
 
 def parts(split: Split) -> list[list[int]]:

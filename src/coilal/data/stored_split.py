@@ -1,0 +1,114 @@
+"""The split that a study has drawn once: corrected labels move nothing, new groups are placed by a rule."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from coilal.data.splits import PARTS, draw_parts, part_shares
+from coilal.types import DataError, FloatArray, IntArray, Problem, Samples
+
+
+@dataclass(frozen=True)
+class StoredSplit:
+    """The parts, by name, that images and groups have been given.
+
+    Attributes:
+        rows: group and part of each image, by its name.
+    """
+
+    rows: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def groups(self) -> Mapping[str, str]:
+        """The part of each group."""
+        return dict(self.rows.values())
+
+    def parts_of(self, group: str, images: Iterable[str]) -> set[str]:
+        """Return the parts that a group, or an image that it has now, was given; none for a new group."""
+        given = {self.rows[name][1] for name in images if name in self.rows}
+        return given | ({self.groups[group]} if group in self.groups else set())
+
+    def extended(self, samples: Samples, part: IntArray) -> StoredSplit:
+        """Return a stored split that knows these images and groups, too; what it knew stays."""
+        rows = zip(samples.groups, (PARTS[number] for number in part.tolist()), strict=True)
+        return StoredSplit(dict(zip(samples.names, rows, strict=True)) | dict(self.rows))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where the images of a data set stand.
+
+    Attributes:
+        part: part of each image (N), a place in ``PARTS``.
+        is_stored: whether a stored split said so.
+        note: what is new against the stored split, in one sentence, or "".
+    """
+
+    part: IntArray
+    is_stored: bool
+    note: str
+
+
+def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: StoredSplit) -> Placed:
+    """Return the part of each image: the stored one, and for new groups one that depends on their name alone.
+
+    A data set of which the stored split knows neither an image nor a group is drawn as at first.
+
+    Args:
+        samples: names and groups (N images).
+        fractions: shares of ``validation`` and ``test``.
+        seed: of the split.
+        stored: what the study has drawn.
+
+    Raises:
+        DataError: a group whose images were given different parts, because the groups were changed.
+        UserError: shares that are no shares.
+    """
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(samples.groups):
+        members.setdefault(group, []).append(index)
+    given = {group: stored.parts_of(group, (samples.names[i] for i in ids)) for group, ids in members.items()}
+    if not any(given.values()):
+        return Placed(draw_parts(samples, fractions, seed), is_stored=False, note="")
+    _check_whole(given)
+    shares = part_shares(fractions)
+    part = np.empty(len(samples), dtype=np.int64)
+    new: list[tuple[str, int]] = []
+    for group, ids in members.items():
+        if given[group]:
+            chosen = PARTS.index(next(iter(given[group])))
+        else:
+            chosen = _part_of_new(group, shares, seed)
+            new.append((PARTS[chosen], len(ids)))
+        part[ids] = chosen
+    return Placed(part, is_stored=True, note=_described(new))
+
+
+def _part_of_new(group: str, shares: FloatArray, seed: int) -> int:
+    """Return a part drawn with the probability of its share, by a hash of the group's name."""
+    digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
+    uniform = int.from_bytes(digest[:8], "big") / 2**64
+    return min(int(np.searchsorted(np.cumsum(shares), uniform, side="right")), len(PARTS) - 1)
+
+
+def _check_whole(given: Mapping[str, set[str]]) -> None:
+    torn = tuple(f"{group}: {', '.join(sorted(parts))}" for group, parts in given.items() if len(parts) > 1)
+    if torn:
+        kind = (
+            "groups whose images stand in different parts of the split that this study has stored (their groups "
+            "were changed since); set them back, or give the changed data another study=…"
+        )
+        raise DataError([Problem(kind, torn)])
+
+
+def _described(new: list[tuple[str, int]]) -> str:
+    if not new:
+        return ""
+    images = {part: sum(count for where, count in new if where == part) for part in PARTS}
+    where = ", ".join(f"{count} to {part}" for part, count in images.items() if count)
+    return f"the study's stored split is kept; of {len(new)} new groups, images went {where}"

@@ -1,0 +1,149 @@
+"""Whether a run directory's data are those of now: compared before anything in it is overwritten."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from coilal.results import data_record
+from coilal.results.run_files import read_status
+from coilal.types import DataError, Problem, UserError
+
+if TYPE_CHECKING:
+    from coilal.prepare import Prepared
+    from coilal.results.data_record import DataRecord
+
+log = logging.getLogger(__name__)
+
+WAYS_OUT = (
+    "Bring the data back as they were, give the changed data another study=…, or do this run again with force=true."
+)
+
+
+def ensure_of_finished(cfg: DictConfig, folder: Path) -> None:
+    """Refuse to skip a finished run whose images, labels or groups have changed since.
+
+    Where the data can no longer be read, a line says so.
+
+    Raises:
+        UserError: says what changed.
+    """
+    from coilal.prepare import read_data  # the tables
+
+    try:
+        record = read_data(cfg)
+    except DataError as error:
+        log.warning("%s is not compared with its data, which cannot be read: %s", folder, error)
+        return
+    compared = {aspect: value for aspect, value in record.aspects().items() if aspect != "parts"}
+    if problems := changed(read_status(folder), compared, record, Path(cfg.records)):
+        raise _refusal(f"{folder} is finished, with other data", problems)
+
+
+def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: str) -> None:
+    """Refuse to go on with a run whose data or weights are not those it was begun with.
+
+    Args:
+        cfg: the settings of the run.
+        folder: its directory.
+        prepared: the data now.
+        weights: fingerprint of the weights now.
+
+    Raises:
+        UserError: says what changed.
+    """
+    status = read_status(folder)
+    if not (folder / "checkpoints" / "state.json").exists():
+        return  # no cycle is finished: there is nothing to mix
+    problems = changed(status, prepared.record.aspects(), prepared.record, Path(cfg.records))
+    if not problems and "labels" not in status.get("data", {}):  # stored by an earlier version
+        problems = _changed_queries(folder, prepared)
+    if status.get("weights", weights) != weights:
+        problems.append(
+            Problem(f"the weights changed (fingerprint {status['weights']} → {weights}): model.weights")
+        )
+    if problems:
+        raise _refusal(f"{folder} holds a run that was begun with other data", problems)
+
+
+def ensure_of_replayed(cfg: DictConfig, source: Path, prepared: Prepared) -> None:
+    """Refuse to replay the selection of a run that had other data.
+
+    Args:
+        cfg: the settings of the run.
+        source: directory of the run whose selection is replayed.
+        prepared: the data now.
+
+    Raises:
+        UserError: says what changed.
+    """
+    compared = {aspect: value for aspect, value in prepared.record.aspects().items() if aspect != "parts"}
+    if problems := changed(read_status(source), compared, prepared.record, Path(cfg.records)):
+        raise _refusal(f"task={cfg.task.name} replays {source}, which has other data", problems)
+
+
+def changed(status: Mapping[str, Any], now: Mapping[str, str], record: DataRecord, records: Path) -> list[Problem]:
+    """Return what changed since a run was begun.
+
+    Args:
+        status: its status.json.
+        now: the aspects that are compared.
+        record: the data now.
+        records: the folder of the study's records.
+    """
+    begun = status.get("data", {})
+    differing = data_record.differing_aspects(begun, now)
+    if not differing:
+        return []
+    before = data_record.read_rows(records / str(begun.get("record")))
+    columns = [column for aspect, column in data_record.COLUMN_OF.items() if aspect in now]
+    return data_record.changes(before, record.rows(), columns) if before else [_unnamed(differing)]
+
+
+def _unnamed(differing: Sequence[str]) -> Problem:
+    return Problem(f"changed, of the data: {', '.join(differing)} (no record says in which images)")
+
+
+def _changed_queries(folder: Path, prepared: Prepared) -> list[Problem]:
+    """Return the queried images that are gone or have other labels: all that earlier versions kept."""
+    from coilal.recorder import label_texts
+    from coilal.results.store import read_queries
+
+    queries = read_queries(folder)
+    ids = {name: i for i, name in enumerate(prepared.samples.names)}
+    known = queries[queries["image"].isin(ids)]
+    texts = label_texts(prepared.targets, np.array([ids[name] for name in known["image"]], dtype=np.int64))
+    rows = zip(known["image"], known["label"], texts, strict=True)
+    found = {
+        "images that are gone": [name for name in queries["image"] if name not in ids],
+        "labels that changed": [f"{name}: {old} → {new}" for name, old, new in rows if old != new],
+    }
+    return [Problem(kind, tuple(places)) for kind, places in found.items() if places]
+
+
+def tell_of_other_runs(cfg: DictConfig, folder: Path, prepared: Prepared) -> None:
+    """Say that the study has runs of other data, with which the report will not compare this one.
+
+    Args:
+        cfg: the settings of the run.
+        folder: its directory.
+        prepared: the data now.
+    """
+    for path in sorted(folder.parent.parent.glob("*/seed*/status.json")):
+        status = read_status(path.parent)
+        if problems := changed(status, prepared.record.aspects(), prepared.record, Path(cfg.records)):
+            what = "\n".join(problem.describe() for problem in problems)
+            log.warning(
+                "other data than %s has, and the report compares runs of equal data:\n%s", path.parent, what
+            )
+            return
+
+
+def _refusal(what: str, problems: Sequence[Problem]) -> UserError:
+    described = "\n".join(problem.describe() for problem in problems)
+    return UserError(f"{what} (there → now):\n{described}\n{WAYS_OUT}")

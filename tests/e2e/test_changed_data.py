@@ -1,0 +1,249 @@
+"""Data that changed between two commands of one study: named, and never mixed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import DictConfig
+from PIL import Image
+
+from coilal.results.comparison import compare
+from coilal.results.run_files import read_status, run_folder, write_status
+from coilal.results.runs import Run, read_runs, run_folders
+from coilal.results.store import read_queries
+from coilal.run import run
+from coilal.shared import forget
+from coilal.types import UserError
+
+SETTINGS = (
+    "data=coils",
+    "data.image.size=[16,16]",
+    "budget.initial=4",
+    "budget.query=4",
+    "budget.cycles=2",
+    "trainer.max_epochs=2",
+    "trainer.accelerator=cpu",
+)
+Start = Callable[..., DictConfig]
+
+
+class Folder:
+    """A folder of forty images of twenty coils in two classes, and its table."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+        self.table = pd.DataFrame(
+            {
+                "image": [f"i{number:02}.png" for number in range(40)],
+                "label": ["ok", "scratch"] * 20,
+                "coil": [f"c{number // 2}" for number in range(40)],
+            }
+        )
+        for number, name in enumerate(self.table["image"]):
+            self.paint(name, number)
+        self.save()
+
+    def paint(self, name: str, seed: int) -> None:
+        pixels = np.random.default_rng(seed).integers(0, 255, (20, 20), dtype=np.uint8)
+        Image.fromarray(pixels).save(self.root / name)
+
+    def save(self) -> None:
+        self.table.to_csv(self.root / "labels.csv", index=False)
+
+    def relabel(self, *images: int) -> None:
+        for image in images:
+            self.table.loc[image, "label"] = {"ok": "scratch", "scratch": "ok"}[str(self.table.loc[image, "label"])]
+        self.save()
+
+    def add(self, count: int) -> None:
+        first = len(self.table)
+        for number in range(first, first + count):
+            self.paint(f"i{number:02}.png", number)
+            self.table.loc[number] = [f"i{number:02}.png", ["ok", "scratch"][number % 2], f"c{number // 2}"]
+        self.save()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "data")
+
+
+@pytest.fixture
+def start(composed: Callable[..., DictConfig], tmp_path: Path, folder: Folder) -> Start:
+    def settings(*overrides: str) -> DictConfig:
+        forget()  # as a new process
+        places = (f"outputs={tmp_path}/outputs", f"cache.dir={tmp_path}/cache", f"data.root={folder.root}")
+        return composed(*SETTINGS, *places, *overrides)
+
+    return settings
+
+
+def parts(cfg: DictConfig) -> dict[str, str]:
+    (record,) = Path(cfg.records).glob("images-*")
+    return dict(pd.read_csv(record, dtype=str).set_index("image")["part"])
+
+
+def cut_off(cfg: DictConfig, cycles: int = 1) -> Path:
+    """Leave what a kill leaves of a finished run: some cycles, and the state that it is running."""
+    at = run_folder(cfg)
+    state = json.loads((at / "checkpoints" / "state.json").read_text())
+    state["cycles"] = state["cycles"][:cycles]
+    state["queries"] = [query for query in state["queries"] if query["cycle"] <= cycles]
+    (at / "checkpoints" / "state.json").write_text(json.dumps(state))
+    write_status(at, {**read_status(at), "state": "running"})
+    return at
+
+
+def contents(at: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(at)): path.read_bytes() for path in at.rglob("*") if path.is_file()}
+
+
+def test_a_finished_run_says_which_labels_were_corrected(start: Start, folder: Folder) -> None:
+    run(start())
+    before = contents(run_folder(start()))
+    folder.relabel(3, 8)
+    with pytest.raises(UserError) as error:
+        run(start())
+    assert "i03.png: scratch → ok\n  i08.png: ok → scratch" in str(error.value)
+    assert "force=true" in str(error.value)
+    assert "study=…" in str(error.value)
+    assert contents(run_folder(start())) == before
+    run(start("force=true"))
+    assert run(start()) == run(start()), "the corrected labels are those of the finished run now"
+
+
+def test_a_finished_run_says_which_images_show_something_else(start: Start, folder: Folder) -> None:
+    run(start())
+    folder.paint("i05.png", 1000)
+    with pytest.raises(UserError, match=r"show something else \(1\):\n  i05.png"):
+        run(start())
+
+
+def test_a_finished_run_whose_data_are_gone_stays_finished(
+    start: Start, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    value = run(start())
+    folder.root.rename(folder.root.with_name("archive"))
+    assert str(run(start())) == str(value)
+    assert "not compared with its data, which cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["labels", "pixels", "groups", "added", "gone", "order"])
+def test_a_run_that_was_cut_off_does_not_go_on_with_other_data(start: Start, folder: Folder, what: str) -> None:
+    run(start())
+    at = cut_off(start())
+    before = contents(at)
+    expected = "i07.png"
+    if what == "labels":
+        folder.relabel(7)
+    elif what == "pixels":
+        folder.paint("i07.png", 1000)
+    elif what == "groups":
+        folder.table.loc[[6, 7], "coil"] = "another"
+        folder.save()
+    elif what == "added":
+        folder.add(2)
+        expected = "i41.png"
+    elif what == "gone":
+        folder.table = folder.table.drop([6, 7])
+        folder.save()
+    else:
+        folder.table = folder.table.iloc[::-1]
+        folder.save()
+        expected = "another order"
+    with pytest.raises(UserError, match=expected):
+        run(start())
+    assert contents(at) == before, "what the run was begun with is compared before it is overwritten"
+    folder.__init__(folder.root.with_name("copy"))  # type: ignore[misc]  # the data as they were, elsewhere
+    run(start())
+    assert read_status(at)["state"] == "done"
+
+
+def test_other_weights_are_told_before_a_run_goes_on(start: Start) -> None:
+    run(start())
+    at = cut_off(start())
+    write_status(at, {**read_status(at), "weights": "0123456789abcdef"})
+    with pytest.raises(UserError, match=r"weights changed.*0123456789abcdef"):
+        run(start())
+
+
+def test_a_run_of_an_earlier_version_goes_on_unless_what_it_queried_changed(start: Start, folder: Folder) -> None:
+    run(start())
+    whole = read_queries(run_folder(start()))
+    at = cut_off(start())
+    status = read_status(at)
+    for key in ("labels", "groups", "parts", "record"):
+        del status["data"][key]
+    write_status(at, status)
+    shutil.rmtree(Path(start().records))
+    queried = int(whole["image"][0].removeprefix("i").removesuffix(".png"))
+    folder.relabel(queried)
+    with pytest.raises(UserError, match=f"i{queried:02}.png: "):
+        run(start())
+    folder.relabel(queried)
+    run(start())
+    pd.testing.assert_frame_equal(read_queries(at), whole)
+
+
+def test_a_study_keeps_its_split_when_labels_are_corrected_and_groups_come(
+    start: Start, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(start())
+    before = parts(start())
+    folder.relabel(*range(30))
+    with caplog.at_level(logging.INFO):
+        run(start("seed=1"))
+    assert "other data than" in caplog.text
+    assert "i00.png: ok → scratch" in caplog.text
+    folder.add(20)
+    with caplog.at_level(logging.INFO):
+        run(start("seed=2"))
+    assert "10 new groups" in caplog.text
+    status = read_status(run_folder(start("seed=2")))
+    after = dict(
+        pd.read_csv(Path(start().records) / status["data"]["record"], dtype=str).set_index("image")["part"]
+    )
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 60
+
+
+def test_the_report_compares_runs_of_equal_data_only_and_names_the_labels(start: Start, folder: Folder) -> None:
+    for overrides in (("seed=0",), ("seed=1",), ("strategy=random", "seed=0"), ("strategy=random", "seed=1")):
+        run(start(*overrides))
+    folder.relabel(5)
+    run(start("seed=2"))
+    study = run_folder(start()).parents[3]
+    runs = [found for found in read_runs(run_folders(study), "test/macro_f1") if isinstance(found, Run)]
+    (comparison,), findings = compare(runs, "random")
+    assert sorted(comparison.runs["entropy"]) == [0, 1]
+    (left_out,) = [finding for finding in findings if "seed2" in finding.where]
+    assert "labels that changed (1): i05.png: scratch → ok" in left_out.what
+
+
+@pytest.mark.parametrize("spelling", ["data/", "./data", "{root}", "data labels={root}/labels.csv"])
+def test_the_same_data_spelled_otherwise_are_the_same(
+    start: Start, folder: Folder, spelling: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(folder.root.parent)
+    run(start("data.root=data"))
+    root, *labels = spelling.format(root=folder.root).split(" labels=")
+    with caplog.at_level(logging.INFO):
+        run(start(f"data.root={root}", *[f"data.labels={name}" for name in labels]))
+    assert "is finished; skipped" in caplog.text
+
+
+def test_a_replay_of_a_selection_from_other_images_is_refused(small: Callable[..., DictConfig]) -> None:
+    source = small("strategy=margin")
+    run(source)
+    status = read_status(run_folder(source))
+    write_status(run_folder(source), {**status, "data": {**status["data"], "labels": "0" * 16}})
+    with pytest.raises(UserError, match=r"replays .* has other data"):
+        run(small("task=multilabel_from_multiclass", "strategy=margin"))
