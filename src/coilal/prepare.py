@@ -13,11 +13,11 @@ from omegaconf import DictConfig
 
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import as_split, label_counts
-from coilal.data.stored_split import StoredSplit, place
+from coilal.data.stored_split import Placed, place
 from coilal.instantiate import instantiate
 from coilal.results.data_record import DataRecord
 from coilal.settings import checked
-from coilal.study_split import read_split, split_file
+from coilal.study_split import keep_split, read_split, split_file
 from coilal.types import Budget, DataError, DataSource, DecodedImages, ImageFormat, Problem, Samples, Split, Targets
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Prepared:
         split: ids of pool, validation and test.
         images: the decoded images.
         counts: labels per part, as printed and stored.
-        study_split: file and content of the study's split, to be kept with the first run.
-        notes: what is to be said of the split.
+        placed: the part of every image, also of those that the task leaves out.
+        split_file: file of the study's split.
     """
 
     samples: Samples
@@ -45,13 +45,19 @@ class Prepared:
     split: Split
     images: DecodedImages
     counts: pd.DataFrame
-    study_split: tuple[Path, StoredSplit]
-    notes: tuple[str, ...] = ()
+    placed: Placed
+    split_file: Path
 
     @cached_property
     def record(self) -> DataRecord:
         """What the data are, image by image."""
         return DataRecord.of(self.samples, self.images, self.split)
+
+    def keep_records(self, records: Path) -> None:
+        """Keep with the study what its data are, and its split."""
+        self.record.write(records)
+        if self.placed.adds:
+            keep_split(self.split_file, self.samples, self.placed.part)
 
 
 def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
@@ -68,8 +74,7 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
     images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
     shares, seed = dict(cfg.data.split), cfg.seeds.split
     file = split_file(Path(cfg.records), shares, seed, source.data_set)
-    stored = read_split(file)
-    placed = place(samples, shares, seed, stored)
+    placed = place(samples, shares, seed, read_split(file))
     split = as_split(placed.part, targets)
     problems = [*check_split(samples, targets, split), *check_budget(budget, len(split.pool))]
     if problems:
@@ -79,8 +84,7 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
             )
         raise DataError(problems)
     counts = label_counts(samples, targets, split)
-    known = stored.extended(samples, placed.part)
-    return Prepared(samples, targets, split, images, counts, (file, known), tuple(filter(None, [placed.note])))
+    return Prepared(samples, targets, split, images, counts, placed, file)
 
 
 def read_data(cfg: DictConfig) -> DataRecord:
@@ -113,7 +117,7 @@ def check(cfg: DictConfig) -> None:
 def describe(prepared: Prepared) -> None:
     """Log what was read, what was left out, and the label counts of each split."""
     samples = prepared.samples
-    for note in (*samples.notes, *prepared.notes):
+    for note in filter(None, (*samples.notes, prepared.placed.note)):
         log.info("data: %s", note)
     log.info("data: %d images in %d groups", len(samples), len(set(samples.groups)))
     log.info("labels of each split:\n%s", prepared.counts.T.to_string())

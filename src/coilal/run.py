@@ -17,7 +17,6 @@ from coilal.provenance import initial_status
 from coilal.results import identity
 from coilal.results.run_files import lock, now, read_status, run_folder, write_atomically, write_status
 from coilal.settings import checked
-from coilal.study_split import write_split
 from coilal.types import UserError
 
 log = logging.getLogger(__name__)
@@ -71,8 +70,7 @@ def run(cfg: DictConfig) -> float:
             log.info("%s holds a run that failed in its first cycle: replaced", folder)
         else:  # another process may have begun it meanwhile
             same_data.ensure_of_begun(cfg, folder, prepared, fingerprint)
-        prepared.record.write(Path(cfg.records))
-        write_split(*prepared.study_split)
+        prepared.keep_records(Path(cfg.records))
         status = initial_status(cfg, identity.identity_hash(config), prepared, fingerprint)
         write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
         write_atomically(folder / "splits.csv", prepared.counts.to_csv())

@@ -15,7 +15,7 @@ from coilal.data.splits import PARTS
 from coilal.data.stored_split import StoredSplit
 from coilal.results.data_record import as_csv
 from coilal.results.run_files import write_atomically
-from coilal.types import UserError
+from coilal.types import IntArray, Samples, UserError
 
 COLUMNS = ("image", "group", "part")
 
@@ -54,14 +54,22 @@ def read_split(path: Path) -> StoredSplit:
     return stored
 
 
-def write_split(path: Path, stored: StoredSplit) -> None:
-    """Keep a split.
+def keep_split(path: Path, samples: Samples, part: IntArray) -> None:
+    """Add to a stored split where these images stand.
 
     No lock: of processes that draw at the same time each draws the same, and so it is with new groups.
+
+    Args:
+        path: its file, which need not be there.
+        samples: names and groups (N images).
+        part: part of each (N), a place in ``PARTS``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = ((image, group, part) for image, (group, part) in stored.rows.items())
-    write_atomically(path, as_csv(COLUMNS, rows))
+    known = read_split(path)
+    extended = known.extended(samples, part)
+    if len(extended.rows) > len(known.rows):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = ((image, group, part) for image, (group, part) in extended.rows.items())
+        write_atomically(path, as_csv(COLUMNS, rows))
 
 
 def _damage(path: Path, reason: str) -> str:

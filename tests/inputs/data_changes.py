@@ -27,7 +27,8 @@ SAMPLES = Samples(
 
 
 def _record(samples: Samples, contents: int = 0) -> DataRecord:
-    digests = np.array([hash(name) % 1000 for name in samples.names], np.uint64) + np.uint64(contents)
+    digests = np.array([int(name[1]) if name[1].isdigit() else 9 for name in samples.names], np.uint64)
+    digests += np.uint64(contents)
     images = DecodedImages(np.zeros((len(samples), 1, 2, 2), np.uint8), f"{samples.names} {contents}", digests)
     third = len(samples) // 3
     ids = np.arange(len(samples))
@@ -68,15 +69,38 @@ _TORN = replace(SAMPLES, groups=("one coil",) * 8)
 _RELABELLED = replace(SAMPLES, classes=np.array([1, 1, *[0, 1] * 3]))
 
 CASES = [
-    Case("the same images and labels, from another folder or spelling of it", "read", "", _resumed(_record(SAMPLES))),
-    Case("a label corrected since a run was begun or finished", "refused", "i0.png: ok → gap", _resumed(_record(_RELABELLED))),
-    Case("images exported anew, with other pixels", "refused", "images that show something else (8)", _resumed(_record(SAMPLES, 5))),
+    Case(
+        "the same images and labels, from another folder or spelling of it", "read", "", _resumed(_record(SAMPLES))
+    ),
+    Case(
+        "a label corrected since a run was begun or finished",
+        "refused",
+        "i0.png: ok → gap",
+        _resumed(_record(_RELABELLED)),
+    ),
+    Case(
+        "images exported anew, with other pixels",
+        "refused",
+        "images that show something else (8)",
+        _resumed(_record(SAMPLES, 5)),
+    ),
     Case("images added since a run was begun", "refused", "images that are new (1)", _resumed(_record(_MORE))),
     Case(
-        "an image regrouped", "refused", "i0.png: coil0 → coil1",
+        "an image regrouped",
+        "refused",
+        "i0.png: coil0 → coil1",
         _resumed(_record(replace(SAMPLES, groups=("coil1", *SAMPLES.groups[1:])))),
     ),
-    Case("labels corrected before a new run of the study: its split", "read", "nothing moved", _placed(_RELABELLED)),
-    Case("images of new groups before a new run: the split", "read, with a line", "of 1 new groups, images went", _placed(_MORE)),
-    Case("groups joined across parts of the study's split", "refused", "different parts of the split", _placed(_TORN)),
-]  # fmt: skip
+    Case(
+        "labels corrected before a new run of the study: its split", "read", "nothing moved", _placed(_RELABELLED)
+    ),
+    Case(
+        "images of new groups before a new run: the split",
+        "read, with a line",
+        "of 1 new groups, images went",
+        _placed(_MORE),
+    ),
+    Case(
+        "groups joined across parts of the study's split", "refused", "different parts of the split", _placed(_TORN)
+    ),
+]

@@ -46,11 +46,13 @@ class Placed:
     Attributes:
         part: part of each image (N), a place in ``PARTS``.
         is_stored: whether a stored split said so.
+        adds: whether there are images that the stored split does not know.
         note: what is new against the stored split, in one sentence, or "".
     """
 
     part: IntArray
     is_stored: bool
+    adds: bool
     note: str
 
 
@@ -74,7 +76,7 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
         members.setdefault(group, []).append(index)
     given = {group: stored.parts_of(group, (samples.names[i] for i in ids)) for group, ids in members.items()}
     if not any(given.values()):
-        return Placed(draw_parts(samples, fractions, seed), is_stored=False, note="")
+        return Placed(draw_parts(samples, fractions, seed), is_stored=False, adds=True, note="")
     _check_whole(given)
     shares = part_shares(fractions)
     part = np.empty(len(samples), dtype=np.int64)
@@ -86,7 +88,8 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
             chosen = _part_of_new(group, shares, seed)
             new.append((PARTS[chosen], len(ids)))
         part[ids] = chosen
-    return Placed(part, is_stored=True, note=_described(new))
+    adds = any(name not in stored.rows for name in samples.names)
+    return Placed(part, is_stored=True, adds=adds, note=_described(new))
 
 
 def _part_of_new(group: str, shares: FloatArray, seed: int) -> int:

@@ -164,7 +164,7 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    return gzip.compress(text.getvalue().encode("utf-8"), mtime=0)
+    return gzip.compress(text.getvalue().encode("utf-8"), compresslevel=3, mtime=0)
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -115,7 +115,7 @@ class Run:
         }
         return {
             **settings,
-            **{key: self.status["data"].get(aspect) for key, aspect in DATA_KEYS.items()},
+            **{key: self.status["data"].get(aspect, "not recorded") for key, aspect in DATA_KEYS.items()},
             "weights fingerprint": self.status["weights"],
             "labelled counts": self.labelled.tolist(),
         }
