@@ -157,7 +157,7 @@ def _alike(runs: Sequence[Run], settings: Callable[[Run], dict[str, Any]]) -> tu
     usual = Counter(texts).most_common(1)[0][0]
     kept = [run for run, text in zip(runs, texts, strict=True) if text == usual]
     findings = [
-        Finding(place(run.folder), f"not like the rest: {_difference(kept[0], run, settings)}", LEFT_OUT)
+        Finding(place(run.folder), _difference(kept[0], run, settings), LEFT_OUT)
         for run, text in zip(runs, texts, strict=True)
         if text != usual
     ]
@@ -167,10 +167,12 @@ def _alike(runs: Sequence[Run], settings: Callable[[Run], dict[str, Any]]) -> tu
 def _difference(usual: Run, run: Run, settings: Callable[[Run], dict[str, Any]]) -> str:
     """Return what differs between two runs; of their data, which images."""
     expected, found = settings(usual), settings(run)
-    images = "; ".join(problem.describe(MOST_NAMED) for problem in usual.data_changes(run))
+    images = " ".join("; ".join(problem.describe(MOST_NAMED) for problem in usual.data_changes(run)).split())
     if images:  # says more than the digests
         expected, found = ({k: v for k, v in side.items() if k not in DATA_KEYS} for side in (expected, found))
-    return " ".join("; ".join(filter(None, [_differing(expected, found), images])).split())
+    of_settings = _differing(expected, found)
+    said = [of_settings and f"other settings than the rest: {of_settings}", images and f"other data: {images}"]
+    return "; ".join(filter(None, said))
 
 
 def _references(runs: Sequence[Run], member: Run) -> tuple[tuple[Run, ...], list[Finding]]:
@@ -187,7 +189,7 @@ def _references(runs: Sequence[Run], member: Run) -> tuple[tuple[Run, ...], list
     findings = [
         Finding(
             place(run.folder),
-            f"a run on the whole pool, and not like the rest: {_difference(member, run, settings)}",
+            f"a run on the whole pool of {_difference(member, run, settings)}",
             LEFT_OUT,
         )
         for run in runs
