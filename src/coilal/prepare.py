@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import label_counts, split_by_group
+from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
 from coilal.settings import checked
 from coilal.tasks.task import Task
@@ -71,6 +72,7 @@ def check(cfg: DictConfig) -> None:
     """Check settings and data as a run would, and print what it would work with."""
     checked(cfg)
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    ensure_found_on(cfg.hparams, prepared.images.fingerprint)
     describe(prepared)
     log.info("no problems found")
 

@@ -138,6 +138,8 @@ RULES: Mapping[str, Rule] = {
     "data.source.label_columns": or_null(list_of(TEXT)),
     "data.source.ignored_columns": list_of(TEXT),
     "data.source.good_class": COLUMN,
+    "hparams.data": or_null(TEXT),
+    "hparams.any_data": SWITCH,
     "model.name": NAME,
     "model.compile": SWITCH,
     "model.batch_size": whole(1),
@@ -178,7 +180,7 @@ SECTIONS = (
     *sorted({key.rpartition(".")[0] for key in RULES} - {""}),
 )
 """Settings that hold others."""
-OPTIONAL = ("data.root", "data.labels", "data.source", "budget")
+OPTIONAL = ("data.root", "data.labels", "data.source", "budget", "hparams")
 """Settings that only some choices of a group have, or that have a default elsewhere, with what they hold."""
 
 

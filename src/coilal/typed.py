@@ -13,8 +13,17 @@ from hydra.errors import HydraException
 
 TEXTS = frozenset(
     {
-        *("study", "outputs", "out", "cache.dir", "data.root", "data.labels", "data.source.group_pattern"),
-        *("model.name", "model.weights", "task.name", "strategy.name"),
+        *(
+            "study",
+            "outputs",
+            "out",
+            "cache.dir",
+            "data.root",
+            "data.labels",
+            "data.source.group_pattern",
+            "hparams.data",
+        ),
+        *("model.name", "model.weights", "task.name", "strategy.name", "hparams.data"),
         *("project", "entity", "logger.wandb.project", "logger.wandb.entity"),
         *(f"hydra.launcher.{name}" for name in ("partition", "account", "qos", "constraint", "name")),
         *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "doubt")),

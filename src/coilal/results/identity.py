@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 # Settings that change where things lie or how they are shown, not what comes out.
-NOT_IDENTITY = ("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "experiment")
+NOT_IDENTITY = (
+    *("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "experiment"),
+    *("hparams.data", "hparams.any_data"),
+)
 
 ADDED: Mapping[str, Any] = {}
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
