@@ -8,9 +8,10 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Collection, Sequence
+import traceback
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from omegaconf import DictConfig
 
@@ -33,7 +34,10 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
     """
     from hydra.errors import HydraException
 
+    from coilal.typed import as_typed
+
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
+    sys.argv[1:] = as_typed(sys.argv[1:])
     try:
         main()
     except UserError as error:
@@ -46,11 +50,21 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
         if isinstance(end.__context__, KeyboardInterrupt):  # what Lightning makes of it
             _interrupted()
         raise
+    except ValueError as error:
+        if not _raised_by_hydra(error):
+            raise
+        _fail(str(error))
     except HydraException as error:
         cause = user_error(error)
         if cause is None and os.environ.get("COILAL_TRACEBACK"):
             raise
         _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
+
+
+def _raised_by_hydra(error: BaseException) -> bool:
+    """Return whether Hydra itself found a command line wrong; it has no exception of its own for some faults."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("hydra.")
 
 
 def shows_errors(task: Callable[[DictConfig], T]) -> Callable[[DictConfig], T]:
@@ -86,26 +100,54 @@ def given_settings(arguments: Sequence[str], known: Collection[str], command: st
     Raises:
         UserError: an argument is none of the command's settings.
     """
+    from coilal.typed import unquoted
+
     keys = {setting.partition("=")[0] for setting in known}
     settings = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals or key not in keys or not value:
             raise UserError(f"{argument!r} is no setting of {command}; it knows {', '.join(known)}")
-        settings[key] = value
+        settings[key] = unquoted(value)
     return settings
 
 
 def explain(message: str, arguments: list[str], config_name: str = "train") -> str:
-    """Add the nearest right setting or choice to Hydra's message about one that does not exist."""
-    found = re.search(r"Could not override '([^']+)'", message)
+    """Say what is wrong with the settings where Hydra's message does not, and what can be typed instead."""
+    from coilal.typed import unreadable
+
+    if "Error when parsing index" in message and (advice := unreadable(arguments)):
+        return advice
+    if found := re.search(r"Ambiguous value for argument '(.*)'\n1\. To use", message, re.DOTALL):
+        return _ambiguous(found[1])
+    if found := re.search(r"Error merging override (.*)", message, re.DOTALL):
+        return f"{found[1].strip()} is of the wrong type; python -m coilal.train --cfg hydra shows what is meant"
+    found = re.search(r"Could not (?:override|delete from config\.) '([^']+)'", message)
     if not found:
         return message.partition("\nConfig search path")[0].rstrip() + _nearest_choice(message)
-    key = found.group(1)
-    near = difflib.get_close_matches(key, _keys(arguments, config_name), n=3, cutoff=0.6)
-    if not near:
-        return message
-    return f"There is no setting '{key}'. Did you mean {' or '.join(near)}?"
+    key, known = found[1], _keys(arguments, config_name)
+    if key in known:
+        return _new_keys(key, arguments) or message
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
+    near += [name for name in known if name.endswith(f".{key}") and name not in near][:3]
+    return f"There is no setting '{key}'." + (f" Did you mean {' or '.join(near)}?" if near else "")
+
+
+def _ambiguous(argument: str) -> str:
+    """Return what can be typed for several values in a single run: text, a list, or a sweep."""
+    from coilal.typed import TEXTS, quoted, shell
+
+    key, _, text = argument.partition("=")
+    text_meant = f" If it is one text: {shell(f'{key}={quoted(text)}')}." if key in TEXTS else ""
+    return f"{argument} names several values, and this is one run.{text_meant} -m makes a run of each."
+
+
+def _new_keys(key: str, arguments: Sequence[str]) -> str:
+    """Return how keys are added that a section does not have: a value in braces only changes those it has."""
+    from coilal.typed import shell
+
+    given = [argument for argument in arguments if argument.startswith(f"{key}=")]
+    return f"{key} has no such keys; new ones are added with {shell(f'++{given[-1]}')}" if given else ""
 
 
 def _nearest_choice(message: str) -> str:
@@ -119,28 +161,34 @@ def _nearest_choice(message: str) -> str:
     return f"\nDid you mean {' or '.join(f'{group}={name}' for name in near)}?" if near else ""
 
 
+def _groups() -> list[str]:
+    """Return the groups of the configuration."""
+    return [child.name for child in Path(conf_folder()).iterdir() if child.is_dir()]
+
+
 def _keys(arguments: list[str], config_name: str) -> list[str]:
     """Return all dotted keys of the configuration with the group choices among the arguments."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
 
-    folder = conf_folder()
-    groups = {child.name for child in Path(folder).iterdir() if child.is_dir()}
+    groups = _groups()
     choices = [a.split(",")[0] for a in arguments if a.split("=")[0] in groups and "=" in a]
     GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=folder):
+    with initialize_config_dir(config_dir=conf_folder()):
         config = compose(config_name, overrides=choices)
 
-    def walk(node: DictConfig, prefix: str) -> list[str]:
+    def walk(node: Mapping[Any, Any], prefix: str) -> list[str]:
         keys: list[str] = []
-        for key in map(str, node):
+        for key, child in node.items():
             keys.append(f"{prefix}{key}")
-            child = node._get_node(key)
-            if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            if isinstance(child, Mapping):
                 keys += walk(child, f"{prefix}{key}.")
         return keys
 
-    return walk(config, "")
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, dict)
+    return walk(plain, "")
 
 
 def user_error(error: BaseException) -> UserError | None:

@@ -16,6 +16,7 @@ import hydra
 from omegaconf import DictConfig
 
 from coilal.cli import conf_folder, run_main, shows_errors
+from coilal.folder_names import study_name
 from coilal.results.runs import find_studies
 from coilal.types import UserError
 
@@ -61,10 +62,11 @@ def _default_entity() -> str:
 @shows_errors
 def main(cfg: DictConfig) -> None:
     """Send or print the dashboard that the settings describe."""
-    pairs = tasks_and_models(find_studies(Path(cfg.outputs), [cfg.study]))
+    study = study_name(cfg.study)
+    pairs = tasks_and_models(find_studies(Path(cfg.outputs), [study]))
     from coilal.loggers.workspace import workspace
 
-    built = workspace(cfg.study, pairs, cfg.project, cfg.entity or "")
+    built = workspace(study, pairs, cfg.project, cfg.entity or "")
     print(send(built) if cfg.save else json.dumps(built._spec, indent=1, ensure_ascii=False))
 
 

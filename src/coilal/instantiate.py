@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import hydra.utils
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.types import UserError
 
 # Packages whose classes and functions a yaml may name. A strategy, model, task or logger of your own either
 # lives in coilal, or its package is added here: settings are text, and text should not run just any code.
@@ -12,5 +17,31 @@ TRUSTED = ("coilal.*", "pytorch_lightning.*")
 
 
 def instantiate(node: Any, **arguments: Any) -> Any:
-    """Return the object that a node with ``_target_`` describes, lists and mappings as plain Python."""
+    """Return the object that a node with ``_target_`` describes, lists and mappings as plain Python.
+
+    Raises:
+        UserError: the node has a setting that its class or function does not know.
+    """
+    _refuse_unknown(OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else node)
     return hydra.utils.instantiate(node, _convert_="all", _execution_whitelist_=TRUSTED, **arguments)
+
+
+def _refuse_unknown(node: Any) -> None:
+    """Refuse settings that would end in a TypeError, with ``_partial_`` after hours; what the node holds included.
+
+    Raises:
+        UserError: names the setting and those that there are.
+    """
+    if isinstance(node, list):
+        for item in node:
+            _refuse_unknown(item)
+    if not isinstance(node, Mapping):
+        return
+    target = str(node.get("_target_", ""))
+    if target.startswith(("coilal.", "pytorch_lightning.")):
+        known = inspect.signature(hydra.utils.get_object(target)).parameters
+        unknown = [str(key) for key in node if not str(key).startswith("_") and str(key) not in known]
+        if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+            raise UserError(f"{target} has no setting {', '.join(unknown)}; it has {', '.join(known)}")
+    for item in node.values():
+        _refuse_unknown(item)

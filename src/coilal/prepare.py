@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import as_split, label_counts
 from coilal.data.stored_split import Placed, place
+from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
 from coilal.results.data_record import DataRecord
 from coilal.settings import checked
@@ -110,6 +111,7 @@ def check(cfg: DictConfig) -> None:
     """Check settings and data as a run would, and print what it would work with."""
     checked(cfg)
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    ensure_found_on(cfg.hparams, prepared.images.fingerprint)
     describe(prepared)
     log.info("no problems found")
 

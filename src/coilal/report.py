@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.cli import conf_folder, run_main, shows_errors
+from coilal.folder_names import study_names
 from coilal.instantiate import instantiate
 from coilal.results.report import write_report
 from coilal.results.runs import LEFT_OUT, Finding, Run, place
@@ -120,7 +121,7 @@ def without_directory(outputs: Path, studies: Sequence[str]) -> list[Finding]:
 @shows_errors
 def main(cfg: DictConfig) -> None:
     """Write the report that the settings describe."""
-    studies = [cfg.study] if isinstance(cfg.study, str) else list(cfg.study)
+    studies = study_names(cfg.study)
     outputs = Path(cfg.outputs)
     out = Path(cfg.out) if cfg.out else outputs / "+".join(studies) / "report"
     logging.getLogger("coilal.data").setLevel(logging.WARNING)  # thumbnails are no news

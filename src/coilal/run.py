@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from coilal import same_data
+from coilal.hparams import ensure_found_on
 from coilal.lean_imports import uncollected
 from coilal.models import weights as weights_files
 from coilal.provenance import initial_status
@@ -49,6 +50,7 @@ def run(cfg: DictConfig) -> float:
     started = time.perf_counter()
     log.info("run: %s", folder)
     prepared, decode_s = experiment.load_data(cfg, plan)
+    ensure_found_on(cfg.hparams, prepared.images.fingerprint)
     experiment.quieten_libraries()
     fingerprint = weights_files.fingerprint(weights)
     if cfg.task.replay:

@@ -17,6 +17,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from coilal import folder_names
 from coilal.results.identity import flatten
 from coilal.types import UserError
 
@@ -55,6 +56,15 @@ def number(least: float, below: float = math.inf) -> Rule:
     return Rule(f"a number, {least} or more" + ("" if below == math.inf else f" and below {below}"), fits)
 
 
+def above(least: float, below: float) -> Rule:
+    """Return the rule of a number between two others."""
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and least < value < below
+
+    return Rule(f"a number above {least} and below {below}", fits)
+
+
 def _shown(value: Any) -> str:
     """Return a value as it is written in YAML and on the command line."""
     return f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
@@ -84,27 +94,35 @@ def or_null(rule: Rule) -> Rule:
     return Rule(f"{rule.allowed}, or null", lambda value: value is None or rule.fits(value))
 
 
+def one_or_more(item: Rule) -> Rule:
+    """Return the rule of one thing or a list of them."""
+    several = list_of(item)
+    return Rule(f"{item.allowed}, or a list of them", lambda value: item.fits(value) or several.fits(value))
+
+
 def _is_separator(value: Any) -> bool:
     return isinstance(value, str) and (len(value) == 1 or value == r"\t")
 
 
-TEXT = Rule(
-    "text (a number in quotes inside quotes: \"key='123'\")", lambda value: isinstance(value, str) and value != ""
-)
+TEXT = Rule("text (in a file, a number in quotes: '123')", lambda value: isinstance(value, str) and value != "")
 SWITCH = one_of(True, False)
+NAME = Rule(folder_names.ALLOWED, folder_names.fits)
+COLUMN = or_null(one_or_more(TEXT))
+SHARE = above(0, below=1)  # no run can do without a validation or a test split
 
 RULES: Mapping[str, Rule] = {
     "force": SWITCH,
     "score_validation": one_of("auto", True, False),
     "outputs": TEXT,
+    "study": NAME,
     "seed": whole(0, 2**32 - 1),
     "seeds.split": whole(0, 2**32 - 1),
     "seeds.start": whole(0, 2**32 - 1),
     "seeds.train": whole(0, 2**32 - 1),
     "data.root": TEXT,
     "data.labels": or_null(TEXT),
-    "data.split.validation": number(0, below=1),
-    "data.split.test": number(0, below=1),
+    "data.split.validation": SHARE,
+    "data.split.test": SHARE,
     "data.image.size": list_of(whole(8), 2),  # smaller ones are typing errors: no network here sees a fault in them
     "data.image.fit": one_of("squash", "crop", "letterbox"),
     "data.image.mode": one_of("L", "RGB"),
@@ -113,6 +131,16 @@ RULES: Mapping[str, Rule] = {
     "data.source.seed": whole(0),
     "data.source.separator": Rule("one character in quotes, as ';', or '\\t' for a tab", _is_separator),
     "data.source.group_pattern": or_null(TEXT),
+    "data.source.image_column": one_or_more(TEXT),
+    "data.source.class_column": COLUMN,
+    "data.source.group_column": COLUMN,
+    "data.source.doubt_column": COLUMN,
+    "data.source.label_columns": or_null(list_of(TEXT)),
+    "data.source.ignored_columns": list_of(TEXT),
+    "data.source.good_class": COLUMN,
+    "hparams.data": or_null(TEXT),
+    "hparams.any_data": SWITCH,
+    "model.name": NAME,
     "model.compile": SWITCH,
     "model.batch_size": whole(1),
     "model.head.hidden": list_of(whole(1)),
@@ -120,7 +148,12 @@ RULES: Mapping[str, Rule] = {
     "model.optimizer.lr_head": number(0),
     "model.optimizer.lr_backbone": number(0),
     "model.optimizer.weight_decay": number(0),
+    "task.name": Rule(
+        f"{folder_names.ALLOWED}, and not {' or '.join(folder_names.TAKEN)}",
+        lambda value: folder_names.fits(value) and value not in folder_names.TAKEN,
+    ),
     "task.lr_scale": number(0),
+    "strategy.name": NAME,
     "budget.initial": whole(0),
     "budget.query": whole(0),
     "budget.cycles": whole(0),
@@ -137,6 +170,18 @@ RULES: Mapping[str, Rule] = {
     "augmentation.horizontal_flip": SWITCH,
 }
 """The rule of each setting by its dotted key; settings that are not here are checked where they are used."""
+
+
+SECTIONS = (
+    "data",
+    "data.source",
+    "model.trunk",
+    "task.module",
+    *sorted({key.rpartition(".")[0] for key in RULES} - {""}),
+)
+"""Settings that hold others."""
+OPTIONAL = ("data.root", "data.labels", "data.source", "budget", "hparams")
+"""Settings that only some choices of a group have, or that have a default elsewhere, with what they hold."""
 
 
 SECRET = re.compile(r"(^|[._])(api_?key|token|password|secret)$", re.IGNORECASE)
@@ -156,14 +201,31 @@ def checked(cfg: DictConfig) -> dict[str, Any]:
     flat, written = flatten(config), as_written(cfg)
     refuse_secrets(flat)
     repeated = {key for key in RULES if str(written.get(key)).strip("${}") in RULES}  # as seeds.start: ${seed} does
-    wrong = [
-        f"{key} is {_shown(flat[key])}; allowed: {rule.allowed}"
+    wrong = _no_sections(config) or [
+        f"{key} is {_shown(flat[key])}; allowed: {rule.allowed}" if key in flat else f"{key} is missing"
         for key, rule in RULES.items()
-        if key in flat and key not in repeated and not rule.fits(flat[key])
+        if (key in flat or not _optional(key)) and key not in repeated and not rule.fits(flat.get(key))
     ]
     if wrong:
         raise UserError("settings that cannot be used:\n  " + "\n  ".join(wrong))
     return config
+
+
+def _optional(key: str) -> bool:
+    return any(f"{key}.".startswith(f"{name}.") for name in OPTIONAL)
+
+
+def _no_sections(config: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with settings that hold others: one that was replaced by a value or is not there."""
+    wrong = []
+    for section in dict.fromkeys(SECTIONS):
+        value: Any = config
+        for part in section.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else {}
+        if not isinstance(value, Mapping):
+            example = next(key for key in (*RULES, f"{section}._target_") if key.startswith(f"{section}."))
+            wrong.append(f"{section} is {_shown(value)}; allowed: settings of its own, as {example}")
+    return wrong
 
 
 def refuse_secrets(flat: Mapping[str, Any]) -> None:

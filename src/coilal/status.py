@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from coilal.cli import given_settings, run_main
+from coilal.folder_names import study_name
 from coilal.sweep.overview import Overview, print_table
 
 SETTINGS = {"study": "default", "outputs": "outputs"}  # as in conf/train.yaml, read without Hydra to be quick
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="for machines: one object with everything")
     arguments = parser.parse_args()
     settings = {**SETTINGS, **given_settings(arguments.settings, ("study=NAME", "outputs=FOLDER"), "coilal.status")}
-    overview = Overview.of(Path(settings["outputs"], settings["study"]))
+    overview = Overview.of(Path(settings["outputs"], study_name(settings["study"])))
     if arguments.json:
         json.dump(overview.as_json(), sys.stdout, indent=1, ensure_ascii=False)
         print()

@@ -23,7 +23,7 @@ ALLOWED = {
     "data": {"types", "array_store"},
     "models": {"types", "tasks", "array_store", "lean_imports", "threads"},
     "pool": {"types"},
-    "instantiate": set(),
+    "instantiate": {"types"},
     "oracle": {"types"},
     "measure": set(),
     "batches": {"types"},
@@ -31,7 +31,9 @@ ALLOWED = {
     "threads": {"types"},
     "loop": {"batches", "learning", "threads"},
     "loggers": {"types", "results"},
-    "cli": {"types"},
+    "folder_names": {"types"},
+    "typed": set(),
+    "cli": {"types", "typed"},
 }
 RUN_ROOM = {
     *("run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"),

@@ -12,6 +12,7 @@ from typing import Any
 NOT_IDENTITY = (
     *("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "records", "experiment"),
     *("data.root", "data.labels", "data.source.root", "data.source.labels"),
+    *("hparams.data", "hparams.any_data"),
 )
 
 ADDED: Mapping[str, Any] = {}

@@ -74,14 +74,15 @@ def expand(rows: Sequence[Row], overrides: Sequence[Override]) -> list[list[str]
     """
     cells = _cells(rows)
     known = {key: {cell[key] for cell in cells} for key in rows[0]}
-    swept = {override.get_key_element(): _values(override) for override in overrides}
+    deleted = list(dict.fromkeys(str(override.input_line) for override in overrides if override.is_delete()))
+    swept = {override.get_key_element(): _values(override) for override in overrides if not override.is_delete()}
     for key in [key for key in known if key in swept]:
         cells = [cell for value in swept.pop(key) for cell in _with(cells, key, value, value in known[key])]
     if not cells:
         raise UserError(f"no cell of the grid fits the command line; the grid is\n{_described(rows)}")
     distinct = {tuple(cell.items()): cell for cell in cells}.values()
     return [
-        [f"{key}={value}" for key, value in (others | cell).items()]
+        [*(f"{key}={value}" for key, value in (others | cell).items()), *deleted]
         for cell in distinct
         for others in _product(swept)
     ]

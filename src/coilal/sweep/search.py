@@ -9,16 +9,19 @@ from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_params_from_overrides
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import Trial
 
-from coilal.settings import resolved, without_hydra
+from coilal.settings import checked, without_hydra
+from coilal.sweep.space import check_sampler, check_space, grid_size, values_given
 from coilal.sweep.trials import TrialLauncher
 from coilal.sweep.tuning import bury_killed, check_same, finished
+from coilal.typed import quoted
 from coilal.types import UserError
 
 log = logging.getLogger(__name__)
@@ -38,8 +41,7 @@ class Search(OptunaSweeperImpl):
     """
 
     def __init__(self, sampler: DictConfig, folder: str, seeds: Sequence[int], **settings: Any) -> None:
-        if not seeds:
-            raise UserError("hydra.sweeper.seeds is empty: a trial needs one seed at least")
+        values_given(settings, seeds)
         super().__init__(sampler=None, **settings)
         self.sampler_settings, self.folder, self.seeds = sampler, Path(folder), list(seeds)
 
@@ -49,14 +51,16 @@ class Search(OptunaSweeperImpl):
         assert self.launcher is not None
         self.trials = TrialLauncher(self.launcher, self.seeds)
         self.launcher = self.trials  # type: ignore[assignment]  # of a launcher the sweeper calls only launch
-        self.settings = resolved(without_hydra(config))
+        self.settings = checked(without_hydra(config))
 
     def sweep(self, arguments: list[str]) -> None:
         """Do the trials that are missing.
 
         Raises:
-            UserError: the study was made with other settings, is in use, or no trial of it could be completed.
+            UserError: space or sampler cannot be used, the study was made with other settings, is in use, or no
+                trial of it could be completed.
         """
+        self._check(arguments)
         optuna.logging.disable_default_handler()  # its lines go where all others go
         optuna.logging.enable_propagation()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -77,13 +81,16 @@ class Search(OptunaSweeperImpl):
         check_same(study, self._description(arguments))
         if killed := bury_killed(study):
             log.info("trials %s were killed; they do not count", ", ".join(map(str, killed)))
-        total, done = self.n_trials, finished(study)
-        self.n_trials = max(0, total - done)
+        total, done = min(self.n_trials, self.most), finished(study)
+        self.n_trials = max(0, int(total) - done)
         if self.n_trials == 0:
             log.info("all %d trials of %s are done; hydra.sweeper.n_trials=… asks for more", total, self.storage)
         else:
             log.info("%d of %d trials are done, %d to do", done, total, self.n_trials)
             self.sampler = self._sampler(len(study.trials))
+            # The sweeper would take what the command line fixes for a part of the grid.
+            kept = {name: values for name, values in (self.params or {}).items() if name not in self.fixed}
+            self.params = OmegaConf.create(kept)
             try:
                 super().sweep(arguments)
             except ValueError as error:
@@ -93,6 +100,21 @@ class Search(OptunaSweeperImpl):
         if best := _completed(study):
             log.info("best of %d completed trials: %s; see coilal.tune apply", len(best), study.best_trial.number)
 
+    def _check(self, arguments: list[str]) -> None:
+        """Refuse what cannot work, before anything is made."""
+        assert self.config is not None
+        self._process_searchspace_config()
+        given = [*self._parse_sweeper_params_config(), *arguments]
+        groups = self.config.hydra.runtime.choices
+        others = check_space(OverridesParser.create().parse_overrides(given), groups, self.config)
+        if others:
+            log.info("%s: no hyperparameters, so that coilal.tune apply will not write them", ", ".join(others))
+        space, fixed, _ = create_params_from_overrides(given)
+        self.fixed = set(fixed)
+        space = {name: kind for name, kind in space.items() if name not in fixed}
+        check_sampler(self.sampler_settings, space)
+        self.most = grid_size(self.sampler_settings, space)
+
     def _sampler(self, trials: int) -> Any:
         """Return the sampler. With the same seed again it would propose again what it proposed at the start."""
         seed = self.sampler_settings.seed
@@ -101,7 +123,6 @@ class Search(OptunaSweeperImpl):
 
     def _description(self, arguments: list[str]) -> dict[str, Any]:
         """Return all that makes two searches the same: settings, space, fixed values and seeds."""
-        self._process_searchspace_config()
         space, given, _ = create_params_from_overrides([*self._parse_sweeper_params_config(), *arguments])
         return {
             "settings": self.settings,
@@ -122,16 +143,10 @@ class Search(OptunaSweeperImpl):
         names = [f"trial{trial.number:04}" for trial in trials]
         self.trials.proposed = [(trial, self.folder / name) for trial, name in zip(trials, names, strict=True)]
         return [
-            (*given, f"outputs={_quoted(str(self.folder))}", f"study={name}")
+            (*given, f"outputs={quoted(str(self.folder))}", f"study={name}")
             for given, name in zip(overrides, names, strict=True)
         ]
 
 
 def _completed(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-
-
-def _quoted(text: str) -> str:
-    """Return text as a quoted value of Hydra's override grammar."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

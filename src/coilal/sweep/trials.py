@@ -70,4 +70,5 @@ def _annotate(trial: Trial, folder: Path, result: JobReturn) -> None:
     runs = [path.parent for path in sorted(folder.glob("*/*/*/seed*/queries.csv"))]
     pool, validation = labels_used(runs)
     trial.set_user_attr("labels", {"pool": pool, "validation": validation})
+    trial.set_user_attr("data", str(read_status(runs[0])["data"]["fingerprint"]))
     trial.set_user_attr("seconds", sum(read_status(run)["seconds"] for run in runs))

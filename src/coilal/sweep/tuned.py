@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -19,10 +20,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from coilal.provenance import git_commit
 from coilal.results.run_files import write_atomically
+from coilal.sweep.space import is_hyperparameter
 from coilal.sweep.tuning import DESCRIPTION
 from coilal.types import UserError
 
 DPI = 150
+_TRIALS = re.compile(r"^# .*\b(\d+) completed", re.MULTILINE)  # in a file of values, see _provenance
 
 
 def searches(study: Path, model: str = "", task: str = "") -> list[Path]:
@@ -41,19 +44,58 @@ def searches(study: Path, model: str = "", task: str = "") -> list[Path]:
     return found
 
 
-def apply(database: Path, folder: Path) -> list[Path]:
+def apply(database: Path, folder: Path, for_all_data: bool = False, replace: bool = False) -> list[Path]:
     """Write the best values of a search into ``folder``, and figures beside the search; return the files.
 
+    Args:
+        database: the file of the search.
+        folder: where the file of values goes.
+        for_all_data: do not write which data the values were found on, so that runs on any data take them.
+        replace: replace a file of values whatever it holds.
+
     Raises:
-        UserError: no trial of it was completed.
+        UserError: no trial of it was completed, or the file holds values that a search with more trials or on other
+            data has found.
     """
     study = load(database)
-    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+    completed = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not completed:
         raise UserError(f"no trial of {database} was completed, so that there is nothing to take over")
+    data = study.best_trial.user_attrs.get("data")
     target = folder / f"{database.stem}.yaml"
+    if not replace:
+        ensure_replaceable(target, None if for_all_data else data, len(completed))
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, as_yaml(study, _source(target)))
+    write_atomically(target, as_yaml(study, _source(target), None if for_all_data else data))
     return [target, *draw(study, database.with_suffix(""))]
+
+
+def ensure_replaceable(target: Path, data: str | None, completed: int) -> None:
+    """Refuse to replace values that may be better ones, or of other data.
+
+    Args:
+        target: the file of values.
+        data: fingerprint of the images that the new values were found on.
+        completed: completed trials of the search that found them.
+
+    Raises:
+        UserError: says what the file holds.
+    """
+    if not target.exists():
+        return
+    text = target.read_text(encoding="utf-8")
+    trials = _TRIALS.search(text)
+    held: Any = OmegaConf.to_container(OmegaConf.create(text))
+    there = (held.get("hparams") or {}).get("data")
+    if trials is None:
+        reason = "holds values that no search of coilal has written"
+    elif int(trials[1]) > completed:
+        reason = f"holds the values of a search of {trials[1]} completed trials, and this one has {completed}"
+    elif there != data:
+        reason = "holds values that were found on other data"
+    else:
+        return
+    raise UserError(f"{target} {reason}; replace=true replaces them, out=FOLDER writes elsewhere")
 
 
 def load(database: Path) -> optuna.Study:
@@ -62,13 +104,24 @@ def load(database: Path) -> optuna.Study:
     return optuna.load_study(study_name=None, storage=f"sqlite:///{database}")
 
 
-def as_yaml(study: optuna.Study, source: str) -> str:
-    """Return the file of hyperparameters of a study's best trial, its provenance in comments."""
+def as_yaml(study: optuna.Study, source: str, data: str | None) -> str:
+    """Return the file of hyperparameters of a study's best trial, its provenance in comments.
+
+    Args:
+        study: the search.
+        source: what runs say of where their values came from.
+        data: fingerprint of the images that the values are for; None: any.
+    """
     best = study.best_trial
     values = {**study.user_attrs[DESCRIPTION]["fixed"], **best.params}
-    found = OmegaConf.from_dotlist([f"{key}={value}" for key, value in values.items()])
-    content = OmegaConf.merge({"hparams": {"source": source}}, found)
-    comments = "".join(f"# {line}\n" for line in _provenance(study, best))
+    found = OmegaConf.from_dotlist([f"{key}={value}" for key, value in values.items() if is_hyperparameter(key)])
+    content = OmegaConf.merge({"hparams": {"source": source} | ({"data": data} if data else {})}, found)
+    left = [f"{key}={value}" for key, value in values.items() if not is_hyperparameter(key)]
+    lines = [
+        *_provenance(study, best),
+        *([f"  not written, being no hyperparameter: {', '.join(left)}"] if left else []),
+    ]
+    comments = "".join(f"# {line}\n" for line in lines)
     return f"# @package _global_\n{comments}{OmegaConf.to_yaml(content)}"
 
 

@@ -75,6 +75,13 @@ def test_rows_of_unequal_settings_are_refused(rows: list[dict[str, Any]]) -> Non
         cells(rows=rows)
 
 
+def test_what_is_deleted_is_deleted_in_every_cell() -> None:
+    """Hydra's own sweeper makes ``~key=null`` of it, which deletes a setting only if it is null."""
+    found = cells("~data.source.label_names", "seed=0,1", "~a.b=7")
+    assert len(found) == 2 * len(cells())
+    assert all(cell.endswith(" ~data.source.label_names ~a.b=7") for cell in found)
+
+
 def test_a_sweep_over_an_interval_is_refused() -> None:
     with pytest.raises(UserError, match=r"interval\(0,1\)"):
         cells("seed=interval(0,1)")
@@ -86,7 +93,7 @@ def test_a_sweep_over_an_interval_is_refused() -> None:
         ("strategy=random,margin", "seed=0,1", "study=x"),
         ("seed=range(1,4)",),
         ("strategy=choice(random,margin)", "seed=sort(range(0,6,2),reverse=true)"),
-        ("strategy=glob(m*)", "+trainer.log_every_n_steps=1,2", "~logger.csv"),
+        ("strategy=glob(m*)", "+trainer.log_every_n_steps=1,2"),
         ("seed=0,1", "seed=2", "outputs='a, b'"),
         ("budget.labelled=[4,8],[4,16]",),
         ("strategy=sort(margin,entropy)", "trainer.precision='32-true','bf16-mixed'"),

@@ -23,7 +23,9 @@ def write_run(folder: Path, images: Sequence[str]) -> Path:
     folder.mkdir(parents=True)
     rows = "".join(f"0,{rank},{name},,gap\n" for rank, name in enumerate(images))
     (folder / "queries.csv").write_text(f"cycle,rank,image,score,label\n{rows}")
-    (folder / "status.json").write_text(json.dumps({"data": {"split": {"validation": 7}}, "seconds": 2.5}))
+    (folder / "status.json").write_text(
+        json.dumps({"data": {"split": {"validation": 7}, "fingerprint": "5e2f"}, "seconds": 2.5})
+    )
     return folder
 
 
@@ -66,5 +68,5 @@ def test_each_trial_becomes_a_cell_a_seed_and_keeps_what_it_took(tmp_path: Path)
     assert cells.seen == [("lr=1", "seed=4"), ("lr=1", "seed=5"), ("lr=2", "seed=4"), ("lr=2", "seed=5")]
     assert good.return_value == pytest.approx(0.2)
     assert bad.status is JobStatus.FAILED
-    assert trials[0].user_attrs == {"labels": {"pool": 3, "validation": 7}, "seconds": 5.0}
+    assert trials[0].user_attrs == {"labels": {"pool": 3, "validation": 7}, "data": "5e2f", "seconds": 5.0}
     assert "x" in trials[1].user_attrs["error"]
