@@ -113,6 +113,8 @@ RULES: Mapping[str, Rule] = {
     "data.source.seed": whole(0),
     "data.source.separator": Rule("one character in quotes, as ';', or '\\t' for a tab", _is_separator),
     "data.source.group_pattern": or_null(TEXT),
+    "data.source.similar_names": one_of("error", "merge", "keep"),
+    "data.source.no_value": list_of(TEXT),
     "model.compile": SWITCH,
     "model.batch_size": whole(1),
     "model.head.hidden": list_of(whole(1)),
