@@ -29,7 +29,9 @@ import json, pandas
 coco = json.load(open({file!r}, encoding="utf-8"))
 names = {{label["id"]: label["name"] for label in coco["categories"]}}
 shown = {{(a["image_id"], a["category_id"]) for a in coco["annotations"]}}
-rows = [{{"image": i["file_name"], **{{n: int((i["id"], k) in shown) for k, n in names.items()}}}} for i in coco["images"]]
+def labels(i):
+    return {{name: int((i["id"], label) in shown) for label, name in names.items()}}
+rows = [{{"image": i["file_name"], **labels(i)}} for i in coco["images"]]
 pandas.DataFrame(rows).to_csv("labels.csv", index=False)"""
 """Makes a table of COCO's annotations: a column of 0 and 1 a category, boxes and masks left out."""
 
@@ -121,8 +123,9 @@ def _of_json(path: Path, found: object) -> str:
         what, script = "tasks of Label Studio", TASKS_TO_TABLE
     else:
         return f"{path} is JSON, not a label table (CSV); save it as a CSV with one row an image"
+    typed = _in_shell(script.format(file=str(path)))
     return (
-        f"{path} holds {what}, not a label table (CSV); make one of it:\n{_in_shell(script.format(file=str(path)))}\n"
+        f"{path} holds {what}, not a label table (CSV); make one of it:\n{typed}\n"
         "and give it as data.labels=labels.csv"
     )
 

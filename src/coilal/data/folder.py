@@ -68,8 +68,8 @@ class ImageFolder:
         if len(inside) > len(names):
             left_out = sorted({name.split("/")[0] for name in {*inside} - {*names}})
             notes.append(
-                f"{len(inside) - len(names)} images in {', '.join(left_out)} are left out: the name means that there "
-                "is no class (data.source.no_value)."
+                f"{len(inside) - len(names)} images in {', '.join(left_out)} are left out: the name means that "
+                "there is no class (data.source.no_value)."
             )
         places = pd.Series(names, dtype=str)
         groups, note, problems = groups_from_names(names, names, self.group_pattern)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pandas as pd
+from hydra.core.override_parser.types import Quote, QuotedString
 
 from coilal.types import Problem, UserError
 
@@ -61,8 +62,8 @@ def as_tuple(setting: object) -> tuple[object, ...]:
 
 def quoted(key: str, name: str) -> str:
     """Return a setting as it is typed in a shell, with a name that stays text."""
-    escaped = name.replace("\\", "\\\\").replace("'", r"\'")
-    return '"' + re.sub(r'(["$`])', r"\\\1", f"{key}='{escaped}'") + '"'
+    setting = f"{key}={QuotedString(name, Quote.single).with_quotes()}"
+    return '"' + re.sub(r'(["$`\\])', r"\\\1", setting) + '"'
 
 
 def unclear(key: str, setting: object, names: Sequence[str]) -> str:
