@@ -141,6 +141,8 @@ RULES: Mapping[str, Rule] = {
     "hparams.data": or_null(TEXT),
     "hparams.any_data": SWITCH,
     "model.name": NAME,
+    "data.source.similar_names": one_of("error", "merge", "keep"),
+    "data.source.no_value": list_of(TEXT),
     "model.compile": SWITCH,
     "model.batch_size": whole(1),
     "model.head.hidden": list_of(whole(1)),

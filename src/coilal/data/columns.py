@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 
+from coilal.data.spelling import as_tuple, meant, spelled_alike, unclear
 from coilal.types import Problem
 
-Setting = str | Sequence[str] | None
-"""A column that must be there, or several of which the first that is there counts, or none."""
+Setting = str | float | Sequence[str | float] | None
+"""A column that must be there, or several of which the first that is there counts, or none.
+
+A name that is a number may come as one: the command line makes a number of ``1``."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,8 @@ class ColumnSettings:
 
     image: Setting
     classes: Setting
-    labels: Sequence[str] | None
-    ignored: Sequence[str]
+    labels: Setting
+    ignored: Setting
     group: Setting
     doubt: Setting
 
@@ -44,38 +48,73 @@ class Columns:
     unused: tuple[str, ...]
 
 
-def first_present(setting: Setting, there: Sequence[str]) -> str | None:
-    """Return the first of the names in a setting that is there, or None."""
-    names = [setting] if isinstance(setting, str) else (setting or [])
-    return next((name for name in names if name in there), None)
+@dataclass
+class _Header:
+    """The columns of a table, and what settings ask for in vain."""
+
+    there: Sequence[str]
+    missing: list[str] = field(default_factory=list)
+
+    def first(self, key: str, setting: Setting) -> str | None:
+        """Return the first column that a setting names; a column that must be there is missing otherwise."""
+        names = as_tuple(setting)
+        exact = (self._one(key, name, meant(name, self.there)) for name in names)
+        alike = (self._one(key, name, self._alike(name)) for name in names)
+        found = next((name for name in chain(exact, alike) if name is not None), None)
+        if found is None and names and not isinstance(setting, list | tuple):
+            self.missing.append(f"data.source.{key}={setting}")
+        return found
+
+    def all(self, key: str, setting: object, needed: bool) -> tuple[str, ...]:
+        """Return all columns that a setting names; those that are not there are missing if they are needed."""
+        found = []
+        for name in as_tuple(setting):
+            column = self._one(key, name, meant(name, self.there) or self._alike(name))
+            if column is not None:
+                found.append(column)
+            elif needed:
+                self.missing.append(f"data.source.{key}={name}")
+        return tuple(found)
+
+    def _alike(self, name: object) -> tuple[str, ...]:
+        return tuple(column for column in self.there if spelled_alike(column) == spelled_alike(str(name)))
+
+    def _one(self, key: str, name: object, found: tuple[str, ...]) -> str | None:
+        if len(found) > 1:
+            message = unclear(f"data.source.{key}", name, found)
+            if message not in self.missing:
+                self.missing.append(message)
+        return found[0] if found else None
 
 
 def assign_columns(settings: ColumnSettings, there: Sequence[str]) -> tuple[Columns | None, list[Problem]]:
-    """Return what each column is; None and the problems if a column that is asked for is not there."""
-    missing = [
-        f"data.source.{key}={name}"
-        for key, names in (
-            ("image_column", settings.image),
-            ("class_column", settings.classes),
-            ("group_column", settings.group),
-            ("doubt_column", settings.doubt),
-            ("label_columns", tuple(settings.labels or ())),
-        )
-        for name in ([names] if isinstance(names, str) else names if key == "label_columns" and names else [])
-        if name not in there
-    ]
-    image = first_present(settings.image, there)
-    if image is None and not isinstance(settings.image, str):
-        missing.append(f"data.source.image_column: none of {', '.join(settings.image or ['(nothing set)'])}")
-    classes = None if settings.labels else first_present(settings.classes, there)
-    group, doubt = first_present(settings.group, there), first_present(settings.doubt, there)
-    taken = {image, classes, group, doubt, *settings.ignored}
+    """Return what each column is; None and the problems if a column that is asked for is not there.
+
+    A column may be spelled otherwise than in the settings (Label for label) if only one is.
+    """
+    header = _Header(there)
+    image = header.first("image_column", settings.image)
+    named = header.all("label_columns", settings.labels, needed=True)
+    classes = None if named else header.first("class_column", settings.classes)
+    group, doubt = header.first("group_column", settings.group), header.first("doubt_column", settings.doubt)
+    ignored = header.all("ignored_columns", settings.ignored, needed=False)
+    missing = header.missing
+    if image is None and (settings.image is None or isinstance(settings.image, list | tuple)):
+        none_of = ", ".join(map(str, as_tuple(settings.image))) or "(nothing set)"
+        missing.append(f"data.source.image_column: none of {none_of}")
+    taken = {image, classes, group, doubt, *ignored}
     left_over = tuple(name for name in there if name not in taken)
-    labels = () if classes is not None else tuple(settings.labels or left_over)
+    labels = () if classes is not None else named or left_over
     if classes is None and not labels:
         missing.append("labels: neither a class column nor a column that is left over")
     if missing or image is None:
-        kind = f"columns that the table does not have; it has {', '.join(there)}"
+        kind = f"columns that the table does not have, or has more than once; it has {_shortened(there)}"
         return None, [Problem(kind, tuple(missing))]
     unused = tuple(name for name in left_over if name not in labels)
     return Columns(image, classes, labels, group, doubt, unused), []
+
+
+def _shortened(names: Sequence[str], most: int = 40) -> str:
+    """Return names for a message; a file that is no table has columns without end."""
+    some = [name if len(name) <= most else f"{name[:most]}…" for name in names[:most]]
+    return ", ".join(some) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from coilal.data.columns import Setting
 from coilal.data.files import Duplicates, decode_files, file_problems, list_images
 from coilal.data.groups import groups_from_names
+from coilal.data.spelling import check_similar, one_spelling
 from coilal.data.views import from_names
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
@@ -25,6 +26,9 @@ class ImageFolder:
             split (the coil); None: every image is a group of its own.
         good_class: class that means fault-free, or several names of which the one that occurs is it.
         duplicates: ``error`` or ``keep`` images with equal pixels.
+        similar_names: ``error`` refuses classes or groups that differ only in spelling (OK, ok); for ``merge`` they
+            are one, for ``keep`` different ones.
+        no_value: class folders of these names, in any case, hold images without a class; they are left out.
 
     Raises:
         UserError: a setting that is not one of its choices.
@@ -36,6 +40,8 @@ class ImageFolder:
         group_pattern: str | None = None,
         good_class: Setting = None,
         duplicates: Duplicates = "error",
+        similar_names: str = "error",
+        no_value: Sequence[str] = (),
     ) -> None:
         if duplicates not in ("error", "keep"):
             raise UserError(f"data.source.duplicates is '{duplicates}'; choose error or keep.")
@@ -43,6 +49,8 @@ class ImageFolder:
         self.group_pattern = group_pattern
         self.good_class = good_class
         self.duplicates: Duplicates = duplicates
+        self.similar = check_similar(similar_names)
+        self.no_value = {str(text).casefold() for text in no_value}
 
     @property
     def data_set(self) -> Mapping[str, Any]:
@@ -58,14 +66,28 @@ class ImageFolder:
         if not self.root.is_dir():
             raise DataError([Problem(f"the folder {self.root} does not exist; set data.root=FOLDER")])
         found = list_images(self.root)
-        names = tuple(name for name in found if "/" in name)
-        classes = [name.split("/")[0] for name in names]
+        inside = [name for name in found if "/" in name]
+        names = tuple(name for name in inside if name.split("/")[0].casefold() not in self.no_value)
+        notes = []
+        if len(found) > len(inside):
+            notes.append(f"{len(found) - len(inside)} images in {self.root} lie in no class folder: left out.")
+        if len(inside) > len(names):
+            left_out = sorted({name.split("/")[0] for name in {*inside} - {*names}})
+            notes.append(
+                f"{len(inside) - len(names)} images in {', '.join(left_out)} are left out: the name means that "
+                "there is no class (data.source.no_value)."
+            )
+        places = pd.Series(names, dtype=str)
         groups, note, problems = groups_from_names(names, names, self.group_pattern)
-        problems += self._folder_problems(set(classes))
-        notes = [note]
-        if len(found) > len(names):
-            notes.append(f"{len(found) - len(names)} images in {self.root} lie in no class folder: left out.")
-        view = from_names(pd.Series(classes, dtype=str), self.good_class)
+        notes.append(note)
+        if self.group_pattern is not None:
+            spelled, wrong, said = one_spelling(pd.Series(groups, dtype=str), places, "groups", self.similar)
+            groups, problems, notes = tuple(spelled), [*problems, *wrong], [*notes, *said]
+        folders = pd.Series([name.split("/")[0] for name in names], dtype=str)
+        problems += self._folder_problems({name.split("/")[0] for name in inside})
+        classes, wrong, said = one_spelling(folders, places, "classes", self.similar)
+        problems, notes = [*problems, *wrong], [*notes, *said]
+        view = from_names(classes, self.good_class)
         problems += view.problems
         if problems:
             raise DataError([*problems, *file_problems(self.root, names, self.duplicates)])

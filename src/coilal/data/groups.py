@@ -34,9 +34,42 @@ def groups_from_names(
     found = [search(PurePosixPath(name).name) for name in names]
     groups = tuple(match.group(1) or "" if match else "" for match in found)
     failed = tuple(place for place, group in zip(places, groups, strict=True) if not group)
-    kind = (
-        f"file names that data.source.group_pattern '{pattern}' does not match; set a pattern whose "
-        "first group is the coil, or group_pattern=null if every image is a group of its own"
-    )
     note = f"The group of an image is what '{pattern}' finds in its name."
-    return groups, note, [Problem(kind, failed)] if failed else []
+    return groups, note, [_unmatched(names, failed, pattern)] if failed else []
+
+
+def _unmatched(names: Sequence[str], failed: tuple[str, ...], pattern: str) -> Problem:
+    """Return the problem of names without a group; all of them are not listed, they are those of the table."""
+    guess = likely_pattern(names)
+    typed = "'^([^_]+)_'" if guess is None else f"'{guess[0]}'"
+    finds = "" if guess is None else f" (in your names it finds {guess[1]} groups)"
+    kind = (
+        f"file names that data.source.group_pattern '{pattern}' does not match; images of one part (coil) are a group, "
+        "which never stands on two sides of the split. Mostly there are several images of a part: name its place in "
+        f'the file names, as with "data.source.group_pattern={typed}"{finds}, or the column that holds it, '
+        "data.source.group_column=NAME; data.source.group_pattern=null only if no two images show the same part"
+    )
+    if len(failed) == len(names):
+        return Problem(f"{kind}. None of {len(names)} names matches, the first is {failed[0]}")
+    return Problem(kind, failed)
+
+
+_GUESSES = ("^([^_]+)_", "^([^-]+)-", "^(.+)_", "^(.+)-", r"^([A-Za-z]+\d+)\D")
+"""Where parts stand in file names: in front, or in front of the last piece."""
+
+
+def likely_pattern(names: Sequence[str]) -> tuple[str, int] | None:
+    """Return the pattern that groups file names, and the number of groups, if one is clear.
+
+    It matches all names and gives at least three groups, of two images and more on the average. Patterns that give
+    the same groups are one; if there are others, none is clear.
+    """
+    found: dict[tuple[int, ...], tuple[str, int]] = {}
+    bare = [PurePosixPath(name).name for name in names]
+    for pattern in _GUESSES:
+        matches = [re.search(pattern, name) for name in bare]
+        groups = [match.group(1) for match in matches if match]
+        number = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+        if len(groups) == len(bare) and 3 <= len(number) <= len(bare) / 2:
+            found.setdefault(tuple(number[group] for group in groups), (pattern, len(number)))
+    return next(iter(found.values())) if len(found) == 1 else None

@@ -10,10 +10,14 @@ from typing import Any, Literal
 import pandas as pd
 
 from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
+from coilal.data.exports import label_studio_problem
 from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems, list_images
 from coilal.data.groups import groups_from_names
+from coilal.data.marks import read_marks
+from coilal.data.names import files_meant, probable
+from coilal.data.spelling import alike, check_similar, meant, one_spelling, spelled_alike, without_point
 from coilal.data.table_file import load_table
-from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names, normal_code
+from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
 _PROBED = 100
@@ -41,6 +45,9 @@ class LabelTable:
         good_class: class that means fault-free.
         duplicates: ``error`` or ``keep`` images with equal pixels.
         separator: the one character between the fields of the table; backslash and t mean a tab.
+        similar_names: ``error`` refuses classes, labels or groups that differ only in spelling (OK and ok, 7 and
+            7.0); for ``merge`` they are one, for ``keep`` different ones.
+        no_value: texts that mean, in any case, that a cell holds nothing.
 
     Raises:
         UserError: a setting that is not one of its choices.
@@ -52,18 +59,20 @@ class LabelTable:
         labels: str | None = None,
         image_column: Setting = "image",
         class_column: Setting = None,
-        label_columns: Sequence[str] | None = None,
-        ignored_columns: Sequence[str] = (),
+        label_columns: Setting = None,
+        ignored_columns: Setting = (),
         group_column: Setting = None,
         group_pattern: str | None = None,
         doubt_column: Setting = None,
         doubtful: Literal["keep", "drop"] = "keep",
         unlabelled: Literal["drop", "error"] = "drop",
-        label_names: Mapping[str, str] | None = None,
-        class_codes: Mapping[str, Mapping[Any, Sequence[str]]] | None = None,
+        label_names: Mapping[Any, Any] | None = None,
+        class_codes: Mapping[Any, Mapping[Any, Sequence[str]]] | None = None,
         good_class: Setting = None,
         duplicates: Duplicates = "error",
         separator: str = ",",
+        similar_names: str = "error",
+        no_value: Sequence[str] = (),
     ) -> None:
         _check_choice("doubtful", doubtful, ("keep", "drop"))
         _check_choice("unlabelled", unlabelled, ("drop", "error"))
@@ -76,10 +85,12 @@ class LabelTable:
         self.group_pattern = group_pattern
         self.doubtful, self.unlabelled = doubtful, unlabelled
         self.label_names = dict(label_names or {})
-        self.class_codes: Mapping[str, Codes] = class_codes or {}
+        self.class_codes: Mapping[Any, Codes] = class_codes or {}
         self.good_class = good_class
         self.duplicates: Duplicates = duplicates
         self.separator = "\t" if separator == r"\t" else separator  # as a shell passes it
+        self.similar = check_similar(similar_names)
+        self.no_value = {str(text).casefold() for text in no_value}
 
     @property
     def data_set(self) -> Mapping[str, Any]:
@@ -93,27 +104,40 @@ class LabelTable:
             DataError: every problem of the table; if there is one, those of the images are listed with it.
         """
         table_file = self._table_file()
-        table = load_table(table_file, self.separator)
+        table, notes = load_table(table_file, self.separator)
         columns, problems = assign_columns(self.columns, list(table.columns))
-        if columns is None:
+        if columns is not None:
+            export = label_studio_problem(table_file, table, columns.image, columns.classes)
+            problems += [export] if export else []
+        if columns is None or problems:
             raise DataError(_of_table(table_file, problems))
-        notes = [f"The table is {table_file}: {_describe(columns)}."]
+        notes.append(f"The table is {table_file}: {_describe(columns)}.")
         table["_place"] = [
             f"line {line}: {name}" for line, name in zip(table.index + 2, table[columns.image], strict=True)
         ]
+        table = self._without_texts_for_nothing(table, columns, notes)
+        marked, wrong, said = read_marks(table[list(columns.labels)], self.no_value)
+        table[list(columns.labels)] = marked
+        problems += wrong
+        notes += said
         folder = self._folder(table[columns.image])
+        there = list_images(folder)
+        files = files_meant(list(table[columns.image]), folder, there)
+        table[columns.image] = list(files.names)
+        problems += files.problems
+        notes += files.notes
+        problems += _name_problems(table, columns)
         kept = self._labelled(self._without_doubt(table, columns, notes), columns, notes, problems)
         names = tuple(kept[columns.image])
-        problems += _name_problems(table, columns)
         groups = self._groups(kept, columns, notes, problems)
-        view = self._view(kept, columns)
+        view = self._view(kept, columns, notes, problems)
         problems += view.problems
         if not problems and not names:
             problems.append(Problem("no row is left that has a label"))
         if problems:
-            there = [name for name in dict.fromkeys(names) if name]
-            raise DataError([*_of_table(table_file, problems), *file_problems(folder, there, self.duplicates)])
-        unnamed = len({*list_images(folder)} - {*table[columns.image], CONTACT_SHEET})
+            fitting = [name for name in dict.fromkeys(names) if name and name not in files.unclear]
+            raise DataError([*_of_table(table_file, problems), *file_problems(folder, fitting, self.duplicates)])
+        unnamed = len({*there} - {*table[columns.image], CONTACT_SHEET})
         if unnamed:
             notes.append(f"{unnamed} images in {folder} are not named in the table and are left out.")
         return Samples(
@@ -146,9 +170,24 @@ class LabelTable:
 
     def _folder(self, names: Sequence[str] | pd.Series) -> Path:
         inner = self.root / "images"
-        if not inner.is_dir() or any((self.root / name).is_file() for name in names[:_PROBED] if name):
+        if not inner.is_dir() or any((self.root / probable(name)).is_file() for name in names[:_PROBED] if name):
             return self.root
         return inner
+
+    def _without_texts_for_nothing(self, table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
+        """Return the table with empty cells for texts such as nan, where they are not labels of 0 and 1."""
+        for name in (columns.classes, columns.group, columns.doubt):
+            if name is None:
+                continue
+            nothing = table[name].str.casefold().isin(self.no_value)
+            if nothing.any():
+                texts = ", ".join(f"'{text}'" for text in table[name][nothing].unique())
+                notes.append(
+                    f"{nothing.sum()} cells of column {name} hold {texts}, which means that there is no value "
+                    "(data.source.no_value)."
+                )
+                table[name] = table[name].mask(nothing, "")
+        return table
 
     def _without_doubt(self, table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
         if columns.doubt is None:
@@ -183,22 +222,56 @@ class LabelTable:
             )
             notes.append(note)
             problems += found
-            return groups
+            if self.group_pattern is None:
+                return groups
+            return self._one_spelling(pd.Series(groups, table.index), table["_place"], "groups", notes, problems)
         empty = table[columns.group] == ""
         if empty.any():
             kind = f"rows without a group in column {columns.group}"
             problems.append(Problem(kind, tuple(table["_place"][empty])))
         notes.append(f"Images with the same {columns.group} stay on one side of the split.")
-        return tuple(table[columns.group])
+        return self._one_spelling(table[columns.group], table["_place"], "groups", notes, problems)
 
-    def _view(self, table: pd.DataFrame, columns: Columns) -> View:
+    def _one_spelling(
+        self, names: pd.Series, places: pd.Series, what: str, notes: list[str], problems: list[Problem]
+    ) -> tuple[str, ...]:
+        spelled, wrong, said = one_spelling(names, places, what, self.similar)
+        problems += wrong
+        notes += said
+        return tuple(spelled)
+
+    def _view(self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]) -> View:
         if columns.classes is None:
-            names = [self.label_names.get(name, name) for name in columns.labels]
+            names = self._label_names(columns.labels)
+            if self.similar != "keep":
+                problems += _similar_labels(names)
             codes = next((codes for codes in self.class_codes.values() if faults_of(codes) == set(names)), None)
             return from_labels(table[list(columns.labels)], names, table["_place"], codes)
-        if columns.classes in self.class_codes:
-            return from_codes(table[columns.classes], table["_place"], self.class_codes[columns.classes])
-        return from_names(table[columns.classes], self.good_class)
+        values, places = table[columns.classes], table["_place"]
+        spelled = pd.Series(self._one_spelling(values, places, "classes", notes, problems), values.index, dtype=str)
+        codes = next((self.class_codes[key] for key in self.class_codes if _is_name(key, columns.classes)), None)
+        if codes is not None:
+            return from_codes(spelled, places, codes)
+        return from_names(without_point(spelled), self.good_class)
+
+    def _label_names(self, labels: Sequence[str]) -> list[str]:
+        shown = {column: column for column in labels}
+        for key, name in self.label_names.items():
+            shown |= {column: str(name) for column in meant(key, labels)}
+        return list(shown.values())
+
+
+def _similar_labels(names: Sequence[str]) -> list[Problem]:
+    found = tuple(" and ".join(f"'{name}'" for name in several) for several in alike(list(dict.fromkeys(names))))
+    kind = (
+        "label columns that differ only in spelling; make one of them, or say with data.source.similar_names=keep "
+        "that they are different labels"
+    )
+    return [Problem(kind, found)] if found else []
+
+
+def _is_name(setting: object, column: str) -> bool:
+    return spelled_alike(str(setting)) == spelled_alike(column)
 
 
 def _name_problems(table: pd.DataFrame, columns: Columns) -> list[Problem]:
@@ -217,7 +290,7 @@ def _name_problems(table: pd.DataFrame, columns: Columns) -> list[Problem]:
 def _duplicate_places(table: pd.DataFrame, columns: Columns, twice: pd.Series) -> list[str]:
     """Return where each repeated image stands, where it stood first, and whether the labels are the same."""
     named = list(columns.labels) if columns.classes is None else [columns.classes]
-    labels = table[named].map(normal_code)
+    labels = table[named].map(spelled_alike)
     first_row = table.index.to_series().groupby(table[columns.image]).transform("first")
     places = []
     for row in table.index[twice]:

@@ -1,29 +1,38 @@
-"""Reading a table file as text: encoding, separator and shape are checked before any column is looked at."""
+"""Reading a table file as text: kind, encoding, separator and shape are checked before any column is looked at."""
 
 from __future__ import annotations
 
+import codecs
+import csv
 import io
+import re
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
+from coilal.data.exports import refuse_other_files
 from coilal.types import DataError, Problem
 
 _SEPARATORS = {";": "';'", "\t": r"'\t'", "|": "'|'"}
 """Other separators that tables have, and how each is written on the command line."""
 
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>.)"?[,;\t ]*\r?\n')
+"""The line that Excel reads the separator from, and writes in front of the header."""
 
-def load_table(path: Path, separator: str = ",") -> pd.DataFrame:
-    """Return a CSV as text, without surrounding blanks; row i of the index is line i + 2 of the file.
 
-    Empty lines are left out.
+def load_table(path: Path, separator: str = ",") -> tuple[pd.DataFrame, list[str]]:
+    """Return a CSV as text, without surrounding blanks, and notes; row i of the index is line i + 2 of the file.
+
+    Empty lines are left out, and so are columns without a name and without a value.
 
     Raises:
         DataError: not a table, or one without rows.
     """
-    text = _text(path)
+    text, notes = _text(path)
+    text, separator, lines = _without_separator_line(path, text, separator, notes)
     _check_separator(path, text, separator)
+    blanks_behind = not separator.isspace()  # "a, b" as people type it
     try:
         with warnings.catch_warnings():
             # Rows with more fields than the header would lose them with no more than a warning.
@@ -35,26 +44,50 @@ def load_table(path: Path, separator: str = ",") -> pd.DataFrame:
                 keep_default_na=False,
                 index_col=False,
                 skip_blank_lines=False,
+                skipinitialspace=blanks_behind,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError([Problem(f"the table {path} cannot be read as CSV: {error}")]) from error
     except pd.errors.EmptyDataError:
         raise DataError([Problem(f"the table {path} is empty")]) from None
+    header = _header(path, text, separator, blanks_behind)
+    if len(header) != table.shape[1]:
+        raise DataError([Problem(f"the table {path} has no header: the names of the columns must be in line 1")])
+    table.columns = pd.Index(header)
     table = table.fillna("").apply(lambda column: column.str.strip())
+    table.index += lines
     filled: pd.DataFrame = table[(table != "").any(axis=1)]
     if filled.empty:
         raise DataError([Problem(f"the table {path} has no rows; its columns are {', '.join(table.columns)}")])
-    return filled
+    nothing = [name for name in map(str, filled) if name.startswith("Unnamed: ") and (filled[name] == "").all()]
+    return filled.drop(columns=nothing), notes
 
 
-def _text(path: Path) -> str:
-    """Return the content of a file in UTF-8, with or without a byte-order mark."""
+def _header(path: Path, text: str, separator: str, blanks_behind: bool) -> list[str]:
+    """Return the names of the columns; pandas would call a second ``a`` ``a.1``."""
+    first = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=blanks_behind))
+    names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(first)]
+    twice = tuple(sorted({name for name in names if names.count(name) > 1}))
+    if twice:
+        raise DataError([Problem(f"the table {path} has columns of the same name; rename one of each", twice)])
+    return names
+
+
+def _text(path: Path) -> tuple[str, list[str]]:
+    """Return the content of a file in UTF-8, with or without a byte-order mark, or UTF-16 with one."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError([Problem(f"the table {path} cannot be read: {error.strerror}")]) from error
+    refuse_other_files(path, content)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return content.decode("utf-16"), [f"The table {path} is read as UTF-16, as its first bytes say."]
+        except UnicodeDecodeError as error:
+            problem = f"the table {path} begins like UTF-16 and is not ({error.reason}); save it as UTF-8"
+            raise DataError([Problem(problem)]) from error
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         problem = (
@@ -62,6 +95,19 @@ def _text(path: Path) -> str:
             "UTF-8 (in Excel: CSV UTF-8), or convert it: iconv -f WINDOWS-1252 -t UTF-8 TABLE > NEW"
         )
         raise DataError([Problem(problem)]) from error
+
+
+def _without_separator_line(path: Path, text: str, separator: str, notes: list[str]) -> tuple[str, str, int]:
+    """Return the text behind Excel's ``sep=;``, the separator, and how many lines were taken off."""
+    found = _SEPARATOR_LINE.match(text)
+    if found is None:
+        return text, separator, 0
+    says = found["separator"]
+    if separator not in (says, ","):
+        problem = f"the table {path} says sep={says} in its first line, and data.source.separator is '{separator}'"
+        raise DataError([Problem(f"{problem}; take the line out, or the setting back")])
+    notes.append(f"The columns are separated by `{says}`, as the first line of the table says (sep={says}).")
+    return text[found.end() :], says, 1
 
 
 def _check_separator(path: Path, text: str, separator: str) -> None:

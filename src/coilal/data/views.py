@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from coilal.data.columns import Setting, first_present
+from coilal.data.columns import Setting
+from coilal.data.spelling import as_tuple, in_order, meant, spelled_alike, unclear
 from coilal.types import IntArray, Problem
 
 Codes = Mapping[str, Sequence[str]]
@@ -30,29 +32,21 @@ class View:
     notes: tuple[str, ...] = ()
 
 
-def normal_code(value: object) -> str:
-    """Return a class as text; whole numbers without decimals, as tables with gaps write 1 as 1.0."""
-    text = str(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return str(int(number)) if number.is_integer() else text
-
-
 def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, codes: Codes | None) -> View:
     """Return the view of 0/1 columns.
 
     Args:
-        values: text (N, L).
+        values: text (N, L), ``0`` and ``1``; see ``coilal.data.marks.read_marks``.
         names: names of the L labels.
         places: where each row stands, for problems (N).
         codes: faults of each class; classes are filled in if they speak of the same labels.
     """
-    numbers = values.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~np.isin(numbers, (0.0, 1.0))
-    if wrong.any():
-        rows, columns = np.nonzero(wrong)
+    refused = _ambiguous(names, "")
+    if refused:
+        return View(problems=refused)
+    known = values.isin(("0", "1")).to_numpy()
+    if not known.all():
+        rows, columns = np.nonzero(~known)
         found = values.to_numpy()[rows, columns]
         bad = tuple(
             f"{place}: {values.columns[column]} is '{value}'"
@@ -63,7 +57,7 @@ def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, c
             "data.source.ignored_columns"
         )
         return View(problems=(Problem(kind, bad),))
-    labels = numbers.astype(np.uint8)
+    labels = (values == "1").to_numpy().astype(np.uint8)
     if codes is None or faults_of(codes) != set(names):
         return View(labels=labels, label_names=tuple(names))
     class_labels = _class_labels(codes, names)
@@ -91,14 +85,17 @@ def from_codes(values: pd.Series, places: pd.Series, codes: Codes) -> View:
         places: where each row stands, for problems (N).
         codes: faults of each class.
     """
-    order = {normal_code(code): index for index, code in enumerate(codes)}
-    classes = values.map(normal_code).map(order)
+    order = {spelled_alike(str(code)): index for index, code in enumerate(codes)}
+    classes = values.map(spelled_alike).map(order)
     unknown = classes.isna()
     if unknown.any():
         bad = tuple(f"{place}: {value}" for place, value in zip(places[unknown], values[unknown], strict=True))
-        kind = f"not a known class; data.source.class_codes has {', '.join(order)}"
+        kind = f"not a known class; data.source.class_codes has {', '.join(map(str, codes))}"
         return View(problems=(Problem(kind, bad),))
     names = tuple(dict.fromkeys(fault for faults in codes.values() for fault in faults))
+    refused = _ambiguous(names, "data.source.class_codes")
+    if refused:
+        return View(problems=refused)
     class_labels = _class_labels(codes, names)
     indices: IntArray = np.asarray(classes, dtype=np.int64)
     return View(
@@ -118,23 +115,80 @@ def from_names(values: pd.Series, good_class: Setting) -> View:
         values: text (N).
         good_class: name of the fault-free class, or several of which the one that occurs is it.
     """
-    codes = values.map(normal_code)
-    names = sorted(codes.unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
-    good = first_present(good_class, names)
-    if isinstance(good_class, str) and good is None:
-        kind = f"data.source.good_class={good_class} is not a class; the classes are {', '.join(names)}"
-        return View(problems=(Problem(kind),))
-    note = (
+    names = in_order(values.unique().tolist())
+    good, unsure = _good_class(good_class, names)
+    if unsure:
+        return View(problems=(Problem(unsure),))
+    notes = [
         f"Class '{good}' means fault-free."
         if good is not None
         else "No class is known to mean fault-free (data.source.good_class): inspection figures are left out."
-    )
+    ]
+    notes += [
+        f"Class '{name}' is a class like the others; if it means fault-free, set data.source.good_class={name}, "
+        "and if it means that there is no label, add it to data.source.no_value."
+        for name in names
+        if name.casefold() == "none" and name != good
+    ]
     return View(
-        classes=np.asarray(codes.map({name: index for index, name in enumerate(names)}), dtype=np.int64),
+        classes=np.asarray(values.map({name: index for index, name in enumerate(names)}), dtype=np.int64),
         class_names=tuple(names),
         good_class=None if good is None else names.index(good),
-        notes=(note,),
+        notes=tuple(notes),
     )
+
+
+def _good_class(setting: Setting, names: Sequence[str]) -> tuple[str | None, str]:
+    """Return the class that a setting means, and what is wrong with the setting or ""."""
+    for wanted in as_tuple(setting):
+        found = meant(wanted, names)
+        if len(found) > 1:
+            return None, unclear("data.source.good_class", wanted, found)
+        if found:
+            return found[0], ""
+    if setting is None or isinstance(setting, list | tuple):
+        return None, ""
+    return None, f"data.source.good_class={setting} is not a class; the classes are {', '.join(names)}"
+
+
+def _ambiguous(names: Sequence[str], ways: str) -> tuple[Problem, ...]:
+    """Return what keeps names of labels from being told apart where several stand in one text (``a+b``, ``none``).
+
+    Args:
+        names: names of labels.
+        ways: how they get other names; "" for those of columns.
+    """
+    problems = []
+    wrong = [name for name in names if "+" in name or name == "none"]
+    if wrong:
+        kind = (
+            "labels whose names hold a + or are 'none', which is how several labels, and no label, are written; "
+            f"give them other names: {ways or _rename(wrong)}"
+        )
+        problems.append(Problem(kind, tuple(wrong)))
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        problems.append(
+            Problem("labels of the same name; give each its own in data.source.label_names", tuple(twice))
+        )
+    return tuple(problems)
+
+
+def _rename(names: Sequence[str]) -> str:
+    """Return how label columns get other names, as it is typed in a shell where the command line can write them."""
+    if not all(_TYPABLE.fullmatch(name) for name in names):
+        return "rename the columns in the first line of the table"
+    new = {name: name.replace("+", "_and_") if name != "none" else "no_fault" for name in names}
+    pairs = ",".join(f"{_as_key(name)}:{_as_key(other)}" for name, other in new.items())
+    return f"'+data.source.label_names={{{pairs}}}'"
+
+
+_TYPABLE = re.compile(r"[\w\-+.%*@?|/ ()\[\]{}:=,]+", re.ASCII)
+"""Names that can be a key of a dictionary on the command line; quotes are not allowed there."""
+
+
+def _as_key(name: str) -> str:
+    return re.sub(r"([()\[\]{}:=, ])", r"\\\1", name)
 
 
 def faults_of(codes: Codes) -> set[str]:

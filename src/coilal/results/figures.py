@@ -15,6 +15,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from matplotlib.typing import ColorType, LineStyleType
 
@@ -111,6 +113,7 @@ def compare_curves(
             if len(tables) > 1:
                 axes.fill_between(counts, values.min(axis=0), values.max(axis=0), color=look[0], alpha=0.12, lw=0)
         axes.legend(
+            *named_lines(axes),
             loc="upper left",
             bbox_to_anchor=(1.02, 1),
             title="mean; band: lowest to highest seed",
@@ -153,7 +156,24 @@ def _axes(
         _write(figure, path)
 
 
+def named_lines(axes: Axes) -> tuple[list[Line2D], list[str]]:
+    """Return lines and names for a legend; left alone, it leaves out names that begin with an underscore."""
+    lines = list(axes.get_lines())
+    return lines, [str(line.get_label()) for line in lines]
+
+
+def as_plain_text(figure: Figure) -> None:
+    """Show names as they are: between two dollar signs, matplotlib would read a formula."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if (
+            "$" in text.get_text() and r"\mathdefault" not in text.get_text()
+        ):  # that is matplotlib's own, on log axes
+            text.set_parse_math(False)
+
+
 def _write(figure: Figure, path: Path) -> None:
+    as_plain_text(figure)
     # A fixed name, so that what a killed run leaves is overwritten by the next; a folder has one writer.
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -15,7 +15,10 @@ NOT_IDENTITY = (
     *("hparams.data", "hparams.any_data"),
 )
 
-ADDED: Mapping[str, Any] = {}
+ADDED: Mapping[str, Any] = {
+    "data.source.similar_names": "error",
+    "data.source.no_value": ["nan", "na", "n/a", "#n/a", "<na>", "null", "-"],
+}
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
 a setting does not count, so that such runs go on."""
 

@@ -23,7 +23,16 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from coilal.results.cost import TRAININGS, Cost
-from coilal.results.figures import COLOURS, DASHES, MARKERS, NOTE_COLOUR, STYLE, Look
+from coilal.results.figures import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    NOTE_COLOUR,
+    STYLE,
+    Look,
+    as_plain_text,
+    named_lines,
+)
 from coilal.results.paired import PairedResult
 from coilal.results.ranks import Ranking
 from coilal.results.run_files import write_atomically
@@ -66,6 +75,7 @@ def style() -> Iterator[None]:
 
 def save(figure: Figure, stem: Path) -> bytes:
     """Write ``<stem>.png`` and ``<stem>.svg``; return the SVG."""
+    as_plain_text(figure)
     # print_… instead of savefig, which draws everything twice
     png, svg = io.BytesIO(), io.StringIO()
     FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # type: ignore[no-untyped-call]
@@ -111,7 +121,13 @@ def curves_figure(
     if bounded:
         _limit(axes, curves.values())
     axes.legend(
-        loc="upper left", bbox_to_anchor=(1.02, 1), title=band, alignment="left", title_fontsize=9, borderaxespad=0
+        *named_lines(axes),
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1),
+        title=band,
+        alignment="left",
+        title_fontsize=9,
+        borderaxespad=0,
     )
     return figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,24 +21,49 @@ def all_queries(runs: Mapping[int, Run]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).sort_values(["seed", "cycle", "rank"], ignore_index=True)
 
 
-def label_indicators(labels: pd.Series, names: Sequence[str]) -> pd.DataFrame:
-    """Return 0/1 per image and name (n, C).
+def label_indicators(labels: pd.Series, names: Sequence[str], exclusive: bool = True) -> pd.DataFrame:
+    """Return 0/1 per image and name (n, C); NaN for an image whose text can be read in more than one way.
 
     Args:
-        labels: what queries.csv says of each image: a class, or label names joined by ``+``.
-        names: classes or labels. A text that is no name is taken for labels; ``none`` has none of them.
+        labels: what queries.csv says of each image: a class, or label names joined by ``+``, ``none`` without any.
+        names: classes or labels, in the order of the data.
+        exclusive: whether an image may be of one name only; if a text is no name, these are labels all the same.
     """
-    known = set(names)
-    rows = {
-        text: [text == name if text in known else name in text.split("+") for name in names]
-        for text in labels.unique()
-    }
-    return pd.DataFrame([rows[text] for text in labels], columns=list(names), index=labels.index).astype(int)
+    texts = labels.unique()
+    if exclusive and set(texts) <= set(names):
+        rows = {text: [float(text == name) for name in names] for text in texts}
+    else:
+        rows = {text: _indicators(text, names) for text in texts}
+    found = pd.DataFrame([rows[text] for text in labels], columns=list(names), index=labels.index)
+    return found if found.isna().to_numpy().any() else found.astype(int)
 
 
-def class_mix(queries: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def _indicators(text: str, names: Sequence[str]) -> list[float]:
+    ways = {*_ways(text, names)} | ({()} if text == "none" else set())
+    if len(ways) > 1:  # runs of earlier versions: a name held a +, or was none
+        return [math.nan] * len(names)
+    (there,) = ways or {tuple(i for i, name in enumerate(names) if name in text.split("+"))}
+    return [float(index in there) for index in range(len(names))]
+
+
+def _ways(text: str, names: Sequence[str], start: int = 0) -> Iterator[tuple[int, ...]]:
+    """Yield each way to write a text as names (by number, from ``start`` on, in order) joined by ``+``."""
+    for index in range(start, len(names)):
+        if text == names[index]:
+            yield (index,)
+        elif text.startswith(f"{names[index]}+"):
+            rest = text[len(names[index]) + 1 :]
+            yield from ((index, *more) for more in _ways(rest, names, index + 1))
+
+
+def unreadable(queries: pd.DataFrame, names: Sequence[str], exclusive: bool) -> int:
+    """Return how many queried images have labels that can be read in more than one way."""
+    return int(label_indicators(queries["label"], names, exclusive).isna().any(axis=1).sum())
+
+
+def class_mix(queries: pd.DataFrame, names: Sequence[str], exclusive: bool = True) -> pd.DataFrame:
     """Return the share of each class or label among the images of each cycle (T, C), over all seeds."""
-    return label_indicators(queries["label"], names).groupby(queries["cycle"]).mean()
+    return label_indicators(queries["label"], names, exclusive).groupby(queries["cycle"]).mean()
 
 
 def rare_classes(pool: Mapping[str, int], images: int, share: float) -> list[str]:
@@ -46,12 +71,14 @@ def rare_classes(pool: Mapping[str, int], images: int, share: float) -> list[str
     return [name for name, count in pool.items() if 0 < count < share * images]
 
 
-def labels_until_found(queries: pd.DataFrame, name: str, names: Sequence[str]) -> FloatArray:
+def labels_until_found(
+    queries: pd.DataFrame, name: str, names: Sequence[str], exclusive: bool = True
+) -> FloatArray:
     """Return how many images were labelled, in order, when the fifth one of a class was; a value per seed.
 
     Infinite where there were fewer than five.
     """
-    shown = label_indicators(queries["label"], names)[name]
+    shown = label_indicators(queries["label"], names, exclusive)[name]
     found = shown.groupby(queries["seed"]).cumsum()
     position = queries.groupby("seed").cumcount() + 1
     fifth = position[(found == FIRST) & (shown == 1)].groupby(queries["seed"]).min()

@@ -84,6 +84,11 @@ class Run:
         return int(self.status["data"]["split"]["pool"])
 
     @property
+    def has_classes(self) -> bool:
+        """Return whether each image of the pool is of one class, as far as the counts tell."""
+        return sum(self.pool.values()) == self.pool_size
+
+    @property
     def is_full_pool(self) -> bool:
         """Return whether the run does nothing but train on the whole pool: a reference, not a strategy."""
         return len(self.cycles) == 1 and int(self.labelled[0]) == self.pool_size
@@ -224,7 +229,8 @@ def _read(folder: Path, column: str) -> Run | Finding:
 
 
 def _pool(folder: Path) -> dict[str, int]:
+    # By position: a class may be called images.
     with (folder / "splits.csv").open(encoding="utf-8", newline="") as stream:
-        parts = {row["part"]: row for row in csv.DictReader(stream)}
-    pool = parts["pool"]
-    return {name: int(count) for name, count in pool.items() if name not in ("part", "images", "groups")}
+        (_, _, _, *names), *rows = csv.reader(stream)
+    parts = {part: counts for part, _, _, *counts in rows}
+    return {name: int(count) for name, count in zip(names, parts["pool"], strict=True)}

@@ -437,39 +437,50 @@ def _faults(desk: Desk) -> Section | None:
         section.pictures.append(
             desk.picture("escape_overkill", figure, "Escape and overkill rate over labelled images")
         )
-    section.tables.append(_faults_table(desk, {**panels, **faults, **rates}))
+    section.tables.append(_faults_table(desk, [*panels.items(), *faults.items(), *rates.items()]))
     return section
 
 
-def _faults_table(desk: Desk, columns: Mapping[str, str]) -> tuple[str, pd.DataFrame]:
+def _faults_table(desk: Desk, columns: Sequence[tuple[str, str]]) -> tuple[str, pd.DataFrame]:
     rows = [
         {
             "quantity": title,
             **{name: desk.comparison.curves(name, column)[:, -1].mean() for name in desk.comparison.strategies},
         }
-        for title, column in columns.items()
+        for title, column in columns
     ]
     name, table = desk.table("last_cycle", pd.DataFrame(rows))
     return name, table.rename(columns={"quantity": "after the last cycle, mean over seeds"})
+
+
+_UNREADABLE = (
+    " Not counted are {} images whose labels can be read in more than one way, because the name of a label holds a "
+    "+ or is none; earlier versions allowed such names."
+)
 
 
 def _class_mix(desk: Desk) -> Section:
     run = desk.comparison.any_run
     names = list(run.pool)
     panels: dict[str, dict[str, Curve]] = {name: {} for name in names}
-    tables = []
+    tables, unreadable = [], 0
     for strategy, runs in desk.comparison.runs.items():
-        mix = queried.class_mix(queried.all_queries(runs), names)
+        queries = queried.all_queries(runs)
+        unreadable += queried.unreadable(queries, names, run.has_classes)
+        mix = queried.class_mix(queries, names, run.has_classes)
         for name in names:
             panels[name][strategy] = plain_curve(desk.comparison, mix[[name]].to_numpy().T, strategy)
-        tables.append(mix.reset_index().assign(strategy=strategy))
+        table = mix.reset_index(drop=True)
+        table.insert(0, "cycle", mix.index, allow_duplicates=True)  # a class may be called cycle
+        table.insert(table.shape[1], "strategy", strategy, allow_duplicates=True)
+        tables.append(table)
     pool = {name: count / run.pool_size for name, count in run.pool.items()}
     write_table(desk.folder / "class_mix.csv", pd.concat(tables, ignore_index=True))
     figure = plots.panels_figure(panels, desk.looks, "share of batch", pool, "share of the pool")
     return Section(
         "What was queried: classes",
         "Share of each class (label) in the batch of a cycle, mean over seeds. The first point is the starting "
-        "set, the same for all strategies.",
+        f"set, the same for all strategies.{_UNREADABLE.format(unreadable) if unreadable else ''}",
         [desk.picture("class_mix", figure, "Share of each class among the queried images, and in the pool")],
     )
 
@@ -485,7 +496,7 @@ def _rare(desk: Desk) -> Section | None:
     for strategy, runs in desk.comparison.runs.items():
         queries = queried.all_queries(runs)
         for name in rare:
-            until = queried.labels_until_found(queries, name, names)
+            until = queried.labels_until_found(queries, name, names, run.has_classes)
             rows.append(
                 {
                     "strategy": strategy,

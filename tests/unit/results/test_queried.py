@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coilal.results.queried import batches, class_mix, label_indicators, labels_until_found, rare_classes
+from coilal.results.queried import (
+    batches,
+    class_mix,
+    label_indicators,
+    labels_until_found,
+    rare_classes,
+    unreadable,
+)
 
 
 def queries(labels: list[str], images: list[str] | None = None, batch: int = 2, seed: int = 0) -> pd.DataFrame:
@@ -22,6 +29,28 @@ def test_a_class_name_with_a_plus_is_one_class_and_labels_are_taken_apart() -> N
     assert classes.to_numpy().tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
     labels = label_indicators(text, ["gap", "crossover"])
     assert labels.to_numpy().tolist() == [[1, 1], [1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        ("a+b", ["a", "b", "c"], [1, 1, 0]),
+        ("a+b+c", ["a+b", "c"], [1, 1]),  # a label of an earlier version, and no other way to read it
+        ("none", ["a", "b"], [0, 0]),
+        ("a+a", ["a", "b"], [1, 0]),  # not written by any version: taken apart as well as can be
+    ],
+)
+def test_labels_are_taken_apart(text: str, names: list[str], expected: list[int]) -> None:
+    assert label_indicators(pd.Series([text]), names, exclusive=False).to_numpy().tolist() == [expected]
+
+
+def test_labels_that_can_be_read_in_two_ways_are_not_counted() -> None:
+    table = queries(["a+b", "a", "none", "b"], batch=2)
+    for names in (["a", "b", "a+b"], ["none", "a", "b"]):
+        assert unreadable(table, names, exclusive=False) == 1
+    mix = class_mix(table, ["a", "b", "a+b"], exclusive=False)
+    assert mix["a"].tolist() == [1.0, 0.0]
+    assert unreadable(table, ["a", "b", "a+b", "none"], exclusive=True) == 0, "of one class each"
 
 
 def test_mix_is_the_share_of_each_batch() -> None:

@@ -1,0 +1,152 @@
+"""Names that differ in nothing but their spelling: case, blanks, Unicode form, or how a number is written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+from hydra.core.override_parser.types import Quote, QuotedString
+
+from coilal.types import Problem, UserError
+
+Similar = Literal["error", "merge", "keep"]
+"""What becomes of names that differ only in spelling: refused, one name, or different names."""
+
+_NUMBER = re.compile(r"([+-]?)(\d*)[.,]?(\d*)(?:e([+-]?\d{1,9}))?", re.ASCII)
+_READ_AS_NUMBER = re.compile(
+    r"[+-]?((0|[1-9](_?\d)*)(?P<point>\.(\d(_?\d)*)?)?|(?P<bare_point>\.\d(_?\d)*))(?P<exponent>e[+-]?\d(_?\d)*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def spelled_alike(text: str) -> str:
+    """Return what all spellings of a name have in common: ``OK`` and ``ok``, 7 and 7.0 and 07, 1E2 and 100.
+
+    Numbers are compared digit by digit, however long they are; ``1_1`` is no number.
+    """
+    plain = "".join(unicodedata.normalize("NFC", text).casefold().split())
+    found = _NUMBER.fullmatch(plain)
+    if found is None or not (found[2] or found[3]):
+        return plain
+    digits, exponent = (found[2] + found[3]).lstrip("0"), int(found[4] or 0) - len(found[3])
+    significant = digits.rstrip("0")
+    if not significant:
+        return "number 0"
+    sign = "-" if found[1] == "-" else ""
+    return f"number {sign}{significant}e{exponent + len(digits) - len(significant)}"
+
+
+def meant(setting: object, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that a setting means: the equal one, or what the command line reads as that number.
+
+    The command line turns ``1`` and ``1_1`` into numbers and ``yes`` into a truth value; if no name reads as the
+    number, one that is a spelling of it counts.
+    """
+    if isinstance(setting, str):
+        return (setting,) if setting in names else ()
+    if isinstance(setting, bool):
+        return tuple(name for name in names if name.casefold() == str(setting).casefold())
+    read = tuple(name for name in names if repr(_as_read(name)) == repr(setting))
+    return read or tuple(name for name in names if spelled_alike(name) == spelled_alike(str(setting)))
+
+
+def as_tuple(setting: object) -> tuple[object, ...]:
+    """Return a setting that is a list, a single value or nothing as a tuple."""
+    if setting is None:
+        return ()
+    return tuple(setting) if isinstance(setting, list | tuple) else (setting,)
+
+
+def quoted(key: str, name: str) -> str:
+    """Return a setting as it is typed in a shell, with a name that stays text."""
+    setting = f"{key}={QuotedString(name, Quote.single).with_quotes()}"
+    return '"' + re.sub(r'(["$`\\])', r"\\\1", setting) + '"'
+
+
+def unclear(key: str, setting: object, names: Sequence[str]) -> str:
+    """Return what to say of a number that may mean several names."""
+    return f"{key}={setting} may mean {' or '.join(names)}; write it as text, as in {quoted(key, names[0])}"
+
+
+def check_similar(value: str) -> Similar:
+    """Return the setting ``similar_names``.
+
+    Raises:
+        UserError: it is none of its choices.
+    """
+    for choice in ("error", "merge", "keep"):
+        if value == choice:
+            return choice
+    raise UserError(f"data.source.similar_names is '{value}'; choose error, merge or keep.")
+
+
+def one_spelling(
+    values: pd.Series, places: pd.Series, what: str, similar: Similar
+) -> tuple[pd.Series, list[Problem], list[str]]:
+    """Return names with what the setting makes of such as differ only in spelling, with problems and notes.
+
+    Args:
+        values: names (N), text; empty ones are passed over.
+        places: where each stands (N).
+        what: what they are, for people: classes, groups.
+        similar: refuse them, give all the most frequent spelling, or leave them.
+    """
+    counts = values[values != ""].value_counts()  # the most frequent first
+    several = alike(counts.index.tolist())
+    if not several:
+        return values, [], []
+    shown = [" and ".join(f"'{name}' ({counts[name]})" for name in names) for names in several]
+    some = "; ".join(shown[:5]) + (f"; and {len(shown) - 5} more" if len(shown) > 5 else "")
+    if similar != "error":
+        are = "one" if similar == "merge" else "different ones"
+        note = f"{what.capitalize()} that differ only in spelling are {are} (data.source.similar_names): {some}."
+        joined = {name: names[0] for names in several for name in names[1:]} if similar == "merge" else {}
+        return values.replace(joined), [], [note]
+    first = {name: places[values == name].iloc[0] for names in several for name in names}
+    lines = tuple(
+        " and ".join(f"'{name}' ({counts[name]} times, first: {first[name]})" for name in names)
+        for names in several
+    )
+    kind = (
+        f"{what} that differ only in spelling; mend the data, or say with data.source.similar_names=merge that "
+        "they are one, or with data.source.similar_names=keep that they are different"
+    )
+    return values, [Problem(kind, lines)], []
+
+
+def alike(names: Sequence[str]) -> list[list[str]]:
+    """Return the names that differ only in spelling, in lists of two and more."""
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(spelled_alike(name), []).append(name)
+    return [found for found in spellings.values() if len(found) > 1]
+
+
+def without_point(values: pd.Series) -> pd.Series:
+    """Return whole numbers without decimals if all are written as 1.0, as tables with gaps are written."""
+    is_whole = values.str.fullmatch(r"-?\d+\.0")
+    return values.str.removesuffix(".0") if bool(is_whole.all()) else values
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Return names sorted: whole numbers by value, then the others as text."""
+
+    def key(name: str) -> tuple[bool, int, str, str]:
+        if not (name.isascii() and name.isdigit()):
+            return True, 0, "", name
+        digits = name.lstrip("0")
+        return False, len(digits), digits, name
+
+    return sorted(names, key=key)
+
+
+def _as_read(name: str) -> float | int | None:
+    """Return the number that the command line makes of a name, or None."""
+    found = _READ_AS_NUMBER.fullmatch(name)
+    if found is None or len(name) > 4000:  # Python's limit of digits
+        return None
+    is_float = found["point"] is not None or found["bare_point"] is not None or found["exponent"] is not None
+    return float(name) if is_float else int(name)

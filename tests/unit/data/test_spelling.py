@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import subprocess
+
+import pandas as pd
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from coilal.data.spelling import alike, check_similar, in_order, meant, one_spelling, quoted, spelled_alike
+from coilal.types import UserError
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("OK", "ok", " o k "),
+        ("7", "7.0", "07", "+7", "7,00", "0.7e1", "70e-1"),
+        ("100", "1E2", "1e+02"),
+        ("0", "0.0", "00", "-0"),
+        ("Lücke", "Lu\u0308cke", "LÜCKE"),
+        ("-1.5", "-01,50"),
+        ("9007199254740993", "9007199254740993.0"),
+    ],
+)
+def test_spellings_of_one_name(names: tuple[str, ...]) -> None:
+    assert len({spelled_alike(name) for name in names}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1_1", "11"),
+        ("9007199254740992", "9007199254740993"),
+        ("1", "-1"),
+        ("10", "1"),
+        ("0.1", "1"),
+        ("e2", "2"),
+        (".", "0"),
+        ("²", "2"),
+        ("a_b", "ab"),
+        ("1.2.3", "1.23"),
+    ],
+)
+def test_names_that_differ(one: str, other: str) -> None:
+    assert spelled_alike(one) != spelled_alike(other)
+
+
+def test_one_spelling_counts_the_rows_and_names_the_first() -> None:
+    values, places = pd.Series(["ok", "bent", "OK", "ok"]), pd.Series(["line 2", "line 3", "line 4", "line 5"])
+    same, (problem,), _ = one_spelling(values, places, "classes", "error")
+    assert problem.places == ("'ok' (2 times, first: line 2) and 'OK' (1 times, first: line 4)",)
+    assert same.tolist() == values.tolist()
+    merged, _, (note,) = one_spelling(values, places, "classes", "merge")
+    assert merged.tolist() == ["ok", "bent", "ok", "ok"]
+    assert "are one" in note
+    kept, _, (note,) = one_spelling(values, places, "classes", "keep")
+    assert kept.tolist() == values.tolist()
+    assert "are different ones" in note
+    assert one_spelling(values[:2], places[:2], "classes", "error")[1:] == ([], [])
+    assert alike(["a", "b"]) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["0", "1", "01", "1_1", "1E2", "1.5", ".5", "1.", "-3", "yes", "True", "x", "1e400"]
+)
+def test_a_setting_means_the_name_that_was_typed(name: str) -> None:
+    setting = OverridesParser.create().parse_override(f"key={name}").value()
+    assert meant(setting, ["other", name]) == (name,)
+
+
+@pytest.mark.parametrize("name", ["11", "it's", 'say "so"', "a b", "$x", "Lücke", "a,b", "[/b]", "back\\"])
+def test_a_quoted_name_is_typed_as_it_stands(name: str) -> None:
+    typed = subprocess.run(
+        ["bash", "-c", f"printf %s {quoted('key', name)}"], capture_output=True, check=True, encoding="utf-8"
+    ).stdout
+    assert OverridesParser.create().parse_override(typed).value() == name
+
+
+def test_a_number_may_mean_two_names() -> None:
+    assert meant(11, ["11", "1_1", "11.0"]) == ("11", "1_1")
+    assert meant(1, ["01", "2"]) == ("01",), "no name reads as 1, but this is a spelling of it"
+    assert meant(1, ["a"]) == ()
+
+
+def test_numbers_are_sorted_by_value_however_they_are_written() -> None:
+    assert in_order(["b", "10", "9", "²", "1" * 5000, "a"]) == ["9", "10", "1" * 5000, "a", "b", "²"]
+
+
+def test_the_setting_is_one_of_three() -> None:
+    with pytest.raises(UserError, match="choose error, merge or keep"):
+        check_similar("drop")
