@@ -1,4 +1,4 @@
-"""Whether the tensors of a file are those of a network: all that it needs are there, and nothing foreign is left."""
+"""Whether the tensors of a file are those of a network: all that it needs, and nothing foreign."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _HINTS = (
     ),
     (
         re.compile(r"(^|\.)embeddings\.patch_embeddings\."),
-        "These are the names of the transformers library: use model=dino_s, dino_b or dino_l, or a yaml made from it",
+        "These are the names of the transformers library: use model=dino_s, dino_b or dino_l",
     ),
     (
         re.compile(r"(^|\.)blocks\.\d+\.attn\.qkv\."),
-        "These are timm's (and DINOv2's own) names: use model.trunk of conf/model/mobilenet.yaml with timm's "
-        "architecture, for example vit_small_patch14_dinov2",
+        "These are the names of timm and of DINOv2's authors: use timm's network, for example model=mobilenet "
+        "model.name=dino_timm model.trunk.architecture=vit_small_patch14_dinov2 model.pooling=cls_mean",
     ),
 )
 
@@ -50,8 +50,8 @@ _HINTS = (
 def without_prefix(file: WeightsFile, needed: Mapping[str, Tensor]) -> WeightsFile:
     """Return the tensors without what stands before all names of the network, as ``module.`` or ``backbone.``.
 
-    What stands elsewhere (a head beside the backbone, a loss) is left out and said. Where no prefix gives more of the
-    network's names than the names as they are, they stay.
+    What stands elsewhere (a head beside the backbone, a loss) is left out and said. Names stay where no prefix gives
+    more of the network's.
 
     Args:
         file: what was read.
@@ -157,9 +157,7 @@ def _ensure_numbers(file: WeightsFile) -> None:
             continue
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
-            raise UserError(
-                f"{file.path}: {name} is {kind}, no floating-point number; quantised weights do not fit."
-            )
+            raise UserError(f"{file.path}: {name} is {kind}, and quantised weights do not fit.")
         if not torch.isfinite(tensor).all():
             raise UserError(f"{file.path}: {name} holds NaN or infinity; these weights are of no use.")
 

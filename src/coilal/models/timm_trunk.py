@@ -74,8 +74,8 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
 def _created(architecture: str, options: Mapping[str, Any], loads: bool) -> tuple[Any, Translate | None]:
     """Return a network with random weights, and timm's translation of older names in files for it.
 
-    timm's own loading accepts files that fit nothing (it is not strict without the classifier), so that it is told to
-    load and does everything up to that.
+    timm's own loading is not strict without the classifier: it accepts files that fit nothing. So it is told to load,
+    and stopped there.
     """
     found: list[Translate | None] = [None]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging
@@ -70,9 +71,14 @@ def _configuration(config: Mapping[str, Any]) -> Any:
     settings = dict(config)
     model_type = settings.pop("model_type")
     try:
+        known = AutoConfig.for_model(model_type).to_dict()
+        unknown = [key for key in settings if key not in known]
+        if unknown:
+            raise UserError(f"model.trunk.config: {', '.join(unknown)} is no setting of {model_type}.")
         return AutoConfig.for_model(model_type, **settings)
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"model.trunk.config: the transformers library does not take it: {error}") from error
+    except (ValueError, TypeError, KeyError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"model.trunk.config: the transformers library does not take it: {reason}") from error
 
 
 def _of_folder(folder: Path, expected: Any, given: Mapping[str, Any]) -> Any:
@@ -86,7 +92,7 @@ def _of_folder(folder: Path, expected: Any, given: Mapping[str, Any]) -> Any:
         )
     try:
         found = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise UserError(
             f"{folder / 'config.json'} names no network of the transformers library: {error}"
         ) from error
@@ -98,8 +104,8 @@ def _of_folder(folder: Path, expected: Any, given: Mapping[str, Any]) -> Any:
     ]
     if found.model_type != expected.model_type or differing:
         raise UserError(
-            f"model.weights={folder} holds another network: {'; '.join(differing)}. Choose the model that belongs to "
-            "it, for example model=dino_s, or set model.trunk.config as config.json has it."
+            f"model.weights={folder} holds another network: {'; '.join(differing)}. Choose the model that belongs "
+            "to it, for example model=dino_s, or set model.trunk.config as config.json has it."
         )
     return found
 
