@@ -46,12 +46,13 @@ def run(cfg: DictConfig) -> float:
 
     started = time.perf_counter()
     log.info("run: %s", folder)
-    prepared, decode_s = experiment.load_data(cfg, plan)
     experiment.quieten_libraries()
+    trainer = experiment.build_trainer(cfg, folder)
     fingerprint = weights_files.fingerprint(weights)
     load = experiment.backbone_loader(cfg, weights, fingerprint)
-    trainer = experiment.build_trainer(cfg, folder)
-    parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s)
+    reread = experiment.ensure_weights_fit(cfg, weights, fingerprint, load)
+    prepared, decode_s = experiment.load_data(cfg, plan)
+    parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s, reread)
     experiment.ensure_backbone(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):

@@ -84,6 +84,18 @@ def or_null(rule: Rule) -> Rule:
     return Rule(f"{rule.allowed}, or null", lambda value: value is None or rule.fits(value))
 
 
+def list_of_channels(least: float, words: str) -> Rule:
+    """Return the rule of a number for each channel of an image, or one for all."""
+
+    def fits(value: Any) -> bool:
+        numbers = isinstance(value, list) and all(isinstance(v, int | float) and v is not True for v in value)
+        return numbers and len(value) in (1, 3) and all(least <= v <= 1 for v in value)
+
+    return Rule(
+        f"a list of 1 or 3 numbers, each {words}, as [0.45] (images count from 0, black, to 1, white)", fits
+    )
+
+
 def _is_separator(value: Any) -> bool:
     return isinstance(value, str) and (len(value) == 1 or value == r"\t")
 
@@ -92,6 +104,10 @@ TEXT = Rule(
     "text (a number in quotes inside quotes: \"key='123'\")", lambda value: isinstance(value, str) and value != ""
 )
 SWITCH = one_of(True, False)
+PRECISION = Rule(
+    "32-true, bf16-mixed or, on a GPU, 16-mixed (head, loss and logits are float32 in each)",
+    lambda value: str(value) in ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16"),
+)
 
 RULES: Mapping[str, Rule] = {
     "force": SWITCH,
@@ -113,6 +129,8 @@ RULES: Mapping[str, Rule] = {
     "data.source.seed": whole(0),
     "data.source.separator": Rule("one character in quotes, as ';', or '\\t' for a tab", _is_separator),
     "data.source.group_pattern": or_null(TEXT),
+    "model.normalisation.mean": or_null(list_of_channels(0, "from 0 to 1")),
+    "model.normalisation.std": or_null(list_of_channels(1e-6, "above 0 and up to 1")),
     "model.compile": SWITCH,
     "model.batch_size": whole(1),
     "model.head.hidden": list_of(whole(1)),
@@ -127,6 +145,8 @@ RULES: Mapping[str, Rule] = {
     "budget.start": one_of("random", "stratified"),
     "budget.labelled": list_of(whole(1)),
     "trainer.max_epochs": whole(1),
+    "trainer.precision": PRECISION,
+    "tf32": SWITCH,
     "cache.dir": TEXT,
     "cache.max_gb": or_null(number(0)),
     "cache.memory_gb": number(0),

@@ -50,8 +50,8 @@ _HINTS = (
 def without_prefix(file: WeightsFile, needed: Mapping[str, Tensor]) -> WeightsFile:
     """Return the tensors without what stands before all names of the network, as ``module.`` or ``backbone.``.
 
-    What stands elsewhere (a head beside the backbone, a loss) is left out and said. Names stay where no prefix gives
-    more of the network's.
+    What stands elsewhere (a head beside the backbone, a loss) is left out and said. Names stay where no prefix
+    gives more of the network's, and half of them.
 
     Args:
         file: what was read.
@@ -61,9 +61,9 @@ def without_prefix(file: WeightsFile, needed: Mapping[str, Tensor]) -> WeightsFi
         UserError: the file holds several networks of this kind.
     """
     found = Counter(prefix for name in file.tensors for prefix in _prefixes(name, needed))
-    if not found or found[""] == max(found.values()):
+    most = max(found.values(), default=0)
+    if most == found[""] or 2 * most < len(needed):
         return file
-    most = max(found.values())
     best = [prefix for prefix, number in found.items() if number == most]
     named = {prefix: set(prefix.rstrip(".").split(".")) for prefix in best}
     preferred = [prefix for prefix in best if named[prefix] & set(_PREFERRED)]
@@ -77,7 +77,7 @@ def without_prefix(file: WeightsFile, needed: Mapping[str, Tensor]) -> WeightsFi
     note = f"names without '{prefix}'"
     beside = len(file.tensors) - len(tensors)
     note += f", {beside} tensors that stand elsewhere are not used" if beside else ""
-    return WeightsFile(file.path, tensors, (*file.notes, note))
+    return file.renamed(tensors, note, reread=prefix not in ("module.", "_orig_mod."))  # timm knows these two
 
 
 def _prefixes(name: str, needed: Mapping[str, Tensor]) -> list[str]:

@@ -52,8 +52,7 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         net, translate = _created(architecture, options, loads=weights is not None)
     except (TypeError, ValueError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
         raise UserError(f"model.trunk.arguments: timm's '{architecture}' does not take them: {error}") from error
-    if weights is not None:
-        _load(net, read(weights), translate, architecture)
+    reread = weights is not None and _load(net, read(weights), translate, architecture)
     blocks, tail = _cut(net)
     tokens = getattr(net, "num_prefix_tokens", None)
     layout: Layout = getattr(net, "output_fmt", "NCHW") if tokens is None else "NLC"
@@ -68,14 +67,15 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         patch=int(to_2tuple(patch)[0]),
         mean=tuple(net.pretrained_cfg["mean"]),
         std=tuple(net.pretrained_cfg["std"]),
+        reread=reread,
     )
 
 
 def _created(architecture: str, options: Mapping[str, Any], loads: bool) -> tuple[Any, Translate | None]:
     """Return a network with random weights, and timm's translation of older names in files for it.
 
-    timm's own loading is not strict without the classifier: it accepts files that fit nothing. So it is told to load,
-    and stopped there.
+    timm's own loading is not strict without the classifier: it accepts files that fit nothing. So it is told to
+    load, and stopped there.
     """
     found: list[Translate | None] = [None]
 
@@ -90,8 +90,8 @@ def _created(architecture: str, options: Mapping[str, Any], loads: bool) -> tupl
     return net, found[0]
 
 
-def _load(net: Any, file: WeightsFile, translate: Translate | None, architecture: str) -> None:
-    """Put the tensors of a file into a network, all of them.
+def _load(net: Any, file: WeightsFile, translate: Translate | None, architecture: str) -> bool:
+    """Put the tensors of a file into a network, all of them; return whether timm alone would not have found them.
 
     Raises:
         UserError: they do not fit it.
@@ -104,6 +104,7 @@ def _load(net: Any, file: WeightsFile, translate: Translate | None, architecture
     file = _for_channels(net, file)
     ensure_fit(file, Fit.by_name(file.tensors, needed), needed, network)
     net.load_state_dict({name: tensor for name, tensor in file.tensors.items() if name in needed}, strict=False)
+    return file.reread
 
 
 def _translated(net: Any, file: WeightsFile, translate: Translate) -> WeightsFile:
@@ -116,15 +117,15 @@ def _translated(net: Any, file: WeightsFile, translate: Translate) -> WeightsFil
     except Exception as error:  # whatever it meets in foreign tensors
         log.debug("timm's translation of %s: %s", file.path, error)
         return file
-    renamed = sorted(set(file.tensors) - set(tensors))
-    note = (f"{len(renamed)} names translated by timm, first {renamed[0]}",) if renamed else ()
-    return WeightsFile(file.path, tensors, (*file.notes, *note))
+    renamed = len(set(tensors) - set(file.tensors))
+    note = (f"{renamed} names translated by timm",) if renamed else ()
+    return file.renamed(tensors, *note)
 
 
 def _for_channels(net: Any, file: WeightsFile) -> WeightsFile:
     """Return the tensors with a first convolution for as many channels as the network takes, as timm makes it."""
     first = net.pretrained_cfg.get("first_conv")
-    tensors, notes = dict(file.tensors), list(file.notes)
+    tensors, notes = dict(file.tensors), []
     for layer in (first,) if isinstance(first, str) else first or ():
         name = f"{layer}.weight"
         here = net.state_dict().get(name)
@@ -133,7 +134,7 @@ def _for_channels(net: Any, file: WeightsFile) -> WeightsFile:
             continue
         tensors[name] = adapt_input_conv(here.shape[1], there, there.shape[1])
         notes.append(f"{name} made for {here.shape[1]} channels, not {there.shape[1]}, by adding or repeating")
-    return WeightsFile(file.path, tensors, tuple(notes))
+    return file.renamed(tensors, *notes)
 
 
 def _accepts_any_size(architecture: str) -> bool:

@@ -37,6 +37,7 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
     """
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     configuration = _configuration(config)
+    reread = False
     if weights is None:
         net: Any = AutoModel.from_config(configuration)
     else:
@@ -45,6 +46,7 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
             mean, std = _normalisation(weights, mean, std)
             configuration = _of_folder(weights, configuration, config)
         net = _loaded(file, configuration)
+        reread = not _is_float32(file, configuration)
     net = net.float()  # how it computes is the trainer's precision, whatever the file's
     encoder = getattr(net, "encoder", None)
     blocks = list(getattr(encoder, "layer", getattr(encoder, "layers", ())))
@@ -64,6 +66,7 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
         patch=int(net.config.patch_size),
         mean=mean,
         std=std,
+        reread=reread,
     )
 
 
@@ -93,9 +96,8 @@ def _of_folder(folder: Path, expected: Any, given: Mapping[str, Any]) -> Any:
     try:
         found = AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:
-        raise UserError(
-            f"{folder / 'config.json'} names no network of the transformers library: {error}"
-        ) from error
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder / 'config.json'} names no network that transformers knows: {reason}") from error
     there = found.to_dict()
     differing = [
         f"{key} is {there.get(key)} there and {value} in model.trunk.config"
@@ -137,6 +139,12 @@ def _loaded(file: WeightsFile, configuration: Any) -> Any:
     fit = Fit(sorted(info["missing_keys"]), misshapen, sorted(info["unexpected_keys"]))
     ensure_fit(file, fit, needed, f"the {configuration.model_type} of this model")
     return net
+
+
+def _is_float32(file: WeightsFile, configuration: Any) -> bool:
+    """Return whether the library computes in float32 if nobody asks for it."""
+    kinds = {tensor.dtype for tensor in file.tensors.values() if tensor.is_floating_point()}
+    return configuration.dtype == torch.float32 or (configuration.dtype is None and kinds <= {torch.float32})
 
 
 @contextmanager

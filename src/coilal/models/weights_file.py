@@ -20,6 +20,8 @@ from coilal.types import UserError
 PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".tar")
 USUAL = ("model.safetensors", "pytorch_model.bin")  # what libraries call them in a folder of the hub's
 
+TIMM_LOOKS_INSIDE = ("state_dict_ema", "model_ema", "state_dict", "model")
+
 # Where training scripts keep the network among other things; averaged weights first, as those are meant for use.
 INSIDE = (
     *("state_dict_ema", "model_ema", "ema_state_dict", "ema", "teacher"),
@@ -35,11 +37,17 @@ class WeightsFile:
         path: where it lies; the first file of weights in several parts.
         tensors: by the names that they have there.
         notes: how they were found, for the log; () where the file holds nothing else.
+        reread: whether timm by itself would have found other tensors, or none.
     """
 
     path: Path
     tensors: Mapping[str, Tensor]
     notes: tuple[str, ...] = ()
+    reread: bool = False
+
+    def renamed(self, tensors: Mapping[str, Tensor], *notes: str, reread: bool = False) -> WeightsFile:
+        """Return the file with its tensors by other names, or fewer of them, and what to say of that."""
+        return WeightsFile(self.path, tensors, (*self.notes, *notes), self.reread or reread)
 
 
 def read(weights: Path) -> WeightsFile:
@@ -55,8 +63,7 @@ def read(weights: Path) -> WeightsFile:
     if weights.suffix == ".safetensors":
         return WeightsFile(weights, _safetensors(weights))
     if weights.suffix in PICKLED:
-        tensors, notes = _unwrapped(weights, _unpickled(weights))
-        return WeightsFile(weights, tensors, notes)
+        return _unwrapped(weights, _unpickled(weights))
     raise UserError(f"model.weights={weights}: give a .safetensors file, or one of {', '.join(PICKLED)}.")
 
 
@@ -76,7 +83,7 @@ def _of_folder(folder: Path) -> WeightsFile:
     file = read((usual or found)[0])
     others = [other.name for other in found if other != file.path]
     beside = (f"{file.path.name} of the folder is used, not {_some(others)}",) if others else ()
-    return WeightsFile(file.path, file.tensors, (*beside, *file.notes))
+    return file.renamed(file.tensors, *beside, reread=bool(others))
 
 
 def _of_parts(index: Path) -> WeightsFile:
@@ -122,8 +129,8 @@ def _unreadable(file: Path, error: Exception) -> UserError:
     )
 
 
-def _unwrapped(file: Path, content: Any) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
-    """Return the tensors by name, and where among the content they were found."""
+def _unwrapped(file: Path, content: Any) -> WeightsFile:
+    """Return the tensors by name, wherever among the content they are."""
     path: list[str] = []
     while not _is_state(content):
         inside = {str(key): value for key, value in content.items()} if isinstance(content, Mapping) else {}
@@ -139,9 +146,9 @@ def _unwrapped(file: Path, content: Any) -> tuple[Mapping[str, Tensor], tuple[st
             )
         path.append(chosen)
         content = inside[chosen]
-    note = f"found inside '{'.'.join(path)}'"
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    return tensors, (note,) if path else ()
+    notes = (f"found inside '{'.'.join(path)}'",) if path else ()
+    return WeightsFile(file, tensors, notes, reread=len(path) > 1 or not set(path) <= set(TIMM_LOOKS_INSIDE))
 
 
 def _is_state(content: Any) -> bool:
