@@ -75,7 +75,7 @@ class Experiment:
         trainer: Lightning's.
         folder: the run directory.
         decode_s: seconds that the data took.
-        reread: whether coilal 0.1 computed other features with these weights.
+        reread: whether earlier versions computed other features with these weights.
     """
 
     cfg: DictConfig
@@ -142,10 +142,10 @@ def ensure_weights_fit(
 ) -> bool:
     """Load the backbone unless its weights are known to fit it: they are refused before images are decoded.
 
-    That they fit is noted in the cache; features stored by coilal 0.1 may be those of weights that do not.
+    That they fit is noted in the cache; features stored by earlier versions may be those of weights that do not.
 
     Returns:
-        Whether coilal 0.1 computed other features with these weights; see ``Trunk.reread``.
+        Whether earlier versions computed other features with these weights; see ``Trunk.reread``.
     """
     if weights is None:
         return False

@@ -45,8 +45,8 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
         if weights.is_dir():
             mean, std = _normalisation(weights, mean, std)
             configuration = _of_folder(weights, configuration, config)
-        net = _loaded(file, configuration)
         reread = not _is_float32(file, configuration)
+        net = _loaded(file, configuration)
     net = net.float()  # how it computes is the trainer's precision, whatever the file's
     encoder = getattr(net, "encoder", None)
     blocks = list(getattr(encoder, "layer", getattr(encoder, "layers", ())))

@@ -83,7 +83,7 @@ def _of_folder(folder: Path) -> WeightsFile:
     file = read((usual or found)[0])
     others = [other.name for other in found if other != file.path]
     beside = (f"{file.path.name} of the folder is used, not {_some(others)}",) if others else ()
-    return file.renamed(file.tensors, *beside, reread=bool(others))
+    return file.renamed(file.tensors, *beside, reread=file.path != found[0])
 
 
 def _of_parts(index: Path) -> WeightsFile:
