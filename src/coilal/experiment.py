@@ -5,13 +5,16 @@ Importing this module imports all that every run needs, so that a process pays f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import logging
 import math
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,7 @@ from coilal.models.features import CacheSettings, Prefix, are_stored, boundary_o
 from coilal.models.module import CoilModule, Optimizer
 from coilal.models.standardise import Inputs, Statistics, standardised
 from coilal.plan import Plan
+from coilal.precision import ensure_as_asked, set_tf32, words
 from coilal.prepare import Prepared, describe, prepare
 from coilal.recorder import Recorder
 from coilal.results.curves import aulc
@@ -71,6 +75,7 @@ class Experiment:
         trainer: Lightning's.
         folder: the run directory.
         decode_s: seconds that the data took.
+        reread: whether earlier versions computed other features with these weights.
     """
 
     cfg: DictConfig
@@ -81,6 +86,7 @@ class Experiment:
     trainer: Trainer
     folder: Path
     decode_s: float
+    reread: bool = False
 
     def title(self) -> str:
         """Return what is run, for people."""
@@ -111,6 +117,7 @@ def load_data(cfg: DictConfig, plan: Plan) -> tuple[Prepared, float]:
 def backbone_loader(cfg: DictConfig, weights: Path | None, fingerprint: str) -> Callable[[], Backbone]:
     """Return what gives the backbone with its initial weights, loaded once for all runs of this process."""
     height, width = cfg.data.image.size
+    channels = 1 if cfg.data.image.mode == "L" else 3
 
     def load() -> shared.Loaded:
         with uncollected():  # the library of the backbone
@@ -123,11 +130,42 @@ def backbone_loader(cfg: DictConfig, weights: Path | None, fingerprint: str) -> 
                     cfg.model.trainable,
                     (cfg.model.normalisation.mean, cfg.model.normalisation.std),
                     cfg.seeds.train,
+                    channels,
                 )
             )
 
-    determined_by = {**_cut(cfg, fingerprint), "size": [height, width]}
+    determined_by = {**_cut(cfg, fingerprint), "size": [height, width], "channels": channels}
     return lambda: shared.BACKBONES.get(determined_by, load).untrained()
+
+
+def ensure_weights_fit(
+    cfg: DictConfig, weights: Path | None, fingerprint: str, load: Callable[[], Backbone]
+) -> bool:
+    """Load the backbone unless its weights are known to fit it: they are refused before images are decoded.
+
+    That they fit is noted in the cache; features stored by earlier versions may be those of weights that do not.
+
+    Returns:
+        Whether earlier versions computed other features with these weights; see ``Trunk.reread``.
+    """
+    if weights is None:
+        return False
+    trunk = OmegaConf.to_container(cfg.model.trunk, resolve=True)
+    facts = [fingerprint, trunk, version("timm"), version("transformers")]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    note = Path(cfg.cache.dir).expanduser() / "weights" / f"{digest}.txt"
+    with contextlib.suppress(OSError):
+        noted = note.read_text(encoding="utf-8")
+        if noted in _NOTES:
+            return noted == _NOTES[True]
+    reread = load().trunk.reread
+    with contextlib.suppress(OSError):  # without the note they are looked at again next time
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(_NOTES[reread], encoding="utf-8")
+    return reread
+
+
+_NOTES = ("fit\n", "fit, read anew\n")
 
 
 def ensure_backbone(experiment: Experiment) -> None:
@@ -165,6 +203,8 @@ def build_trainer(cfg: DictConfig, folder: Path) -> Trainer:
     except (MisconfigurationException, InstantiationException, TypeError, ValueError) as error:
         reason = str(error).removesuffix("full_key: trainer").strip()  # Hydra adds where it was building
         raise UserError(f"the trainer cannot be built with these settings (trainer.…): {reason}") from error
+    ensure_as_asked(cfg.trainer.precision, trainer.precision_plugin)
+    set_tf32(cfg.tf32, trainer.strategy.root_device)
     return trainer
 
 
@@ -227,7 +267,8 @@ def _inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inputs, floa
     """Return what training and scoring read, and the seconds that took, waiting for others left out."""
     cfg, device = experiment.cfg, experiment.trainer.strategy.root_device
     weights, source = experiment.weights, cfg.hparams.source
-    log.info("device: %s, precision %s; %s, hyperparameters: %s", device, cfg.trainer.precision, weights, source)
+    how = words(_precision(experiment), cfg.tf32, device)
+    log.info("device: %s, %s; %s, hyperparameters: %s", device, how, weights, source)
     pool = experiment.prepared.split.pool
     some = pool[:: max(1, len(pool) // STATISTICS_IMAGES)]
     settings = {
@@ -313,7 +354,12 @@ def _prefix_identity(experiment: Experiment) -> dict[str, Any]:
     if not _head_alone(experiment.cfg):
         del cut["pooling"]
     device = experiment.trainer.strategy.root_device.type
-    return {**cut, "precision": _precision(experiment), "device": device}
+    identity = {**cut, "precision": _precision(experiment), "device": device}
+    if device == "cuda":  # elsewhere it has no effect, and older files keep their key
+        identity["tf32"] = experiment.cfg.tf32
+    if experiment.reread:
+        identity["reread"] = True
+    return identity
 
 
 def _cut(cfg: DictConfig, weights: str) -> dict[str, Any]:

@@ -71,11 +71,14 @@ class QueryRetrainLoop(_FitLoop):
         module: Any = self.trainer.lightning_module
         initial = {name: tensor.clone() for name, tensor in module.state_dict().items()}
         callbacks = [(callback, copy.deepcopy(callback.state_dict())) for callback in self._callbacks]
+        precision = self.trainer.precision_plugin  # has a scale of the loss under 16-mixed
+        scale = copy.deepcopy(precision.state_dict())
         with threads_for(self.learning.boundary, module.device):
             for cycle in self.learning.cycles():
                 module.load_state_dict(initial)
                 for callback, state in callbacks:
                     callback.load_state_dict(copy.deepcopy(state))
+                precision.load_state_dict(copy.deepcopy(scale))
                 self._run_cycle(cycle, module)
 
     def _run_cycle(self, cycle: int, module: Any) -> None:

@@ -49,18 +49,19 @@ def run(cfg: DictConfig) -> float:
 
     started = time.perf_counter()
     log.info("run: %s", folder)
+    experiment.quieten_libraries()
+    trainer = experiment.build_trainer(cfg, folder)
+    fingerprint = weights_files.fingerprint(weights)
+    load = experiment.backbone_loader(cfg, weights, fingerprint)
+    reread = experiment.ensure_weights_fit(cfg, weights, fingerprint, load)
     prepared, decode_s = experiment.load_data(cfg, plan)
     ensure_found_on(cfg.hparams, prepared.images.fingerprint)
-    experiment.quieten_libraries()
-    fingerprint = weights_files.fingerprint(weights)
     if cfg.task.replay:
         same_data.ensure_of_replayed(cfg, run_folder(cfg, task=cfg.task.replay), prepared)
     if not cfg.force:
         same_data.ensure_of_begun(cfg, folder, prepared, fingerprint)
     same_data.tell_of_other_runs(cfg, folder, prepared)
-    load = experiment.backbone_loader(cfg, weights, fingerprint)
-    trainer = experiment.build_trainer(cfg, folder)
-    parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s)
+    parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s, reread)
     experiment.ensure_backbone(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):

@@ -100,6 +100,18 @@ def one_or_more(item: Rule) -> Rule:
     return Rule(f"{item.allowed}, or a list of them", lambda value: item.fits(value) or several.fits(value))
 
 
+def list_of_channels(least: float, words: str) -> Rule:
+    """Return the rule of a number for each channel of an image, or one for all."""
+
+    def fits(value: Any) -> bool:
+        numbers = isinstance(value, list) and all(isinstance(v, int | float) and v is not True for v in value)
+        return numbers and len(value) in (1, 3) and all(least <= v <= 1 for v in value)
+
+    return Rule(
+        f"a list of 1 or 3 numbers, each {words}, as [0.45] (images count from 0, black, to 1, white)", fits
+    )
+
+
 def _is_separator(value: Any) -> bool:
     return isinstance(value, str) and (len(value) == 1 or value == r"\t")
 
@@ -109,6 +121,10 @@ SWITCH = one_of(True, False)
 NAME = Rule(folder_names.ALLOWED, folder_names.fits)
 COLUMN = or_null(one_or_more(TEXT))
 SHARE = above(0, below=1)  # no run can do without a validation or a test split
+PRECISION = Rule(
+    "32-true, bf16-mixed or, on a GPU, 16-mixed (head, loss and logits are float32 in each)",
+    lambda value: str(value) in ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16"),
+)
 
 RULES: Mapping[str, Rule] = {
     "force": SWITCH,
@@ -143,6 +159,8 @@ RULES: Mapping[str, Rule] = {
     "model.name": NAME,
     "data.source.similar_names": one_of("error", "merge", "keep"),
     "data.source.no_value": list_of(TEXT),
+    "model.normalisation.mean": or_null(list_of_channels(0, "from 0 to 1")),
+    "model.normalisation.std": or_null(list_of_channels(1e-6, "above 0 and up to 1")),
     "model.compile": SWITCH,
     "model.batch_size": whole(1),
     "model.head.hidden": list_of(whole(1)),
@@ -162,6 +180,8 @@ RULES: Mapping[str, Rule] = {
     "budget.start": one_of("random", "stratified"),
     "budget.labelled": list_of(whole(1)),
     "trainer.max_epochs": whole(1),
+    "trainer.precision": PRECISION,
+    "tf32": SWITCH,
     "cache.dir": TEXT,
     "cache.max_gb": or_null(number(0)),
     "cache.memory_gb": number(0),

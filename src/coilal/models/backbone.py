@@ -36,9 +36,11 @@ class Backbone(nn.Module):
         image_size: height and width of the images.
         mean: overrides the normalisation that belongs to the weights, for values in [0, 1].
         std: the same.
+        channels: those of the images, 1 or 3.
 
     Raises:
-        UserError: the network cannot be cut there, or the pooling or image size does not fit it.
+        UserError: the network cannot be cut there, or the pooling, the normalisation, the image size or the
+            channels do not fit it.
     """
 
     mean: Tensor
@@ -52,6 +54,7 @@ class Backbone(nn.Module):
         image_size: tuple[int, int],
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         self.trunk = trunk
@@ -60,13 +63,14 @@ class Backbone(nn.Module):
         self.trainable = trainable
         self.register_buffer("mean", torch.tensor(mean or trunk.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std or trunk.std).view(1, -1, 1, 1), persistent=False)
+        self._check_channels(channels)
         self._check_size(image_size)
         self.trained = nn.ModuleList(self._trained_parts())
         self.net.requires_grad_(False)
         self.trained.requires_grad_(True)
         self.net.eval()
         with torch.inference_mode():
-            self.features: int = self._checked(_noise(image_size)).shape[1]
+            self.features: int = self._checked(_noise(image_size, channels)).shape[1]
 
     def prefix(self, images: Tensor) -> Tensor:
         """Return the boundary: pooled features (head), activations (last k blocks) or the images (all)."""
@@ -108,6 +112,23 @@ class Backbone(nn.Module):
         if not 1 <= count <= len(self.trunk.blocks):
             raise UserError(f"model.trainable={count}: this network has 1 to {len(self.trunk.blocks)} blocks.")
         return [*self.trunk.blocks[-count:], *self.trunk.tail]
+
+    def _check_channels(self, images: int) -> None:
+        taken = next((p.shape[1] for p in self.net.parameters() if p.ndim == 4), None)
+        given = max(images, self.mean.numel(), self.std.numel())
+        if taken in (None, given):
+            return
+        if images > 1:
+            raise UserError(
+                f"the images have {images} channels (data.image.mode=RGB), and this network takes {taken}: use "
+                "data.image.mode=L."
+            )
+        raise UserError(
+            f"model.normalisation has {self.mean.numel()} mean and {self.std.numel()} std, and this network takes "
+            f"{taken} {'channel' if taken == 1 else 'channels'}: give each as a list of {taken}, for example "
+            f"model.normalisation.mean=[{','.join(['0.45'] * int(taken or 1))}] "
+            f"model.normalisation.std=[{','.join(['0.23'] * int(taken or 1))}]"
+        )
 
     def _check_size(self, image_size: tuple[int, int]) -> None:
         patch = self.trunk.patch
@@ -189,9 +210,9 @@ class Backbone(nn.Module):
             raise UserError(f"model.pooling={self.pooling} does not fit this network; use {choices}.") from None
 
 
-def _noise(size: tuple[int, int]) -> Tensor:
-    """Return an image, uint8 (1, 1, H, W), no part of which is like another: a wrong cut shows on it."""
-    return torch.randint(256, (1, 1, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+def _noise(size: tuple[int, int], channels: int) -> Tensor:
+    """Return an image, uint8 (1, C, H, W), no part of which is like another: a wrong cut shows on it."""
+    return torch.randint(256, (1, channels, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 class PooledFeatures(nn.Module):

@@ -20,6 +20,7 @@ def build_backbone(
     trainable: str | int,
     normalisation: tuple[Any, Any],
     seed: int,
+    channels: int = 1,
 ) -> Backbone:
     """Build the network, with random weights drawn from ``seed`` where there is no weights file.
 
@@ -27,5 +28,5 @@ def build_backbone(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = Backbone(trunk(weights=weights), pooling, trainable, image_size, *normalisation)
+        backbone = Backbone(trunk(weights=weights), pooling, trainable, image_size, *normalisation, channels)
     return backbone.to(memory_format=torch.channels_last)

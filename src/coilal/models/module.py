@@ -85,10 +85,12 @@ class CoilModule(pl.LightningModule):
         """Return the logits (B, C) of what the backbone's prefix returned, or of features standardised before."""
         if boundary.ndim == 4:  # feature maps or images; convolutions are faster so, on a GPU and on a CPU
             boundary = boundary.contiguous(memory_format=torch.channels_last)
-        features = self.suffix(boundary).float()
-        if not self.given_standardised:
-            features = (features - self.feature_mean) / self.feature_std
-        logits: Tensor = self.head(features)
+        features = self.suffix(boundary)
+        with self._in_float32():
+            features = features.float()
+            if not self.given_standardised:
+                features = (features - self.feature_mean) / self.feature_std
+            logits: Tensor = self.head(features)
         return logits
 
     def standardise(self, statistics: Statistics, given_standardised: bool = False) -> None:
@@ -115,7 +117,13 @@ class CoilModule(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Return the loss of one batch (boundary, values)."""
         boundary, values = batch
-        return self.criterion.loss(self(boundary), values, self.weights)
+        logits = self(boundary)
+        with self._in_float32():
+            return self.criterion.loss(logits, values, self.weights)
+
+    def _in_float32(self) -> torch.autocast:
+        """Return the context of head and loss: in half precision thousands of images have the same logits."""
+        return torch.autocast(self.device.type, enabled=False)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW with a parameter group each for head and backbone."""

@@ -25,6 +25,8 @@ class Trunk:
         patch: image height and width must be multiples of this (1: anything goes).
         mean: per-channel mean of the images that the weights were trained on, for values in [0, 1].
         std: per-channel standard deviation of the same.
+        reread: whether earlier versions computed other features with these weights: they could not read the file
+            and used random ones, or computed in the file's half precision.
     """
 
     net: nn.Module
@@ -36,3 +38,4 @@ class Trunk:
     patch: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    reread: bool = False

@@ -16,6 +16,7 @@ NOT_IDENTITY = (
 )
 
 ADDED: Mapping[str, Any] = {
+    "tf32": False,
     "data.source.similar_names": "error",
     "data.source.no_value": ["nan", "na", "n/a", "#n/a", "<na>", "null", "-"],
 }
