@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar
 
 from omegaconf import DictConfig
 
+from coilal import machine, output
 from coilal.types import CellsFailed, UserError
 
 T = TypeVar("T")
@@ -26,16 +27,19 @@ def conf_folder() -> str:
     return str(packed if packed.is_dir() else package.parents[1] / "conf")
 
 
-def run_main(main: Callable[[], None], config_name: str = "train") -> None:
-    """Call a Hydra main function; show errors that the user can mend without a traceback.
+def run_main(main: Callable[[], int | None], config_name: str = "train") -> None:
+    """Call the main function of a command; show errors that the user can mend without a traceback.
+
+    What nobody reads of the output (``| head``) is dropped, and the command goes on; see ``coilal.output``.
 
     Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 1 (with a traceback) anything else.
     """
     from hydra.errors import HydraException
 
+    output.secure()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
     try:
-        main()
+        code = main()
     except UserError as error:
         _fail(str(error))
     except CellsFailed as error:
@@ -45,12 +49,22 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):  # what Lightning makes of it
             _interrupted()
+        if not end.code:
+            _tell_loss()
         raise
     except HydraException as error:
         cause = user_error(error)
         if cause is None and os.environ.get("COILAL_TRACEBACK"):
             raise
         _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
+    except Exception as error:
+        cause = user_error(error)
+        if cause is None or os.environ.get("COILAL_TRACEBACK"):
+            raise
+        _fail(str(cause))
+    _tell_loss()
+    if code:
+        sys.exit(code)
 
 
 def shows_errors(task: Callable[[DictConfig], T]) -> Callable[[DictConfig], T]:
@@ -144,18 +158,25 @@ def _keys(arguments: list[str], config_name: str) -> list[str]:
 
 
 def user_error(error: BaseException) -> UserError | None:
-    """Return the UserError that Hydra wrapped while building an object, if that is what happened."""
+    """Return what the user can mend: a UserError that Hydra wrapped, or what the machine refused at first."""
+    refused: UserError | None = None
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
             return cause
+        refused = machine.refusal(cause) or refused  # the first one: the others followed from it
         cause = cause.__cause__ or cause.__context__
-    return None
+    return refused
 
 
 def _interrupted() -> NoReturn:
     print("interrupted; the same command goes on where this one stopped", file=sys.stderr, flush=True)
     sys.exit(128 + signal.SIGINT)
+
+
+def _tell_loss() -> None:
+    if lost := output.loss():
+        _fail(f"{lost}; whatever else the command was to do is done")
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import label_counts, split_by_group
 from coilal.instantiate import instantiate
+from coilal.machine import expanded
 from coilal.settings import checked
 from coilal.tasks.task import Task
 from coilal.types import Budget, DataError, DecodedImages, ImageFormat, Samples, Split, Targets
@@ -63,8 +64,12 @@ def image_format(cfg: DictConfig) -> ImageFormat:
 
 
 def cache_folder(cfg: DictConfig) -> Path:
-    """Return the cache folder."""
-    return Path(cfg.cache.dir).expanduser()
+    """Return the cache folder.
+
+    Raises:
+        UserError: it lies in a home that this user does not have.
+    """
+    return expanded(cfg.cache.dir, "cache.dir")
 
 
 def check(cfg: DictConfig) -> None:

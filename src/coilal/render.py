@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from coilal.cli import run_main, user_error
 from coilal.data.files import CONTACT_SHEET
 from coilal.data.renderer import (
     COMBINATIONS,
@@ -29,6 +30,7 @@ from coilal.data.renderer import (
     plan,
     plan_for,
 )
+from coilal.machine import ensure_writable
 from coilal.types import DataError, Problem, UserError
 
 LABEL_COLUMNS = ("1_Doppelwindung", "2_Luecke", "3_Kreuzung")
@@ -42,10 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         pictures = _planned(options)
+        ensure_writable(options.out, "Choose another --out.")
         _prepare(options.out, options.force)
         write(pictures, options.out, options.format)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:
+        told = user_error(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
         return 2
     print(f"{len(pictures)} images, labels.csv, labels_multiclass.csv and {CONTACT_SHEET} in {options.out}")
     return 0
@@ -168,4 +174,4 @@ def _contact_sheet(pictures: RenderPlan, rows: list[list[int]], photos: dict[int
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from coilal.cli import conf_folder, given_settings, run_main
+from coilal.machine import ensure_writable
 from coilal.types import UserError
 
 SETTINGS = {"study": "default", "outputs": "outputs", "model": "", "task": "", "out": ""}
@@ -29,6 +30,7 @@ def main() -> None:
     from coilal.sweep.tuned import apply, searches
 
     folder = values_folder(settings["out"], Path(conf_folder()))
+    ensure_writable(folder, "Give a folder of your own with out=FOLDER.")
     for database in searches(
         Path(settings["outputs"], settings["study"]), model=settings["model"], task=settings["task"]
     ):

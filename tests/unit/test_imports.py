@@ -15,13 +15,15 @@ PACKAGE = Path(coilal.__file__).parent
 # point or the run room, which may import everything.
 ALLOWED = {
     "types": set(),
-    "array_store": {"types"},
+    "machine": {"types"},
+    "output": set(),
+    "array_store": {"types", "machine"},
     "strategies": {"types"},
     "lean_imports": set(),
     "tasks": {"types", "lean_imports"},
-    "results": {"types"},
-    "data": {"types", "array_store"},
-    "models": {"types", "tasks", "array_store", "lean_imports", "threads"},
+    "results": {"types", "machine"},
+    "data": {"types", "array_store", "machine"},
+    "models": {"types", "machine", "tasks", "array_store", "lean_imports", "threads"},
     "pool": {"types"},
     "instantiate": set(),
     "oracle": {"types"},
@@ -31,7 +33,7 @@ ALLOWED = {
     "threads": {"types"},
     "loop": {"batches", "learning", "threads"},
     "loggers": {"types", "results"},
-    "cli": {"types"},
+    "cli": {"types", "machine", "output"},
 }
 RUN_ROOM = {"run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
 ENTRY_POINTS = {"train", "check", "status", "tune", "report"}

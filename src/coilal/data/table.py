@@ -14,6 +14,7 @@ from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_prob
 from coilal.data.groups import groups_from_names
 from coilal.data.table_file import load_table
 from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names, normal_code
+from coilal.machine import expanded
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
 _PROBED = 100
@@ -68,8 +69,8 @@ class LabelTable:
         _check_choice("doubtful", doubtful, ("keep", "drop"))
         _check_choice("unlabelled", unlabelled, ("drop", "error"))
         _check_choice("duplicates", duplicates, ("error", "keep"))
-        self.root = Path(root).expanduser()
-        self.table = None if labels is None else Path(labels).expanduser()
+        self.root = expanded(root, "data.root")
+        self.table = None if labels is None else expanded(labels, "data.labels")
         self.columns = ColumnSettings(
             image_column, class_column, label_columns, ignored_columns, group_column, doubt_column
         )

@@ -23,6 +23,7 @@ from types import FrameType
 
 import cloudpickle
 
+from coilal import output
 from coilal.sweep.book import read_outcome
 from coilal.sweep.work import Assignment, Worker
 
@@ -192,4 +193,5 @@ def _write_to(file: Path) -> None:
         stream.flush()
         os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
+    output.secure(encoding="utf-8")  # as the log is read, whatever the locale
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_params_from_overrides
@@ -16,6 +16,8 @@ from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import Trial
 
+from coilal.machine import acquired
+from coilal.results.run_files import WAY_OUT
 from coilal.settings import resolved, without_hydra
 from coilal.sweep.trials import TrialLauncher
 from coilal.sweep.tuning import bury_killed, check_same, finished
@@ -62,7 +64,7 @@ class Search(OptunaSweeperImpl):
         self.folder.mkdir(parents=True, exist_ok=True)
         Path(self.sweep_dir).mkdir(parents=True, exist_ok=True)  # for the sweeper's summary
         try:
-            with FileLock(self.folder / ".lock", timeout=0):
+            with acquired(self.folder / ".lock", WAY_OUT, timeout=0):
                 self._sweep_alone(arguments)
         except Timeout:
             raise UserError(f"another search is working in {self.folder}; wait for it") from None

@@ -17,6 +17,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
+from coilal.machine import writing
 from coilal.provenance import git_commit
 from coilal.results.run_files import write_atomically
 from coilal.sweep.tuning import DESCRIPTION
@@ -51,7 +52,8 @@ def apply(database: Path, folder: Path) -> list[Path]:
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise UserError(f"no trial of {database} was completed, so that there is nothing to take over")
     target = folder / f"{database.stem}.yaml"
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_atomically(target, as_yaml(study, _source(target)))
     return [target, *draw(study, database.with_suffix(""))]
 
