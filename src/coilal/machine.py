@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import sqlite3
 import tempfile
@@ -18,6 +19,8 @@ from filelock import FileLock, Timeout
 
 from coilal.types import UserError
 
+log = logging.getLogger(__name__)
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # What the system says → what it means and what to do. Other errors keep their traceback: they may be ours.
@@ -26,8 +29,8 @@ MEANINGS = {
     errno.EDQUOT: "your quota of this disk is used up; free some space",
     errno.EFBIG: "a file may not become as large as that here (ulimit -f)",
     errno.EROFS: "the file system is read-only",
-    errno.EACCES: "permission denied; ask its owner, or choose another place",
-    errno.EPERM: "permission denied; ask its owner, or choose another place",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
     errno.ENAMETOOLONG: "the name is too long for this file system",
     errno.ENOTDIR: "a part of this path is a file, not a folder",
     errno.EISDIR: "this is a folder, and a file is needed",
@@ -101,15 +104,18 @@ def ensure_writable(folder: Path, way_out: str, locks: bool = False) -> None:
     Raises:
         UserError: it cannot be made or written, or has no locks.
     """
+    place = f"{folder}"
     try:
         existing = _existing(folder)
+        if existing != folder:
+            place += f" (in {existing.absolute()})"
         with tempfile.TemporaryFile(dir=existing) as probe:  # without a name, gone whatever happens
             probe.write(b"room?")
             probe.flush()
             if locks:
                 _ensure_locks(probe.fileno(), existing, way_out)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written: {_why(error)}. {way_out}") from error
+        raise UserError(f"{place} cannot be written: {_why(error)}. {way_out}") from error
     except UnicodeEncodeError as error:
         raise UserError(
             f"{folder!s:.200} cannot be made: the encoding of this system's file names ({error.encoding}) lacks "
@@ -159,6 +165,34 @@ def expanded(path: str, setting: str) -> Path:
         ) from error
 
 
+def house_libraries(cache: str) -> None:
+    """Let libraries keep their files in the cache folder where this user has no home that can be written.
+
+    Without it matplotlib finds all fonts anew in each process, and the hub's library makes a folder named ``~``.
+    What the environment says already, stays.
+
+    Args:
+        cache: the cache folder; where it cannot be made either, nothing is done: whoever needs it says so.
+    """
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 (Path.home raises where there is none)
+    known = home.is_absolute()
+    if known and os.access(next(place for place in (home, *home.parents) if place.exists()), os.W_OK):
+        return
+    folder = Path(cache) / "libraries"
+    variables = {"MPLCONFIGDIR": "matplotlib", "TORCHINDUCTOR_CACHE_DIR": "torch"}
+    if not known:  # a home that can only be read may hold downloaded weights
+        variables |= {"HF_HOME": "huggingface"}
+    absent = [variable for variable in variables if variable not in os.environ]
+    try:
+        for variable in absent:
+            (folder / variables[variable]).mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    os.environ.update({variable: str((folder / variables[variable]).absolute()) for variable in absent})
+    if absent:
+        log.info("there is no home that can be written, so libraries keep their files in %s", folder)
+
+
 def _existing(folder: Path) -> Path:
     """Return the folder or the nearest one above it that exists, if the rest can be made in it."""
     missing: list[str] = []
@@ -183,8 +217,8 @@ def _ensure_locks(descriptor: int, folder: Path, way_out: str) -> None:
 
 def _no_locks(folder: Path, error: OSError, way_out: str) -> UserError:
     return UserError(
-        f"the file system of {folder} has no locks ({error.strerror}), which keep two processes from writing the "
-        f"same files. {way_out}"
+        f"the file system of {folder.absolute()} has no locks ({error.strerror}), which keep two processes from "
+        f"writing the same files; local disks have them. {way_out}"
     )
 
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # of a larger one, as many chunks as make up this size, drawn at random, besides the first and the last.
 CHECKED_BYTES = 1 << 30
 
-WAY_OUT = "Give a folder on a local disk with cache.dir=FOLDER (or COILAL_CACHE)."
+WAY_OUT = "Give another folder with cache.dir=FOLDER (or COILAL_CACHE)."
 
 _waits: list[float] = []  # seconds each
 

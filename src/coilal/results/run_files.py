@@ -19,7 +19,7 @@ from coilal.types import UserError
 
 log = logging.getLogger(__name__)
 
-WAY_OUT = "Give a folder on another disk with outputs=FOLDER."
+WAY_OUT = "Give another folder with outputs=FOLDER."
 
 
 def run_folder(cfg: DictConfig, task: str | None = None) -> Path:
