@@ -95,9 +95,16 @@ def write_status(folder: Path, status: Mapping[str, Any]) -> None:
 
 
 def write_failure(folder: Path, status: Mapping[str, Any], error: Exception) -> None:
-    """Note in status.json why a run failed; where that cannot be written, only the log says so."""
+    """Note in status.json why a run failed; where that cannot be written, the run counts as cut off.
+
+    Args:
+        folder: the run directory.
+        status: what is known of the run.
+        error: what ended it; it is the one to be told, whatever becomes of the note.
+    """
     reason = f"{type(error).__name__}: {error}"
     try:
         write_status(folder, {**status, "state": "failed", "end": now(), "error": reason})
-    except UserError as second:  # the first error is the one to tell
-        log.warning("that the run failed could not be noted: %s", second)
+    except UserError as second:
+        if not isinstance(error.__cause__, OSError):  # else the same is wrong with both
+            log.warning("that the run failed could not be noted: %s", second)
