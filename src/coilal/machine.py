@@ -47,7 +47,7 @@ SQLITE_MEANINGS = {
     sqlite3.SQLITE_IOERR: "the disk or its connection fails, or its file system has no locks",
     sqlite3.SQLITE_PROTOCOL: "its file system has no locks that work",
 }
-GOES_ON = "The same command then goes on where this one stopped."
+AGAIN = "Then give the same command again."
 
 
 def meaning(error: BaseException) -> str | None:
@@ -73,7 +73,7 @@ def refusal(error: BaseException, where: Path | None = None) -> UserError | None
         return None
     named = getattr(error, "filename", None)
     place = where or (os.fsdecode(named) if isinstance(named, str | bytes) else None)
-    advice = f" {GOES_ON}" if isinstance(error, OSError) and error.errno in FULL else ""
+    advice = f" {AGAIN}" if isinstance(error, OSError) and error.errno in FULL else ""
     return UserError(f"{place}: {what}.{advice}" if place else f"{what}.{advice}")
 
 

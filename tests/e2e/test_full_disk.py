@@ -77,7 +77,7 @@ def test_a_disk_that_is_full_at_any_file_of_a_run_loses_nothing(
         cfg = settings(f"full{after}")
         folder = run_folder(cfg)
         disk.becomes_full(after)
-        with pytest.raises(UserError, match=r"the disk is full; free some space\. The same command then goes on"):
+        with pytest.raises(UserError, match=r"the disk is full; free some space\. Then give the same command"):
             run(cfg)
         disk.has_room()
         assert not list(folder.rglob("*.partial"))
