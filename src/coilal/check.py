@@ -37,6 +37,6 @@ def main(cfg: DictConfig) -> None:
 
 if __name__ == "__main__":
     if {"--help", "-h"} & set(sys.argv[1:]):
-        print(HELP)  # Hydra's would be that of coilal.train
+        run_main(lambda: print(HELP))  # Hydra's would be that of coilal.train
     else:
         run_main(main)

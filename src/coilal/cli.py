@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 from omegaconf import DictConfig
 
+from coilal import machine, output
 from coilal.types import CellsFailed, UserError
 
 T = TypeVar("T")
@@ -27,8 +28,10 @@ def conf_folder() -> str:
     return str(packed if packed.is_dir() else package.parents[1] / "conf")
 
 
-def run_main(main: Callable[[], None], config_name: str = "train") -> None:
-    """Call a Hydra main function; show errors that the user can mend without a traceback.
+def run_main(main: Callable[[], int | None], config_name: str = "train") -> None:
+    """Call the main function of a command; show errors that the user can mend without a traceback.
+
+    What nobody reads of the output (``| head``) is dropped, and the command goes on; see ``coilal.output``.
 
     Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 1 (with a traceback) anything else.
     """
@@ -36,10 +39,11 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
 
     from coilal.typed import as_typed
 
+    output.secure()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
     sys.argv[1:] = as_typed(sys.argv[1:])
     try:
-        main()
+        code = main()
     except UserError as error:
         _fail(str(error))
     except CellsFailed as error:
@@ -49,6 +53,8 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):  # what Lightning makes of it
             _interrupted()
+        if not end.code:
+            _tell_loss()
         raise
     except ValueError as error:
         if not _raised_by_hydra(error):
@@ -59,6 +65,14 @@ def run_main(main: Callable[[], None], config_name: str = "train") -> None:
         if cause is None and os.environ.get("COILAL_TRACEBACK"):
             raise
         _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
+    except Exception as error:
+        cause = user_error(error)
+        if cause is None or os.environ.get("COILAL_TRACEBACK"):
+            raise
+        _fail(str(cause))
+    _tell_loss()
+    if code:
+        sys.exit(code)
 
 
 def _raised_by_hydra(error: BaseException) -> bool:
@@ -79,6 +93,8 @@ def shows_errors(task: Callable[[DictConfig], T]) -> Callable[[DictConfig], T]:
         from hydra.types import RunMode
 
         try:
+            if "cache" in cfg and not str(cfg.cache.dir).startswith("~"):
+                machine.house_libraries(str(cfg.cache.dir))  # before they are imported
             return task(cfg)
         except Exception as error:
             cause = user_error(error)
@@ -192,18 +208,25 @@ def _keys(arguments: list[str], config_name: str) -> list[str]:
 
 
 def user_error(error: BaseException) -> UserError | None:
-    """Return the UserError that Hydra wrapped while building an object, if that is what happened."""
+    """Return what the user can mend: a UserError that Hydra wrapped, or what the machine refused at first."""
+    refused: UserError | None = None
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):
             return cause
+        refused = machine.refusal(cause) or refused  # the first one: the others followed from it
         cause = cause.__cause__ or cause.__context__
-    return None
+    return refused
 
 
 def _interrupted() -> NoReturn:
     print("interrupted; the same command goes on where this one stopped", file=sys.stderr, flush=True)
     sys.exit(128 + signal.SIGINT)
+
+
+def _tell_loss() -> None:
+    if lost := output.loss():
+        _fail(f"{lost}; whatever else the command was to do is done")
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

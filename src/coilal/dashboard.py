@@ -67,7 +67,7 @@ def main(cfg: DictConfig) -> None:
     from coilal.loggers.workspace import workspace
 
     built = workspace(study, pairs, cfg.project, cfg.entity or "")
-    print(send(built) if cfg.save else json.dumps(built._spec, indent=1, ensure_ascii=False))
+    print(send(built) if cfg.save else json.dumps(built._spec, indent=1))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from coilal.models.module import CoilModule, Optimizer
 from coilal.models.standardise import Inputs, Statistics, standardised
 from coilal.plan import Plan
 from coilal.precision import ensure_as_asked, set_tf32, words
-from coilal.prepare import Prepared, describe, prepare
+from coilal.prepare import Prepared, cache_folder, describe, prepare
 from coilal.recorder import Recorder
 from coilal.results.curves import aulc
 from coilal.results.figures import learning_curve
@@ -335,7 +335,7 @@ def _cache_settings(experiment: Experiment) -> CacheSettings:
     precision = cache.precision
     if precision == "auto" and _precision(experiment) == "32-true":
         precision = "float32"  # the same files as for who asks for it
-    return CacheSettings(Path(cache.dir).expanduser(), precision, cache.max_gb, cache.memory_gb)
+    return CacheSettings(cache_folder(experiment.cfg), precision, cache.max_gb, cache.memory_gb)
 
 
 def _precision(experiment: Experiment) -> str:

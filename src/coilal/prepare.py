@@ -16,6 +16,7 @@ from coilal.data.splits import as_split, label_counts
 from coilal.data.stored_split import Placed, place
 from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
+from coilal.machine import expanded
 from coilal.results.data_record import DataRecord
 from coilal.settings import checked
 from coilal.study_split import keep_split, read_split, split_file
@@ -103,8 +104,12 @@ def image_format(cfg: DictConfig) -> ImageFormat:
 
 
 def cache_folder(cfg: DictConfig) -> Path:
-    """Return the cache folder."""
-    return Path(cfg.cache.dir).expanduser()
+    """Return the cache folder.
+
+    Raises:
+        UserError: it lies in a home that this user does not have.
+    """
+    return expanded(cfg.cache.dir, "cache.dir")
 
 
 def check(cfg: DictConfig) -> None:

@@ -32,13 +32,17 @@ import torch
 from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 from torch.nn import functional
 
+from coilal.cli import run_main, user_error
 from coilal.data.decode import fit_image
 from coilal.data.renderer import RENDERER_VERSION, CoilRenderer, Fault, Winding, another_history
+from coilal.machine import ensure_writable, writing
 from coilal.models.heap import keep_freed_memory
+from coilal.results.run_files import write_atomically
 from coilal.types import ImageFormat, UserError
 
 FIRST_SEED = 1_000_000
@@ -119,11 +123,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rounds=options.rounds,
             steps=options.steps,
         )
+        ensure_writable(options.out.parent, "Choose another --out.")
         torch.set_num_threads(options.threads)
         keep_freed_memory()
         return _rounds(recipe, options.out, " ".join(["python -m coilal.pretrain", *given]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:
+        told = user_error(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
         return 2
 
 
@@ -323,14 +331,15 @@ def save(net: nn.Module, recipe: Recipe, made: dict[str, Any], path: Path) -> No
         **made,
         "libraries": {"torch": torch.__version__, "timm": timm.__version__, "numpy": np.__version__},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     weights = {
         name: value.half().contiguous() if value.is_floating_point() else value
         for name, value in net.state_dict().items()
     }
-    save_file(weights, path, metadata={"coilal": json.dumps(about)})
-    path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")
+    write_atomically(path, as_bytes(weights, metadata={"coilal": json.dumps(about)}))
+    write_atomically(path.with_suffix(".json"), json.dumps(about, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

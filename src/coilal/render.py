@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from coilal.cli import run_main
 from coilal.data.files import CONTACT_SHEET
 from coilal.data.renderer import (
     COMBINATIONS,
@@ -29,6 +30,7 @@ from coilal.data.renderer import (
     plan,
     plan_for,
 )
+from coilal.machine import ensure_writable, writing
 from coilal.types import DataError, Problem, UserError
 
 LABEL_COLUMNS = ("1_Doppelwindung", "2_Luecke", "3_Kreuzung")
@@ -42,10 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         pictures = _planned(options)
+        ensure_writable(options.out, "Choose another --out.")
         _prepare(options.out, options.force)
-        write(pictures, options.out, options.format)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        write(pictures, options.out, options.format)
+    except UserError as error:  # the machine's: a full disk, …
+        print(f"error: {error} It needs --force, because {options.out} holds a part now.", file=sys.stderr)
         return 2
     print(f"{len(pictures)} images, labels.csv, labels_multiclass.csv and {CONTACT_SHEET} in {options.out}")
     return 0
@@ -105,7 +112,8 @@ def _prepare(folder: Path, force: bool) -> None:
         if not force:
             raise UserError(f"{folder} is not empty; choose another --out, or --force to replace its content.")
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def write(pictures: RenderPlan, folder: Path, suffix: str) -> None:
@@ -116,11 +124,13 @@ def write(pictures: RenderPlan, folder: Path, suffix: str) -> None:
     shown = {position for row in on_sheet for position in row}
     for position, photo in enumerate(photographs(pictures, range(len(pictures)))):
         image = Image.fromarray(photo)
-        image.save(folder / names[position], quality=95)
+        with writing(folder / names[position]):
+            image.save(folder / names[position], quality=95)
         if position in shown:
             shown_photos[position] = image
-    _write_tables(names, pictures.labels, folder)
-    _contact_sheet(pictures, on_sheet, shown_photos).save(folder / CONTACT_SHEET)
+    with writing(folder):
+        _write_tables(names, pictures.labels, folder)
+        _contact_sheet(pictures, on_sheet, shown_photos).save(folder / CONTACT_SHEET)
 
 
 def _write_tables(names: Sequence[str], labels: NDArray[np.uint8], folder: Path) -> None:
@@ -168,4 +178,4 @@ def _contact_sheet(pictures: RenderPlan, rows: list[list[int]], photos: dict[int
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from coilal.cli import conf_folder, run_main, shows_errors
 from coilal.folder_names import study_names
 from coilal.instantiate import instantiate
+from coilal.machine import ensure_writable
 from coilal.results.report import write_report
 from coilal.results.runs import LEFT_OUT, Finding, Run, place
 from coilal.results.settings import Prices, Settings
@@ -125,6 +126,7 @@ def main(cfg: DictConfig) -> None:
     outputs = Path(cfg.outputs)
     out = Path(cfg.out) if cfg.out else outputs / "+".join(studies) / "report"
     logging.getLogger("coilal.data").setLevel(logging.WARNING)  # thumbnails are no news
+    ensure_writable(out, "Give another folder with out=FOLDER.")
     known = without_directory(outputs, studies)
     page, findings = write_report(outputs, studies, out, settings_of(cfg), images_of, known)
     for finding in findings:

@@ -16,7 +16,16 @@ from coilal.lean_imports import uncollected
 from coilal.models import weights as weights_files
 from coilal.provenance import initial_status
 from coilal.results import identity
-from coilal.results.run_files import lock, now, read_status, run_folder, write_atomically, write_status
+from coilal.results.run_files import (
+    ensure_writable,
+    lock,
+    now,
+    read_status,
+    run_folder,
+    write_atomically,
+    write_failure,
+    write_status,
+)
 from coilal.settings import checked
 from coilal.types import UserError
 
@@ -39,6 +48,7 @@ def run(cfg: DictConfig) -> float:
         same_data.ensure_of_finished(cfg, folder)
         log.info("%s is finished; skipped (force=true does it again)", folder)
         return objective(folder)
+    ensure_writable(folder)
     weights_files.ensure_reachable(cfg.model.weights, cfg.model.hub, cfg.model.name)  # before slow imports
     with uncollected():
         from coilal.plan import Plan  # the tables; a launcher, which only asks whether a run is done, needs none
@@ -81,8 +91,7 @@ def run(cfg: DictConfig) -> float:
         try:
             value = experiment.learn(parts)
         except Exception as error:  # not SystemExit: a preempted or interrupted run has not failed
-            reason = f"{type(error).__name__}: {error}"
-            write_status(folder, {**status, "state": "failed", "end": now(), "error": reason})
+            write_failure(folder, status, error)
             raise
         seconds = round(time.perf_counter() - started, 1)
         stored = None if math.isnan(value) else value  # JSON has no NaN

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from coilal.cli import given_settings, run_main
@@ -27,8 +26,7 @@ def main() -> None:
     settings = {**SETTINGS, **given_settings(arguments.settings, ("study=NAME", "outputs=FOLDER"), "coilal.status")}
     overview = Overview.of(Path(settings["outputs"], study_name(settings["study"])))
     if arguments.json:
-        json.dump(overview.as_json(), sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print(json.dumps(overview.as_json(), indent=1))  # ASCII: JSON on any terminal
     else:
         print_table(overview)
 

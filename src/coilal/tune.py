@@ -17,6 +17,7 @@ from pathlib import Path
 
 from coilal.cli import conf_folder, given_settings, run_main
 from coilal.folder_names import study_name
+from coilal.machine import ensure_writable
 from coilal.types import UserError
 
 SETTINGS = {"study": "default", "outputs": "outputs", "model": "", "task": "", "out": "", "replace": "false"}
@@ -41,6 +42,13 @@ def main() -> None:
 
     for database in searches(study, model=settings["model"], task=settings["task"]):
         for path in apply(database, folder, for_all_data=packaged, replace=settings["replace"] == "true"):
+    folder = values_folder(settings["out"], Path(conf_folder()))
+    ensure_writable(folder, "Give a folder of your own with out=FOLDER.")
+    for database in searches(
+        Path(settings["outputs"], settings["study"]), model=settings["model"], task=settings["task"]
+    ):
+        written = apply(database, folder)
+        for path in written:
             print(path)
     if not packaged:
         print(f"Runs on the same images take these values with {taken_with(out)}")

@@ -15,13 +15,15 @@ PACKAGE = Path(coilal.__file__).parent
 # point or the run room, which may import everything.
 ALLOWED = {
     "types": set(),
-    "array_store": {"types"},
+    "machine": {"types"},
+    "output": set(),
+    "array_store": {"types", "machine"},
     "strategies": {"types"},
     "lean_imports": set(),
     "tasks": {"types", "lean_imports"},
-    "results": {"types"},
-    "data": {"types", "array_store"},
-    "models": {"types", "tasks", "array_store", "lean_imports", "threads"},
+    "results": {"types", "machine"},
+    "data": {"types", "array_store", "machine"},
+    "models": {"types", "machine", "tasks", "array_store", "lean_imports", "threads"},
     "pool": {"types"},
     "instantiate": {"types"},
     "oracle": {"types"},
@@ -33,7 +35,7 @@ ALLOWED = {
     "loggers": {"types", "results"},
     "folder_names": {"types"},
     "typed": set(),
-    "cli": {"types", "typed"},
+    "cli": {"types", "typed", "machine", "output"},
 }
 RUN_ROOM = {
     *("run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"),

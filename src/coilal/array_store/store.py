@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import logging
-import os
 import random
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -13,8 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from coilal import machine
 from coilal.array_store.build import Array, Target, build_rows, keep_committed
 from coilal.array_store.record import Chunk, is_sound, read_record, spans
 from coilal.array_store.room import ensure_room
@@ -25,6 +24,8 @@ log = logging.getLogger(__name__)
 # A file up to this size is read and compared with its checksums when a process first opens it (about a second);
 # of a larger one, as many chunks as make up this size, drawn at random, besides the first and the last.
 CHECKED_BYTES = 1 << 30
+
+WAY_OUT = "Give another folder with cache.dir=FOLDER (or COILAL_CACHE)."
 
 _waits: list[float] = []  # seconds each
 
@@ -122,11 +123,10 @@ def _build_if_needed(target: Target, rows: Callable[[int], Generator[Array]], ma
     try:
         build_rows(target, chunks, rows)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # full, or so is the user's share of it
-            raise UserError(
-                f"the disk of {target.path.parent} is full; free some space, or set cache.dir=…"
-            ) from error
-        raise
+        told = machine.refusal(error, target.path.parent)
+        if told is None:
+            raise
+        raise UserError(f"{told} {WAY_OUT}") from error
 
 
 def _fault(target: Target) -> str | None:
@@ -171,13 +171,15 @@ def _checked(chunks: tuple[Chunk, ...]) -> list[tuple[int, Chunk]]:
 
 def _ensure_writable(path: Path, fault: str) -> None:
     """Make the folder; refuse one that cannot be written, because the array would have to be built there."""
-    existing = next(folder for folder in path.parents if folder.exists())
-    if not os.access(existing, os.W_OK):
+    try:
+        machine.ensure_writable(path.parent, WAY_OUT, locks=True)
+    except UserError as error:
         raise UserError(
-            f"the stored array {path} cannot be used ({fault}) and cannot be made: {existing} is read-only. "
-            "Give a folder that can be written with cache.dir=…, or run the same settings once where this one can."
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
+            f"the stored array {path} cannot be used ({fault}) and cannot be made: {error} Or run the same "
+            "settings once where this folder can be written."
+        ) from error
+    with machine.writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _locked(path: Path) -> AbstractContextManager[None]:
@@ -192,13 +194,12 @@ def in_turn(file: Path, occupied: str) -> Iterator[None]:
         file: of the lock.
         occupied: what is said if it is another one's turn, before waiting for it.
     """
-    lock = FileLock(file)
     try:
-        lock.acquire(timeout=0)
+        lock = machine.acquired(file, WAY_OUT, timeout=0)
     except Timeout:
         log.info("%s; waiting for it", occupied)
         start = time.monotonic()
-        lock.acquire()
+        lock = machine.acquired(file, WAY_OUT)
         _waits.append(time.monotonic() - start)
     try:
         yield

@@ -14,6 +14,7 @@ from coilal.data.files import Duplicates, decode_files, file_problems, list_imag
 from coilal.data.groups import groups_from_names
 from coilal.data.spelling import check_similar, one_spelling
 from coilal.data.views import from_names
+from coilal.machine import expanded
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
 
@@ -45,7 +46,7 @@ class ImageFolder:
     ) -> None:
         if duplicates not in ("error", "keep"):
             raise UserError(f"data.source.duplicates is '{duplicates}'; choose error or keep.")
-        self.root = Path(root).expanduser()
+        self.root = expanded(root, "data.root")
         self.group_pattern = group_pattern
         self.good_class = good_class
         self.duplicates: Duplicates = duplicates

@@ -18,6 +18,7 @@ from coilal.data.names import files_meant, probable
 from coilal.data.spelling import alike, check_similar, meant, one_spelling, spelled_alike, without_point
 from coilal.data.table_file import load_table
 from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names
+from coilal.machine import expanded
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
 _PROBED = 100
@@ -77,8 +78,8 @@ class LabelTable:
         _check_choice("doubtful", doubtful, ("keep", "drop"))
         _check_choice("unlabelled", unlabelled, ("drop", "error"))
         _check_choice("duplicates", duplicates, ("error", "keep"))
-        self.root = Path(root).expanduser()
-        self.table = None if labels is None else Path(labels).expanduser()
+        self.root = expanded(root, "data.root")
+        self.table = None if labels is None else expanded(labels, "data.labels")
         self.columns = ColumnSettings(
             image_column, class_column, label_columns, ignored_columns, group_column, doubt_column
         )

@@ -11,6 +11,7 @@ import hashlib
 import threading
 from pathlib import Path
 
+from coilal.machine import expanded
 from coilal.types import UserError
 
 HUB_TIMEOUT_S = 6.0
@@ -38,7 +39,7 @@ def resolve(weights: str | None, hub: str | None, model: str) -> Path | None:
         if not path.exists():
             raise UserError(f"model={model} has no packaged weights; set model.weights to hub, a path or none.")
         return path
-    path = Path(weights).expanduser()
+    path = expanded(weights, "model.weights")
     if not path.exists():
         raise UserError(
             f"model.weights={weights}: there is no such file or folder. Give hub, packaged, none, "

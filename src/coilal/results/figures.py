@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from matplotlib.typing import ColorType, LineStyleType
 
 from coilal.results.curves import aulc
+from coilal.results.run_files import write_atomically
 from coilal.types import UserError
 
 Look = tuple[ColorType, LineStyleType, str]  # colour, dashes, marker
@@ -174,14 +175,9 @@ def as_plain_text(figure: Figure) -> None:
 
 def _write(figure: Figure, path: Path) -> None:
     as_plain_text(figure)
-    # A fixed name, so that what a killed run leaves is overwritten by the next; a folder has one writer.
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        figure.savefig(partial, format="png", metadata={"Software": None})
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    write_atomically(path, content.getvalue())
 
 
 def _check(tables: Sequence[pd.DataFrame], metric: str, path: Path) -> None:

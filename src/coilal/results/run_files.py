@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
+from coilal import machine
 from coilal.types import UserError
+
+log = logging.getLogger(__name__)
+
+WAY_OUT = "Give another folder with outputs=FOLDER."
 
 
 def run_folder(cfg: DictConfig, task: str | None = None) -> Path:
@@ -33,30 +40,46 @@ def write_atomically(path: Path, content: str | bytes, durable: bool = True) -> 
         path: the file.
         content: all of it.
         durable: wait until it is on the disk, so that it survives a power cut, too.
+
+    Raises:
+        UserError: the machine refuses it (a full disk, a folder that cannot be written); the old content stays.
     """
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(content.encode() if isinstance(content, str) else content)
-        stream.flush()
-        if durable:
-            os.fsync(stream.fileno())
-    os.replace(partial, path)
+    try:
+        with machine.writing(path):
+            with partial.open("wb") as stream:
+                stream.write(content.encode() if isinstance(content, str) else content)
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)  # on a full disk it would take what little room there is
+        raise
+
+
+def ensure_writable(folder: Path) -> None:
+    """Refuse an outputs folder that cannot be written or locked, before work is spent.
+
+    Raises:
+        UserError: says why, and the way out.
+    """
+    machine.ensure_writable(folder, WAY_OUT, locks=True)
 
 
 def lock(folder: Path) -> FileLock:
     """Return the acquired lock of a run directory; the system releases it when the process ends.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, or the file system has no locks.
     """
-    file_lock = FileLock(folder / ".lock")
     try:
-        file_lock.acquire(timeout=0)
+        return machine.acquired(folder / ".lock", WAY_OUT, timeout=0)
     except Timeout:
         raise UserError(
             f"another process is working in {folder}; wait for it, or give this run another study=…"
         ) from None
-    return file_lock
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -69,3 +92,19 @@ def read_status(folder: Path) -> dict[str, Any]:
 def write_status(folder: Path, status: Mapping[str, Any]) -> None:
     """Write status.json."""
     write_atomically(folder / "status.json", json.dumps(status, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_failure(folder: Path, status: Mapping[str, Any], error: Exception) -> None:
+    """Note in status.json why a run failed; where that cannot be written, the run counts as cut off.
+
+    Args:
+        folder: the run directory.
+        status: what is known of the run.
+        error: what ended it; it is the one to be told, whatever becomes of the note.
+    """
+    reason = f"{type(error).__name__}: {error}"
+    try:
+        write_status(folder, {**status, "state": "failed", "end": now(), "error": reason})
+    except UserError as second:
+        if not isinstance(error.__cause__, OSError):  # else the same is wrong with both
+            log.warning("that the run failed could not be noted: %s", second)

@@ -71,7 +71,7 @@ class RunStore:
         self._tables_s = 0.0  # what the tables of the last row took to write
         path = self.checkpoints / "state.json"
         if path.exists():
-            state = json.loads(path.read_text())
+            state = json.loads(path.read_text(encoding="utf-8"))
             self.rows, self.queries = state["cycles"], state["queries"]
             self._write_tables()
 

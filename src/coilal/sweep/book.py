@@ -21,9 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
-
-from coilal.results.run_files import write_atomically
+from coilal import machine
+from coilal.results.run_files import WAY_OUT, write_atomically
 from coilal.sweep.cells import Cell
 
 JobKind = Literal["slurm", "process"]
@@ -99,7 +98,7 @@ def locked(studies: Iterable[str]) -> Iterator[None]:
         for study in sorted(set(studies)):  # always in the same order, so that two launches cannot block each other
             folder = _folder(study)
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder / ".lock"))
+            stack.enter_context(machine.acquired(folder / ".lock", WAY_OUT))
         yield
 
 

@@ -125,7 +125,10 @@ def _report(
         return found.why, outcome.tail.splitlines() if outcome else []
     end = how_it_ended(found.job) if found.job else None
     why = f"{found.state}: {found.why}" + (f" ({end})" if end else "")
-    return why, _last_lines(found.job) or ["(its job left no log)"]
+    lines = _last_lines(found.job)
+    if lines and lines[-1].startswith("error: "):  # what the user can mend was told by the job itself
+        return f"{why}: {lines[-1].removeprefix('error: ')}", []
+    return why, lines or ["(its job left no log)"]
 
 
 def _last_lines(job: Job | None) -> list[str]:

@@ -27,6 +27,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, SlurmQueueConf
 from omegaconf import DictConfig, OmegaConf
 
+from coilal.results.run_files import ensure_writable
 from coilal.settings import as_written, refuse_secret_overrides, refuse_secrets, without_hydra
 from coilal.sweep.cells import Cell, pack, spread
 from coilal.types import UserError
@@ -53,6 +54,7 @@ class GridLauncher(Launcher):
         """Take what Hydra hands over; refuse secrets before the sweeper writes the settings down."""
         refuse_secrets(as_written(without_hydra(config)))
         refuse_secret_overrides([*config.hydra.overrides.task, *config.hydra.overrides.hydra])
+        ensure_writable(Path(config.hydra.sweep.dir))
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -23,8 +23,10 @@ from types import FrameType
 
 import cloudpickle
 
+from coilal import output
 from coilal.sweep.book import read_outcome
 from coilal.sweep.work import Assignment, Worker
+from coilal.types import UserError
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +173,11 @@ def _work(
     os.environ.update(environment)
     share_cores(among)
     work: Callable[[Callable[[int], None]], None] = cloudpickle.loads(worker)
-    work(finished.send)
+    try:
+        work(finished.send)
+    except UserError as error:  # how a cell ended could not be recorded
+        print(f"error: {error}", flush=True)
+        sys.exit(2)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
@@ -192,4 +198,5 @@ def _write_to(file: Path) -> None:
         stream.flush()
         os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
+    output.secure(encoding="utf-8")  # as the log is read, whatever the locale
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

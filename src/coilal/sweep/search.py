@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
@@ -17,6 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import Trial
 
+from coilal.machine import acquired
+from coilal.results.run_files import WAY_OUT
 from coilal.settings import checked, without_hydra
 from coilal.sweep.space import check_sampler, check_space, grid_size, values_given
 from coilal.sweep.trials import TrialLauncher
@@ -66,7 +68,7 @@ class Search(OptunaSweeperImpl):
         self.folder.mkdir(parents=True, exist_ok=True)
         Path(self.sweep_dir).mkdir(parents=True, exist_ok=True)  # for the sweeper's summary
         try:
-            with FileLock(self.folder / ".lock", timeout=0):
+            with acquired(self.folder / ".lock", WAY_OUT, timeout=0):
                 self._sweep_alone(arguments)
         except Timeout:
             raise UserError(f"another search is working in {self.folder}; wait for it") from None

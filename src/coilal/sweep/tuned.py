@@ -18,6 +18,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
+from coilal.machine import writing
 from coilal.provenance import git_commit
 from coilal.results.run_files import write_atomically
 from coilal.sweep.space import is_hyperparameter
@@ -65,7 +66,8 @@ def apply(database: Path, folder: Path, for_all_data: bool = False, replace: boo
     target = folder / f"{database.stem}.yaml"
     if not replace:
         ensure_replaceable(target, None if for_all_data else data, len(completed))
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_atomically(target, as_yaml(study, _source(target), None if for_all_data else data))
     return [target, *draw(study, database.with_suffix(""))]
 
