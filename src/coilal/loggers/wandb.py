@@ -166,7 +166,7 @@ class WandbLogger(RunLogger):
         self._run.log(content, step=max(int(row["labelled"]), self._run.step), commit=True)
 
     def _missing(self, run: RunInfo) -> list[Row]:
-        """Return the finished cycles that neither the server has nor an offline file, which `wandb sync` uploads."""
+        """Return the finished cycles that are neither with the server nor in a file for `wandb sync`."""
         rows, version = run.store.rows, self.version
         assert version is not None
         if self._run.resumed:

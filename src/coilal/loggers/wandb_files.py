@@ -51,7 +51,7 @@ def held_rows(folder: Path, run_id: str, project: str, entity: str | None) -> li
                     rows += _row(record, path.parent / "files")
         except (OSError, DamagedError) as error:
             log.warning(
-                "W&B: %s is unreadable (%s); cycles that are not in what precedes are logged again", path, error
+                "W&B: %s is unreadable (%s); cycles that it does not hold before that are logged again", path, error
             )
     return rows
 
