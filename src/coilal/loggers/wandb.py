@@ -48,6 +48,7 @@ class WandbLogger(RunLogger):
         self._mode, self._timeout = mode, timeout
         self._given_up = mode == "disabled"
         self._run: Any = None
+        self._next_step = 0
         self._info: RunInfo | None = None
 
     @property
@@ -84,6 +85,7 @@ class WandbLogger(RunLogger):
 
     def _begin(self, run: RunInfo) -> None:
         self._run = self._start(run)
+        self._next_step = self._run.starting_step
         self._run.define_metric(keys.LABELLED)
         self._run.define_metric("*", step_metric=keys.LABELLED)
         for row in self._missing(run):  # cut off before W&B had written it, or finished while W&B had failed
@@ -162,16 +164,19 @@ class WandbLogger(RunLogger):
         queried = [query for query in info.store.queries if query["cycle"] == cycle + 1]
         if queried:
             content[keys.QUERIED] = _table(queried, info.predicted.by_image)
-        # At a step below its own W&B drops a row; with commit it holds none back until the next one comes.
-        self._run.log(content, step=max(int(row["labelled"]), self._run.step), commit=True)
+        # At a step below the last one W&B drops a row; with commit it holds none back until the next one comes.
+        step = max(int(row["labelled"]), self._next_step)
+        self._run.log(content, step=step, commit=True)
+        self._next_step = step + 1
 
     def _missing(self, run: RunInfo) -> list[Row]:
         """Return the finished cycles that are neither with the server nor in a file for `wandb sync`."""
         rows, version = run.store.rows, self.version
         assert version is not None
         if self._run.resumed:
-            step = self._run.step - 1  # above the last labelled count where `wandb sync` met a step twice
-            uploaded = min(step, int(self._run.summary.get(keys.LABELLED, step)))
+            # The last step is above the last labelled count where `wandb sync` has met a step twice.
+            last = self._run.starting_step - 1
+            uploaded = min(last, int(self._run.summary.get(keys.LABELLED, last)))
             rows = [row for row in rows if row["labelled"] > uploaded]
         held = held_rows(self._folder / "wandb", version, self._project, self._entity)
         return [row for row in rows if not any(says_the_same(there, row) for there in held)]
