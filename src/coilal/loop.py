@@ -90,6 +90,7 @@ class QueryRetrainLoop(_FitLoop):
         row = self.learning.end(cycle, module)
         for logger in self.trainer.loggers:
             logger.log_metrics(row, step=int(row["labelled"]))
+            logger.save()  # Lightning's own keep many rows in memory, which a kill would lose
 
     @property
     def _callbacks(self) -> list[pl.Callback]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LABELLED = "labelled"
+QUERIED = "queried"
 
 
 def curve(task: str, model: str) -> str:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from coilal.loggers import keys
 from coilal.loggers.run_logger import RunInfo, RunLogger
+from coilal.loggers.wandb_files import held_rows, says_the_same
 from coilal.loggers.wandb_key import KEY_VARIABLE, has_key, without_key
 from coilal.results.curves import aulc
 from coilal.results.identity import NOT_IDENTITY, identity_hash
-from coilal.results.run_files import write_atomically
+from coilal.results.store import Row
 from coilal.types import UserError
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class WandbLogger(RunLogger):
         self._mode, self._timeout = mode, timeout
         self._given_up = mode == "disabled"
         self._run: Any = None
+        self._next_step = 0
         self._info: RunInfo | None = None
 
     @property
@@ -83,12 +85,11 @@ class WandbLogger(RunLogger):
 
     def _begin(self, run: RunInfo) -> None:
         self._run = self._start(run)
+        self._next_step = self._run.starting_step
         self._run.define_metric(keys.LABELLED)
         self._run.define_metric("*", step_metric=keys.LABELLED)
-        logged = self._logged()
-        for row in run.store.rows:
-            if row["labelled"] > logged:  # finished just before a kill, or while W&B had failed
-                self._log(row)
+        for row in self._missing(run):  # cut off before W&B had written it, or finished while W&B had failed
+            self._log(row)
 
     def _end(self, cycles: pd.DataFrame, curve: Path) -> None:
         import wandb
@@ -146,6 +147,7 @@ class WandbLogger(RunLogger):
                 console="off",  # the terminal is the progress bar's
                 disable_git=True,  # a remote's address may hold a password
                 x_save_requirements=False,
+                x_transaction_log_flush_interval=1,  # seconds; of its 15, a kill would leave the last cycles out
             ),
         )
 
@@ -161,22 +163,23 @@ class WandbLogger(RunLogger):
         }
         queried = [query for query in info.store.queries if query["cycle"] == cycle + 1]
         if queried:
-            content["queried"] = _table(queried, info.predicted.by_image)
-        self._run.log(content, step=int(row["labelled"]))
-        write_atomically(self._mark, str(int(row["labelled"])))
+            content[keys.QUERIED] = _table(queried, info.predicted.by_image)
+        # At a step below the last one W&B drops a row; with commit it holds none back until the next one comes.
+        step = max(int(row["labelled"]), self._next_step)
+        self._run.log(content, step=step, commit=True)
+        self._next_step = step + 1
 
-    @property
-    def _mark(self) -> Path:
-        """The file with the labelled count of the cycle logged last, by this process or one before."""
-        return self._folder / "wandb" / "logged"
-
-    def _logged(self) -> int:
-        """Return the labelled count of the cycle logged last; that of a run since done again does not count."""
-        rows = self._known().store.rows
-        finished = int(rows[-1]["labelled"]) if rows else 0
-        if self._run.resumed:  # the server knows better
-            return int(self._run.step) - 1
-        return min(finished, int(self._mark.read_text())) if self._mark.exists() else 0
+    def _missing(self, run: RunInfo) -> list[Row]:
+        """Return the finished cycles that are neither with the server nor in a file for `wandb sync`."""
+        rows, version = run.store.rows, self.version
+        assert version is not None
+        if self._run.resumed:
+            # The last step is above the last labelled count where `wandb sync` has met a step twice.
+            last = self._run.starting_step - 1
+            uploaded = min(last, int(self._run.summary.get(keys.LABELLED, last)))
+            rows = [row for row in rows if row["labelled"] > uploaded]
+        held = held_rows(self._folder / "wandb", version, self._project, self._entity)
+        return [row for row in rows if not any(says_the_same(there, row) for there in held)]
 
     def _known(self) -> RunInfo:
         assert self._info is not None, "begin() comes first"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import struct
-from collections.abc import Callable, Iterator
+import multiprocessing
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 import coilal.learning
 from coilal.loggers.wandb import WandbLogger
+from coilal.loggers.wandb_files import read_records, says_the_same
 from coilal.results.curves import aulc
 from coilal.results.identity import identity_hash
 from coilal.results.run_files import read_status, run_folder
@@ -22,33 +24,12 @@ from coilal.settings import resolved
 from coilal.types import UserError
 
 Small = Callable[..., DictConfig]
-BLOCK = 32768
-HEADER = (
-    7  # of the file, and of each chunk: checksum (4), length (2), type (1: whole, 2, 3, 4: first, middle, last)
-)
+context = multiprocessing.get_context("forkserver")
 
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-
-
-def records(path: Path) -> Iterator[Any]:
-    """Yield the records of a .wandb file: LevelDB's log format, with protobuf messages."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
-    content = path.read_bytes()
-    assert content[:4] == b":W&B"
-    position, parts = HEADER, b""
-    while position + HEADER <= len(content):
-        if BLOCK - position % BLOCK < HEADER:
-            position += BLOCK - position % BLOCK
-        _, length, kind = struct.unpack_from("<IHB", content, position)
-        parts += content[position + HEADER : position + HEADER + length]
-        position += HEADER + length
-        if kind in (1, 4):
-            yield Record.FromString(parts)
-            parts = b""
 
 
 def files(folder: Path) -> list[Path]:
@@ -62,7 +43,7 @@ def key(item: Any) -> str:
 def history(path: Path) -> list[dict[str, Any]]:
     return [
         {key(item): json.loads(item.value_json) for item in record.history.item}
-        for record in records(path)
+        for record in read_records(path)
         if record.HasField("history")
     ]
 
@@ -70,7 +51,7 @@ def history(path: Path) -> list[dict[str, Any]]:
 def summary(path: Path) -> dict[str, Any]:
     return {
         key(item): json.loads(item.value_json)
-        for record in records(path)
+        for record in read_records(path)
         if record.HasField("summary")
         for item in record.summary.update
     }
@@ -81,7 +62,7 @@ def test_an_offline_run_holds_what_a_dashboard_shows(small: Small) -> None:
     run(cfg)
     folder = run_folder(cfg)
     (path,) = files(folder)
-    found = next(record.run for record in records(path) if record.HasField("run"))
+    found = next(record.run for record in read_records(path) if record.HasField("run"))
     assert found.run_id == identity_hash(resolved(cfg))
     assert (found.project, found.run_group, found.job_type) == ("coilal", "default", "multiclass")
     assert found.display_name == "multiclass tiny margin seed4"
@@ -89,7 +70,7 @@ def test_an_offline_run_holds_what_a_dashboard_shows(small: Small) -> None:
     config = {key(item): json.loads(item.value_json) for item in found.config.update}
     assert config["strategy"]["name"] == "margin"
     assert not {"logger", "cache", "outputs"} & set(config)
-    metrics = [record.metric for record in records(path) if record.HasField("metric")]
+    metrics = [record.metric for record in read_records(path) if record.HasField("metric")]
     assert any(m.step_metric == "labelled" and (m.glob_name == "*" or m.name) for m in metrics)
 
     cycles, rows = read_cycles(folder), history(path)
@@ -116,28 +97,115 @@ def test_an_offline_run_holds_what_a_dashboard_shows(small: Small) -> None:
     assert list((folder / "tensorboard").glob("events.out.*")), "two loggers at once"
 
 
-def test_a_run_that_was_cut_off_continues_its_id_and_logs_no_cycle_twice(
-    small: Small, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cfg = small("logger=wandb")
+def start(
+    cfg: DictConfig, cycle: int | None, moment: str = "", with_core: bool = False, **environment: str
+) -> int | None:
+    """Run in a process of its own, which is killed at the cycle, and return its exit code."""
+    from tests.unit.loggers.wandb_child import work
+
+    settings = OmegaConf.to_yaml(cfg, resolve=True)
+    arguments = (settings, cycle, moment, with_core, {"WANDB_MODE": "offline", **environment})
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def labelled(folder: Path) -> list[int]:
+    return sorted(row["labelled"] for path in files(folder) for row in history(path))
+
+
+@pytest.mark.parametrize(
+    ("moment", "with_core"),
+    [
+        ("after_log", True),
+        pytest.param("before_log", False, marks=pytest.mark.slow),
+        pytest.param("flushed", False, marks=pytest.mark.slow),
+        pytest.param("flushed", True, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_in_every_cycle_a_run_is_in_its_files_once(small: Small, moment: str, with_core: bool) -> None:
+    cfg = small("logger.wandb.mode=offline", "logger=wandb", "trainer.max_epochs=1")
+    folder = run_folder(cfg)
+    for cycle in range(3):
+        assert start(cfg, cycle, moment, with_core) == -signal.SIGKILL
+        if moment == "flushed":
+            assert labelled(folder) == [16, 32, 48][: cycle + 1]
+    assert start(cfg, None) == 0
+    assert read_status(folder)["state"] == "done"
+    assert labelled(folder) == [16, 32, 48]
+    assert [len({path.stem for path in files(folder)}), len(files(folder))] == [1, 4]
+    for path in files(folder):
+        for row in history(path):
+            assert ("queried.path" in row) == (row["labelled"] < 48)
+            assert "queried.path" not in row or (path.parent / "files" / row["queried.path"]).exists()
+
+
+def cut_off(cfg: DictConfig, patched: pytest.MonkeyPatch, cycles: int) -> None:
+    """Run the first cycles only."""
     end, ended = coilal.learning.ActiveLearning.end, []
 
-    def cut_off(*arguments: Any) -> Any:
-        if len(ended) == 2:
+    def until(*arguments: Any) -> Any:
+        if len(ended) == cycles:
             raise KeyboardInterrupt
         ended.append(1)
         return end(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(coilal.learning.ActiveLearning, "end", cut_off)
+    with patched.context() as patch:
+        patch.setattr(coilal.learning.ActiveLearning, "end", until)
         with pytest.raises((KeyboardInterrupt, SystemExit)):
             run(cfg)
-    (folder := run_folder(cfg)).joinpath("wandb", "logged").write_text("16")  # the second was not logged any more
-    assert read_status(folder)["state"] == "running"
+
+
+def test_a_run_that_was_cut_off_continues_its_id_and_logs_again_what_is_in_no_file(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = small("logger=wandb")
+    folder = run_folder(cfg)
+    cut_off(cfg, monkeypatch, 2)
+    (first,) = files(folder)
+    (queried,) = first.parent.glob("files/media/table/queried_17_*")  # of the row after step 16, of 32 images
+    queried.unlink()
     run(cfg)
     first, second = sorted(files(folder), key=lambda path: path.stat().st_mtime_ns)
     assert first.stem == second.stem
+    assert [row["labelled"] for row in history(first)] == [16, 32]
     assert [row["labelled"] for row in history(second)] == [32, 48]
+
+
+def test_rows_of_another_project_or_of_a_run_since_done_again_do_not_count(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = small("logger=wandb")
+    folder = run_folder(cfg)
+    cut_off(cfg, monkeypatch, 1)
+    cut_off(small("logger=wandb", "logger.wandb.project=other"), monkeypatch, 1)
+    run(small("logger=wandb", "logger.wandb.project=other"))
+    logged = [[row["labelled"] for row in history(path)] for path in files(folder)]
+    assert sorted(logged) == [[16], [16, 32], [48]]
+    cut_off(small("logger=wandb", "force=true"), monkeypatch, 2)
+    run(cfg)
+    rows = [row for path in files(folder) for row in history(path)]
+    for cycle in read_cycles(folder).to_dict("records"):
+        assert sum(says_the_same(row, cycle) for row in rows) == 1
+
+
+def test_a_damaged_file_is_said_once_and_its_cycles_are_logged_again(
+    small: Small, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cfg = small("logger=wandb")
+    folder = run_folder(cfg)
+    cut_off(cfg, monkeypatch, 2)
+    (damaged,) = files(folder)
+    damaged.write_bytes(b"not of W&B" * 100)
+    run(cfg)
+    assert caplog.text.count("not a file of W&B") == 1
+    assert "failed" not in caplog.text
+    assert sorted(row["labelled"] for path in files(folder) if path != damaged for row in history(path)) == [
+        16,
+        32,
+        48,
+    ]
 
 
 @pytest.mark.parametrize("broken", ["init", "log"])
