@@ -151,7 +151,7 @@ RULES: Mapping[str, Rule] = {
     "data.source.class_column": COLUMN,
     "data.source.group_column": COLUMN,
     "data.source.doubt_column": COLUMN,
-    "data.source.label_columns": or_null(list_of(TEXT)),
+    "data.source.label_columns": COLUMN,
     "data.source.ignored_columns": list_of(TEXT),
     "data.source.good_class": COLUMN,
     "hparams.data": or_null(TEXT),

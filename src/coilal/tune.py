@@ -38,17 +38,11 @@ def main() -> None:
     packaged = settings["out"] == PACKAGED
     out = Path(settings["out"] or study / "tuned").expanduser()
     folder = packaged_folder(Path(conf_folder())) if packaged else out / "hparams" / "own"
+    ensure_writable(folder, "Give a folder of your own with out=FOLDER.")
     from coilal.sweep.tuned import apply, searches
 
     for database in searches(study, model=settings["model"], task=settings["task"]):
         for path in apply(database, folder, for_all_data=packaged, replace=settings["replace"] == "true"):
-    folder = values_folder(settings["out"], Path(conf_folder()))
-    ensure_writable(folder, "Give a folder of your own with out=FOLDER.")
-    for database in searches(
-        Path(settings["outputs"], settings["study"]), model=settings["model"], task=settings["task"]
-    ):
-        written = apply(database, folder)
-        for path in written:
             print(path)
     if not packaged:
         print(f"Runs on the same images take these values with {taken_with(out)}")

@@ -13,6 +13,7 @@ from PIL import Image
 from coilal.cli import conf_folder
 from coilal.instantiate import instantiate
 from coilal.settings import checked
+from coilal.typed import as_typed
 from coilal.types import DataSource, Samples
 
 
@@ -34,7 +35,7 @@ def source(*overrides: str) -> DataSource:
     """Return the data source that these arguments of a command give."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=conf_folder()):
-        cfg = compose("train", overrides=list(overrides))
+        cfg = compose("train", overrides=as_typed(overrides))
     checked(cfg)
     found: DataSource = instantiate(cfg.data.source)
     return found

@@ -85,9 +85,9 @@ CASES: list[Case] = [
         table(_classes("0", "1"), "data.source.good_class=0"),
     ),
     Case(
-        "`data.source.good_class=1_1`, which the command line reads as 11",
-        "refused",
-        "\"data.source.good_class='11'\"",
+        "`data.source.good_class=1_1` beside a class 11",
+        "read, with a line",
+        "Class '1_1' means fault-free.",
         table(_classes("11", "1_1"), "data.source.good_class=1_1"),
     ),
     Case(
