@@ -47,6 +47,7 @@ from coilal.recorder import Recorder
 from coilal.results.curves import aulc
 from coilal.results.figures import learning_curve
 from coilal.results.progress import RunProgress
+from coilal.results.run_files import read_status
 from coilal.settings import resolved
 from coilal.types import IntArray, UserError
 
@@ -228,7 +229,9 @@ def learn(experiment: Experiment) -> float:
     with RunProgress(experiment.title(), len(counts) - 1, metric, first=recorder.finished) as progress:
         inputs, extract_s = _inputs(experiment, progress)
         for logger in told:
-            logger.begin(RunInfo(resolved(cfg), recorder, metric, select))
+            logger.begin(
+                RunInfo(resolved(cfg), read_status(experiment.folder)["identity"], recorder, metric, select)
+            )
         if recorder.finished < len(counts):
             learning = ActiveLearning(
                 pool=plan.pool(prepared, recorder),

@@ -18,6 +18,7 @@ from coilal.provenance import initial_status
 from coilal.results import identity
 from coilal.results.run_files import (
     ensure_writable,
+    has_cycles,
     lock,
     now,
     read_status,
@@ -84,7 +85,9 @@ def run(cfg: DictConfig) -> float:
         else:  # another process may have begun it meanwhile
             same_data.ensure_of_begun(cfg, folder, prepared, fingerprint)
         prepared.keep_records(Path(cfg.records))
-        status = initial_status(cfg, identity.identity_hash(config), prepared, fingerprint)
+        name = read_status(folder).get("identity") if has_cycles(folder) else None
+        name = name or identity.identity_hash(config, {**prepared.record.aspects(), "weights": fingerprint})
+        status = initial_status(cfg, name, prepared, fingerprint)
         write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
         write_atomically(folder / "splits.csv", prepared.counts.to_csv())
         write_status(folder, {**status, "state": "running"})
@@ -122,7 +125,7 @@ def is_done(folder: Path, config: dict[str, Any], force: bool) -> bool:
 
 def failed_at_start(folder: Path) -> bool:
     """Return whether a run failed before a cycle was finished, so that there is nothing to keep."""
-    return read_status(folder).get("state") == "failed" and not (folder / "checkpoints" / "state.json").exists()
+    return read_status(folder).get("state") == "failed" and not has_cycles(folder)
 
 
 def objective(folder: Path) -> float:

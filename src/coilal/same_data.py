@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
+from coilal.models.weights import are_at_hand, fingerprint, resolve
 from coilal.results import data_record
-from coilal.results.run_files import read_status
+from coilal.results.run_files import has_cycles, read_status
 from coilal.types import DataError, Problem, UserError
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def ensure_of_finished(cfg: DictConfig, folder: Path) -> None:
     except DataError as error:
         log.warning("%s is not compared with its data, which cannot be read: %s", folder, error)
         return
+    status = read_status(folder)
     compared = {aspect: value for aspect, value in record.aspects().items() if aspect != "parts"}
-    if problems := changed(read_status(folder), compared, record, Path(cfg.records)):
-        raise _refusal(f"{folder} is finished, with other data", problems)
+    problems = [*changed(status, compared, record, Path(cfg.records)), *_other_weights(status, _weights_now(cfg))]
+    if problems:
+        raise _refusal(f"{folder} is finished, with other data or weights", problems)
 
 
 def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: str) -> None:
@@ -58,8 +61,8 @@ def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: 
         UserError: says what changed.
     """
     status = read_status(folder)
-    if not (folder / "checkpoints" / "state.json").exists():
-        return  # no cycle is finished: there is nothing to mix
+    if not has_cycles(folder):
+        return  # there is nothing to mix
     problems = changed(status, prepared.record.aspects(), prepared.record, Path(cfg.records))
     if not problems and "labels" not in status.get("data", {}):  # stored by an earlier version
         problems = _changed_queries(folder, prepared)
@@ -103,6 +106,24 @@ def changed(status: Mapping[str, Any], now: Mapping[str, str], record: DataRecor
     before = data_record.read_rows(records / str(begun.get("record")))
     columns = [column for aspect, column in data_record.COLUMN_OF.items() if aspect in now]
     return data_record.changes(before, record.rows(), columns) if before else [_unnamed(differing)]
+
+
+def _other_weights(status: Mapping[str, Any], now: str | None) -> list[Problem]:
+    begun = status.get("weights")
+    if begun is None or now is None or begun == now:
+        return []
+    return [Problem(f"the weights of model.weights changed (fingerprint {begun} → {now})")]
+
+
+def _weights_now(cfg: DictConfig) -> str | None:
+    """Return the fingerprint of the weights, None where they cannot be had: a finished run needs them no more."""
+    if not are_at_hand(cfg.model.weights, cfg.model.hub):
+        return None
+    try:
+        return fingerprint(resolve(cfg.model.weights, cfg.model.hub, cfg.model.name))
+    except UserError as error:
+        log.warning("the weights are not compared: %s", error)
+        return None
 
 
 def _unnamed(differing: Sequence[str]) -> Problem:

@@ -57,12 +57,14 @@ class RunInfo:
 
     Attributes:
         config: the settings.
+        identity: a short hash of settings, data and weights, the same when the run goes on.
         store: the finished cycles and the queried images, growing as the run goes on.
         metric: the task's primary metric, a column of cycles.csv.
         predicted: what the model said of the batch chosen last, by image name.
     """
 
     config: Mapping[str, Any]
+    identity: str
     store: RunStore
     metric: str
     predicted: Predicted

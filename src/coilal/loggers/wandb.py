@@ -14,7 +14,7 @@ from coilal.loggers.run_logger import RunInfo, RunLogger
 from coilal.loggers.wandb_files import held_rows, says_the_same
 from coilal.loggers.wandb_key import KEY_VARIABLE, has_key, without_key
 from coilal.results.curves import aulc
-from coilal.results.identity import NOT_IDENTITY, identity_hash
+from coilal.results.identity import NOT_IDENTITY
 from coilal.results.store import Row
 from coilal.types import UserError
 
@@ -59,7 +59,7 @@ class WandbLogger(RunLogger):
     @property
     def version(self) -> str | None:
         """Return the id of the W&B run."""
-        return None if self._info is None else identity_hash(self._info.config)
+        return None if self._info is None else self._info.identity
 
     def begin(self, run: RunInfo) -> None:
         """Start the W&B run, or continue it, and log finished cycles that W&B has not got."""
@@ -132,7 +132,7 @@ class WandbLogger(RunLogger):
             project=self._project,
             entity=self._entity,
             dir=str(self._folder),
-            id=identity_hash(config),
+            id=run.identity,
             resume="allow",
             reinit="create_new",
             group=str(config["study"]),

@@ -48,6 +48,11 @@ def resolve(weights: str | None, hub: str | None, model: str) -> Path | None:
     return path
 
 
+def are_at_hand(weights: str | None, hub: str | None) -> bool:
+    """Return whether ``resolve`` would find the weights on this machine, without asking the hub."""
+    return weights != "hub" or (bool(hub) and _cached(str(hub)) is not None)
+
+
 def ensure_reachable(weights: str | None, hub: str | None, model: str) -> None:
     """Refuse weights that would have to come from a hub that does not answer; downloads nothing.
 

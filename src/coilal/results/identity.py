@@ -46,9 +46,14 @@ def identifying(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def identity_hash(config: Mapping[str, Any]) -> str:
-    """Return a short hash of the settings that determine a run's result."""
-    text = json.dumps(identifying(config), sort_keys=True, ensure_ascii=False)
+def identity_hash(config: Mapping[str, Any], content: Mapping[str, str] | None = None) -> str:
+    """Return a short hash of what determines a run's result.
+
+    Args:
+        config: its settings.
+        content: digests of its data and weights.
+    """
+    text = json.dumps([identifying(config), dict(content or {})], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -82,6 +82,11 @@ def lock(folder: Path) -> FileLock:
         ) from None
 
 
+def has_cycles(folder: Path) -> bool:
+    """Return whether a cycle of a run is finished, so that there is something to keep."""
+    return (folder / "checkpoints" / "state.json").exists()
+
+
 def read_status(folder: Path) -> dict[str, Any]:
     """Return status.json of a run directory, {} where there is none."""
     path = folder / "status.json"

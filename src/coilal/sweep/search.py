@@ -144,8 +144,9 @@ class Search(OptunaSweeperImpl):
         overrides = super()._configure_trials(trials, search_space_distributions, fixed_params, fixed_overrides)
         names = [f"trial{trial.number:04}" for trial in trials]
         self.trials.proposed = [(trial, self.folder / name) for trial, name in zip(trials, names, strict=True)]
+        folder, records = quoted(str(self.folder)), quoted(str(self.folder / ".data"))  # one split for all trials
         return [
-            (*given, f"outputs={quoted(str(self.folder))}", f"study={name}")
+            (*given, f"outputs={folder}", f"study={name}", f"records={records}")
             for given, name in zip(overrides, names, strict=True)
         ]
 

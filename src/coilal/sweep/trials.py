@@ -11,8 +11,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.trial import Trial
 
+from coilal.results.data_record import COLUMN_OF
 from coilal.results.run_files import read_status
 from coilal.results.store import read_queries
+from coilal.types import UserError
 
 
 class TrialLauncher:
@@ -40,6 +42,7 @@ class TrialLauncher:
         for (trial, folder), share in zip(self.proposed, shares, strict=True):
             result = mean_of(share)
             _annotate(trial, folder, result)
+            _check_data(trial)
             results.append(result)
         return results
 
@@ -60,6 +63,19 @@ def labels_used(runs: Sequence[Path]) -> tuple[int, int]:
     return len(pool), max(int(read_status(run)["data"]["split"]["validation"]) for run in runs)
 
 
+def _check_data(trial: Trial) -> None:
+    """Refuse to go on with a search whose data changed: its trials could not be compared."""
+    now = trial.user_attrs.get("record")
+    for earlier in trial.study.get_trials(deepcopy=False):
+        before = earlier.user_attrs.get("record")
+        if now and before and before != now:
+            changed = ", ".join(aspect for aspect in now if now[aspect] != before.get(aspect))
+            raise UserError(
+                f"the data of this search changed since trial {earlier.number} ({changed}): bring them back as "
+                "they were, or give this search another study=…"
+            )
+
+
 def _annotate(trial: Trial, folder: Path, result: JobReturn) -> None:
     """Store with the trial why it failed, or what it has taken."""
     if result.status is not JobStatus.COMPLETED:
@@ -70,5 +86,7 @@ def _annotate(trial: Trial, folder: Path, result: JobReturn) -> None:
     runs = [path.parent for path in sorted(folder.glob("*/*/*/seed*/queries.csv"))]
     pool, validation = labels_used(runs)
     trial.set_user_attr("labels", {"pool": pool, "validation": validation})
-    trial.set_user_attr("data", str(read_status(runs[0])["data"]["fingerprint"]))
+    data = read_status(runs[0])["data"]
+    trial.set_user_attr("data", str(data["fingerprint"]))
+    trial.set_user_attr("record", {aspect: data.get(aspect) for aspect in COLUMN_OF})
     trial.set_user_attr("seconds", sum(read_status(run)["seconds"] for run in runs))

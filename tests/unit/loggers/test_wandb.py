@@ -16,11 +16,9 @@ import coilal.learning
 from coilal.loggers.wandb import WandbLogger
 from coilal.loggers.wandb_files import read_records, says_the_same
 from coilal.results.curves import aulc
-from coilal.results.identity import identity_hash
 from coilal.results.run_files import read_status, run_folder
 from coilal.results.store import read_cycles, read_queries
 from coilal.run import run
-from coilal.settings import resolved
 from coilal.types import UserError
 
 Small = Callable[..., DictConfig]
@@ -63,7 +61,7 @@ def test_an_offline_run_holds_what_a_dashboard_shows(small: Small) -> None:
     folder = run_folder(cfg)
     (path,) = files(folder)
     found = next(record.run for record in read_records(path) if record.HasField("run"))
-    assert found.run_id == identity_hash(resolved(cfg))
+    assert found.run_id == read_status(run_folder(cfg))["identity"]
     assert (found.project, found.run_group, found.job_type) == ("coilal", "default", "multiclass")
     assert found.display_name == "multiclass tiny margin seed4"
     assert set(found.tags) == {"tiny", "margin", "seed4"}

@@ -11,6 +11,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from coilal.sweep.trials import TrialLauncher, labels_used, mean_of
+from coilal.types import UserError
 
 
 def result(value: Any, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:
@@ -68,5 +69,25 @@ def test_each_trial_becomes_a_cell_a_seed_and_keeps_what_it_took(tmp_path: Path)
     assert cells.seen == [("lr=1", "seed=4"), ("lr=1", "seed=5"), ("lr=2", "seed=4"), ("lr=2", "seed=5")]
     assert good.return_value == pytest.approx(0.2)
     assert bad.status is JobStatus.FAILED
-    assert trials[0].user_attrs == {"labels": {"pool": 3, "validation": 7}, "data": "5e2f", "seconds": 5.0}
+    record = {"fingerprint": "5e2f", "labels": None, "groups": None, "parts": None}
+    expected = {"labels": {"pool": 3, "validation": 7}, "data": "5e2f", "record": record, "seconds": 5.0}
+    assert trials[0].user_attrs == expected
     assert "x" in trials[1].user_attrs["error"]
+
+
+def test_a_search_whose_data_change_between_trials_is_refused(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize")
+    launcher = TrialLauncher(Cells([result(0.1)]), [0])  # type: ignore[arg-type]
+    for fingerprint in ("5e2f", "other"):
+        trial = study.ask()
+        folder = write_run(tmp_path / f"{trial.number}/multiclass/tiny/random/seed0", ["1"])
+        status = json.loads((folder / "status.json").read_text())
+        status["data"]["fingerprint"] = fingerprint
+        (folder / "status.json").write_text(json.dumps(status))
+        launcher.proposed = [(trial, tmp_path / str(trial.number))]
+        if fingerprint == "other":
+            with pytest.raises(UserError, match=r"changed since trial 0 \(fingerprint\)"):
+                launcher.launch([("lr=1",)], 0)
+        else:
+            launcher.launch([("lr=1",)], 0)
+            study.tell(trial, 0.1)
