@@ -44,10 +44,10 @@ def _unmatched(names: Sequence[str], failed: tuple[str, ...], pattern: str) -> P
     typed = "'^([^_]+)_'" if guess is None else f"'{guess[0]}'"
     finds = "" if guess is None else f" (in your names it finds {guess[1]} groups)"
     kind = (
-        f"file names that data.source.group_pattern '{pattern}' does not match; images of one part (coil) are a group, "
-        "which never stands on two sides of the split. Mostly there are several images of a part: name its place in "
-        f'the file names, as with "data.source.group_pattern={typed}"{finds}, or the column that holds it, '
-        "data.source.group_column=NAME; data.source.group_pattern=null only if no two images show the same part"
+        f"file names that data.source.group_pattern '{pattern}' does not match; images of one part (coil) are a "
+        "group, which never stands on two sides of the split. Mostly there are several images of a part: name its "
+        f'place in the file names, as with "data.source.group_pattern={typed}"{finds}, or the column that holds '
+        "it, data.source.group_column=NAME; data.source.group_pattern=null only if no two images show the same part"
     )
     if len(failed) == len(names):
         return Problem(f"{kind}. None of {len(names)} names matches, the first is {failed[0]}")
