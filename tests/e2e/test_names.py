@@ -72,11 +72,13 @@ def report(
         for strategy in ("random", "entropy"):
             places = [f"data.root={tmp_path / 'data'}", f"outputs={outputs}", f"cache.dir={cache}", "study=s"]
             run(composed(*SETTINGS, *overrides, f"strategy={strategy}", *places))
-        page, _ = write_report(outputs, ["s"], tmp_path / "report", Settings(resamples=100, gallery=1), images_of)
+        settings = Settings(resamples=100, gallery=1)
+        page, _ = write_report(outputs, ["s"], tmp_path / "report", settings, images_of)
         (mix,) = (tmp_path / "report").rglob("class_mix.csv")
         found = next(iter(read_runs(run_folders(outputs / "s"), "test/macro_f1")))
         assert isinstance(found, Run)
-        return found, pd.read_csv(mix, header=None, dtype=str, keep_default_na=False), page.read_text(encoding="utf-8")
+        table = pd.read_csv(mix, header=None, dtype=str, keep_default_na=False)
+        return found, table, page.read_text(encoding="utf-8")
 
     return made
 
