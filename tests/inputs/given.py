@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
 from PIL import Image
 
 from coilal.cli import conf_folder
@@ -31,11 +34,19 @@ def images(folder: Path, names: Sequence[str] = ("a.png", "b.png")) -> Path:
     return folder
 
 
-def source(*overrides: str) -> DataSource:
-    """Return the data source that these arguments of a command give."""
+@cache
+def _composed(*overrides: str) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=conf_folder()):
-        cfg = compose("train", overrides=as_typed(overrides))
+        return compose("train", overrides=as_typed([*overrides, "data.root=FOLDER"]))
+
+
+def source(root: Path, labels: Path | None, *overrides: str) -> DataSource:
+    """Return the data source that these arguments of a command give."""
+    cfg = deepcopy(_composed(*overrides))
+    cfg.data.root = str(root)
+    if labels is not None:
+        cfg.data.labels = str(labels)
     checked(cfg)
     found: DataSource = instantiate(cfg.data.source)
     return found
@@ -60,7 +71,7 @@ def table(
         images(folder, names)
         written = content if isinstance(content, bytes) else content.replace("ROOT", str(folder)).encode()
         (folder / file).write_bytes(written)
-        return told(source("data=coils", f"data.root={folder}", f"data.labels={folder / file}", *overrides).read())
+        return told(source(folder, folder / file, "data=coils", *overrides).read())
 
     return try_it
 
@@ -70,6 +81,6 @@ def folders(names: Sequence[str], *overrides: str) -> Callable[[Path], str]:
 
     def try_it(folder: Path) -> str:
         images(folder / "data", names)
-        return told(source("data=folder", f"data.root={folder / 'data'}", *overrides).read())
+        return told(source(folder / "data", None, "data=folder", *overrides).read())
 
     return try_it

@@ -6,7 +6,8 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -89,16 +90,26 @@ class _Files:
 
     folder: Path
     files: Sequence[str]
-    exact: set[str] = field(init=False)
-    folded: dict[str, list[str]] = field(init=False)
-    stems: dict[str, list[str]] = field(init=False)
-    bases: dict[str, list[str]] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.exact = set(self.files)
-        self.folded = self._by(_fold)
-        self.stems = self._by(lambda name: _fold(str(PurePosixPath(name).with_suffix(""))))
-        self.bases = self._by(lambda name: _fold(posixpath.basename(name)))
+    @cached_property
+    def exact(self) -> set[str]:
+        """Return the files."""
+        return set(self.files)
+
+    @cached_property
+    def folded(self) -> dict[str, list[str]]:
+        """Return the files of each name in any case and Unicode form."""
+        return self._by(_fold)
+
+    @cached_property
+    def stems(self) -> dict[str, list[str]]:
+        """Return the files of each such name without its extension."""
+        return self._by(lambda name: _fold(posixpath.splitext(name)[0]))
+
+    @cached_property
+    def bases(self) -> dict[str, list[str]]:
+        """Return the files of each such name without its folder."""
+        return self._by(lambda name: _fold(posixpath.basename(name)))
 
     def _by(self, key: Callable[[str], str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -30,7 +30,7 @@ def load_table(path: Path, separator: str = ",") -> tuple[pd.DataFrame, list[str
         DataError: not a table, or one without rows.
     """
     text, notes = _text(path)
-    text, separator, lines = _without_separator_line(path, text, separator, notes)
+    text, separator, lines = _from_the_header_on(path, text, separator, notes)
     _check_separator(path, text, separator)
     blanks_behind = not separator.isspace()  # "a, b" as people type it
     try:
@@ -50,10 +50,7 @@ def load_table(path: Path, separator: str = ",") -> tuple[pd.DataFrame, list[str
         raise DataError([Problem(f"the table {path} cannot be read as CSV: {error}")]) from error
     except pd.errors.EmptyDataError:
         raise DataError([Problem(f"the table {path} is empty")]) from None
-    header = _header(path, text, separator, blanks_behind)
-    if len(header) != table.shape[1]:
-        raise DataError([Problem(f"the table {path} has no header: the names of the columns must be in line 1")])
-    table.columns = pd.Index(header)
+    table.columns = pd.Index(_header(path, text, separator, blanks_behind))
     table = table.fillna("").apply(lambda column: column.str.strip())
     table.index += lines
     filled: pd.DataFrame = table[(table != "").any(axis=1)]
@@ -97,17 +94,19 @@ def _text(path: Path) -> tuple[str, list[str]]:
         raise DataError([Problem(problem)]) from error
 
 
-def _without_separator_line(path: Path, text: str, separator: str, notes: list[str]) -> tuple[str, str, int]:
-    """Return the text behind Excel's ``sep=;``, the separator, and how many lines were taken off."""
-    found = _SEPARATOR_LINE.match(text)
+def _from_the_header_on(path: Path, text: str, separator: str, notes: list[str]) -> tuple[str, str, int]:
+    """Return the text from the header on, the separator, and how many lines (empty ones, ``sep=;``) stood before."""
+    below = text.lstrip("\r\n")
+    lines = text[: len(text) - len(below)].count("\n")
+    found = _SEPARATOR_LINE.match(below)
     if found is None:
-        return text, separator, 0
+        return below, separator, lines
     says = found["separator"]
     if separator not in (says, ","):
         problem = f"the table {path} says sep={says} in its first line, and data.source.separator is '{separator}'"
         raise DataError([Problem(f"{problem}; take the line out, or the setting back")])
     notes.append(f"The columns are separated by `{says}`, as the first line of the table says (sep={says}).")
-    return text[found.end() :], says, 1
+    return below[found.end() :], says, lines + 1
 
 
 def _check_separator(path: Path, text: str, separator: str) -> None:

@@ -46,8 +46,8 @@ def test_a_column_that_is_always_no_is_read_like_the_others() -> None:
 def test_columns_may_be_written_in_different_ways() -> None:
     marks, _, notes = read(["yes", "no"], ["1", "0"], ["x", ""])
     assert marks == [["1", "0"], ["1", "0"], ["1", "0"]]
-    said = "Labels of a: yes is 1 and no is 0. Labels of c: x is 1. A blank in c means 0;"
-    assert notes == f"{said} 1 rows have no label that is 1."
+    ways, cross, blank = "Labels of a: yes is 1 and no is 0.", "Labels of c: x is 1.", "A blank in c means 0;"
+    assert notes == f"{ways} {cross} {blank} 1 rows have no label that is 1."
 
 
 def test_a_blank_is_no_label_where_zeros_are_written() -> None:

@@ -302,3 +302,67 @@ def test_deep_pcb(shared: Path) -> None:
     assert samples.label_names == ("open", "short", "mousebite", "spur", "copper", "pinhole")
     assert len(samples) == 2000
     assert len(set(samples.groups)) == 11
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("sep=;\nimage;a;group\nx.png;1;g\n", "says sep=; in its first line"),
+        ("image,a,a,group\nx.png,1,0,g\n", "columns of the same name"),
+    ],
+)
+def test_first_lines_that_cannot_be_used(make: Make, table: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        make(table, separator="|" if "sep=" in table else ",").read()
+
+
+def test_lines_are_those_of_the_file_below_a_separator_line(make: Make) -> None:
+    ((_, places),) = problems(make("sep=,\nimage,a,group\nx.png,1,g\ny.png,2,h\n")).items()
+    assert places == ("line 4: y.png: a is '2'",)
+    ((_, places),) = problems(make("\n\nimage,a,group\nx.png,1,g\ny.png,2,h\n")).items()
+    assert places == ("line 5: y.png: a is '2'",)
+
+
+def test_columns_of_nothing_are_left_out(make: Make) -> None:
+    assert make("image,a,group,,\nx.png,1,g,,\ny.png,0,h,,\n").read().label_names == ("a",)
+
+
+def test_two_spellings_of_a_code_are_refused_and_a_declared_code_is_found_in_any(make: Make) -> None:
+    table = "Image,Error_Multi\nSpule1_1.png,1\nSpule2_1.png,1.0\n"
+    ((kind, _),) = problems(make(table)).items()
+    assert "classes that differ only in spelling" in kind
+    for similar in ("merge", "keep"):
+        samples = make(table, similar_names=similar).read()
+        assert samples.classes is not None
+        assert samples.classes.tolist() == [1, 1]
+
+
+def test_faults_of_codes_have_names_that_can_be_told_apart(make: Make) -> None:
+    codes = {"label": {0: [], 1: ["a+b"]}}
+    ((kind, places),) = problems(make("image,label,group\nx.png,1,g\n", class_codes=codes)).items()
+    assert "data.source.class_codes" in kind
+    assert places == ("a+b",)
+
+
+def test_a_label_that_no_command_line_can_write_is_renamed_in_the_table(make: Make) -> None:
+    ((kind, _),) = problems(make("image,Lücke+Riß,b,group\nx.png,1,0,g\n")).items()
+    assert "rename the columns in the first line of the table" in kind
+
+
+def test_groups_found_in_names_are_compared_as_well(make: Make) -> None:
+    table = make("image,a\ncoil7_1.png,1\nCoil7_2.png,0\n", group_pattern="^(.oil7)_")
+    ((kind, places),) = problems(table).items()
+    assert "groups that differ only in spelling" in kind
+    assert len(places) == 1
+
+
+def test_images_in_a_folder_of_that_name_may_be_named_with_it(make: Make, tmp_path: Path) -> None:
+    make("image,a,group\nx.png,0,g\n")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "x.png").rename(tmp_path / "images/x.png")
+    (tmp_path / "labels.csv").write_text("image,a,group\nimages\\x.png,0,g\n")
+    table = source(tmp_path)
+    samples = table.read()
+    assert samples.names == ("images/x.png",)
+    assert not any("not named" in note for note in samples.notes)
+    assert table.decode(samples, ImageFormat((4, 4)), tmp_path / "cache").pixels.shape == (1, 1, 4, 4)

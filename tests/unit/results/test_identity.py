@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
-from coilal.results.identity import differences, identity_hash
+import pytest
+from omegaconf import DictConfig
+
+from coilal.results.identity import ADDED, differences, flatten, identity_hash
+from coilal.settings import resolved
 
 CONFIG = {
     "seed": 0,
@@ -31,3 +35,12 @@ def test_of_the_cache_only_the_precision_determines_something() -> None:
 
 def test_a_name_that_only_begins_like_one_of_them_counts() -> None:
     assert differences(CONFIG, CONFIG | {"outputs_kept": False}) == ["outputs_kept: True → False"]
+
+
+@pytest.mark.parametrize("data", ["coils", "folder"])
+def test_runs_that_lack_a_new_setting_go_on_with_its_default(
+    composed: Callable[..., DictConfig], data: str
+) -> None:
+    settings = flatten(resolved(composed(f"data={data}", "data.root=x")))
+    for key in ("data.source.similar_names", "data.source.no_value"):
+        assert settings[key] == ADDED[key]

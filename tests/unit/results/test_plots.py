@@ -35,6 +35,23 @@ def test_curves_bands_and_reference_line_show_the_data() -> None:
     assert axes.get_ylim()[1] > 0.9
 
 
+def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    names = ["_hidden", "$x_1$", r"\frac$1$"]
+    with plots.style():
+        looks = plots.looks_of("_hidden", names)
+        curves = {name: curve(name) for name in names}
+        figure = plots.curves_figure(curves, looks, "macro F1", "95%", None)
+        panels = plots.panels_figure({name: {"_hidden": curve("_hidden")} for name in names}, looks, "", {})
+        plots.save(figure, tmp_path / "curves")  # a formula that matplotlib cannot read would raise
+        plots.save(panels, tmp_path / "panels")
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == names
+    assert not any(text.get_parse_math() for text in legend.get_texts() if "$" in text.get_text())
+    assert [text.get_text() for text in panels.legends[0].get_texts()] == ["_hidden"]
+    assert not panels.axes[1].title.get_parse_math()
+
+
 def test_files_hold_no_date_and_are_the_same_each_time(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with plots.style():
