@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -103,7 +104,8 @@ def _text(key: str, text: str) -> str:
     if not isinstance(value, bool | int | float):
         return text
     # Numbers that keep their spelling stay as they are in study: older runs have stored them so.
-    return text if key == "study" and type(value) is not bool and str(value) == text else quoted(text)
+    kept = key == "study" and type(value) is not bool and math.isfinite(value) and str(value) == text
+    return text if kept else quoted(text)
 
 
 def _advice(arguments: Sequence[str], index: int) -> str:

@@ -36,7 +36,7 @@ def groups_from_names(
     failed = tuple(place for place, group in zip(places, groups, strict=True) if not group)
     kind = (
         f"file names that data.source.group_pattern '{pattern}' does not match; set a pattern whose "
-        "first group is the coil, or group_pattern=null if every image is a group of its own"
+        "first group is the coil, or data.source.group_pattern=null if every image is a group of its own"
     )
     note = f"The group of an image is what '{pattern}' finds in its name."
     return groups, note, [Problem(kind, failed)] if failed else []
