@@ -53,6 +53,23 @@ def unreadable(arguments: Sequence[str]) -> str | None:
     return None
 
 
+def passed_over(arguments: Sequence[str]) -> list[str]:
+    """Return a line for each setting of a command line that does not count because of another one."""
+    given: dict[str, list[str]] = {}
+    for argument in arguments:
+        if setting := _SETTING.fullmatch(argument):
+            given.setdefault(setting[2], []).append(argument)
+    lines = [
+        f"{key} is given {len(several)} times; the last one counts, {several[-1]}"
+        for key, several in given.items()
+        if len(several) > 1
+    ]
+    replaced = [key for key in ("budget.initial", "budget.query", "budget.cycles") if key in given]
+    if replaced and "budget.labelled" in given:
+        lines.append(f"budget.labelled says all counts, so that {', '.join(replaced)} does not count")
+    return lines
+
+
 def quoted(text: str) -> str:
     """Return text as a quoted value of Hydra's grammar."""
     return QuotedString(text, Quote.single).with_quotes()

@@ -21,7 +21,7 @@ from coilal.settings import checked
 from coilal.sweep.rows import expand
 from coilal.sweep.space import check_sampler, check_space
 from coilal.sweep.tuned import ensure_replaceable
-from coilal.typed import as_typed
+from coilal.typed import as_typed, passed_over
 from coilal.types import UserError
 from tests.inputs.case import Case
 
@@ -60,6 +60,10 @@ def searched(*arguments: str, sampler: str = "TPESampler") -> Callable[[Path], s
         return f"searched, and not written by coilal.tune apply: {', '.join(others)}"
 
     return try_it
+
+
+def _said_about(*arguments: str) -> Callable[[Path], str]:
+    return lambda _: "; ".join(passed_over(arguments))
 
 
 def _deleted(_: Path) -> str:
@@ -154,6 +158,18 @@ CASES: list[Case] = [
     Case("`~data.image.size`", "refused", "data.image.size is missing", typed("~data.image.size")),
     Case("`data.split.validation=0`", "refused", "a number above 0 and below 1", typed("data.split.validation=0")),
     Case("`seed=1.5`, `seed=-1`", "refused", "allowed: a whole number from 0", typed("seed=1.5")),
+    Case(
+        "`seed=1 seed=2`",
+        "read, with a line",
+        "the last one counts, seed=2",
+        _said_about("seed=1", "seed=2"),
+    ),
+    Case(
+        "`budget.labelled=[8,16]` with `budget.query=4`",
+        "read, with a line",
+        "budget.query does not count",
+        _said_about("budget.labelled=[8,16]", "budget.query=4"),
+    ),
     Case("`~data.source.label_names` in a grid", "read", "strategy=margin ~data.source.label_names", _deleted),
     Case("`cache.max_gb=choice(null,1)`", "refused", "cache.max_gb=null,1", typed("cache.max_gb=choice(null,1)")),
     Case("a search over `strategy=random,margin`", "refused", "cannot vary it", searched("strategy=random,margin")),

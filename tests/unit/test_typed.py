@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from coilal.typed import as_typed, quoted, shell, unquoted, unreadable
+from coilal.typed import as_typed, passed_over, quoted, shell, unquoted, unreadable
 
 
 def value(argument: str) -> object:
@@ -96,6 +96,13 @@ def test_null_in_a_choice() -> None:
 
 def test_what_can_be_read_needs_no_advice() -> None:
     assert unreadable(["-m", "seed=3", "~budget", "data.root=My Folder"]) is None
+
+
+def test_what_does_not_count_is_said() -> None:
+    assert passed_over(["seed=1", "budget.initial=4", "data=coils"]) == []
+    assert passed_over(["seed=1", "-m", "seed=2,3"]) == ["seed is given 2 times; the last one counts, seed=2,3"]
+    (line,) = passed_over(["budget.labelled=[8,16]", "budget.query=4"])
+    assert "budget.query does not count" in line
 
 
 @pytest.mark.parametrize("text", ["it's", "a", "", "C:\\", "2026_11_28"])
