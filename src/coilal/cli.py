@@ -37,11 +37,13 @@ def run_main(main: Callable[[], int | None], config_name: str = "train") -> None
     """
     from hydra.errors import HydraException
 
-    from coilal.typed import as_typed
+    from coilal.typed import as_typed, passed_over
 
     output.secure()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
     sys.argv[1:] = as_typed(sys.argv[1:])
+    for line in passed_over(sys.argv[1:]):
+        print(f"note: {line}", file=sys.stderr)
     try:
         code = main()
     except UserError as error:

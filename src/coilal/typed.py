@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -50,6 +51,23 @@ def unreadable(arguments: Sequence[str]) -> str | None:
         if not argument.startswith("-") and not _readable(argument):
             return _advice(arguments, index)
     return None
+
+
+def passed_over(arguments: Sequence[str]) -> list[str]:
+    """Return a line for each setting of a command line that does not count because of another one."""
+    given: dict[str, list[str]] = {}
+    for argument in arguments:
+        if setting := _SETTING.fullmatch(argument):
+            given.setdefault(setting[2], []).append(argument)
+    lines = [
+        f"{key} is given {len(several)} times; the last one counts, {several[-1]}"
+        for key, several in given.items()
+        if len(several) > 1
+    ]
+    replaced = [key for key in ("budget.initial", "budget.query", "budget.cycles") if key in given]
+    if replaced and "budget.labelled" in given:
+        lines.append(f"budget.labelled says all counts, so that {', '.join(replaced)} does not count")
+    return lines
 
 
 def quoted(text: str) -> str:
@@ -103,7 +121,8 @@ def _text(key: str, text: str) -> str:
     if not isinstance(value, bool | int | float):
         return text
     # Numbers that keep their spelling stay as they are in study: older runs have stored them so.
-    return text if key == "study" and type(value) is not bool and str(value) == text else quoted(text)
+    kept = key == "study" and type(value) is not bool and math.isfinite(value) and str(value) == text
+    return text if kept else quoted(text)
 
 
 def _advice(arguments: Sequence[str], index: int) -> str:

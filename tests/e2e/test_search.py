@@ -18,11 +18,11 @@ from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("model.head.dropout", "trainer.precision", "score_validation")
-GOOD, WITHOUT_VALUE, IMPOSSIBLE = (0.1, "32-true", True), (0.1, "32-true", False), (0.1, "33-true", True)
+NAMES = ("model.head.dropout", "model.pooling", "score_validation")
+GOOD, WITHOUT_VALUE, IMPOSSIBLE = (0.1, "mean_max", True), (0.1, "mean_max", False), (0.1, "cls", True)
 SPACE = [
     "model.head.dropout=choice(0.1,0.2)",
-    "trainer.precision=choice('32-true','33-true')",
+    "model.pooling=choice(mean_max,cls)",
     "score_validation=choice(true,false)",
     "budget.labelled=[16]",
 ]
@@ -57,7 +57,7 @@ def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its
     *_, impossible, without_value, good = load(database).trials
     states = [trial.state for trial in (impossible, without_value, good)]
     assert states == [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
-    assert "33-true" in impossible.user_attrs["error"]
+    assert "pooling=cls" in impossible.user_attrs["error"]
     assert "NaN" in without_value.user_attrs["error"]
     runs = sorted((database.with_suffix("") / f"trial{good.number:04}" / "multiclass/tiny/entropy").glob("seed*"))
     scores = [read_cycles(run)["val/macro_f1"].item() for run in runs]

@@ -48,6 +48,49 @@ def test_a_typo_in_a_choice_names_the_nearest_right_one(
     assert "Available options" in message
 
 
+@pytest.mark.parametrize(
+    ("argument", "meant"),
+    [
+        ("budget.qurey=3", "Did you mean budget.query"),  # the codes of a class column are whole numbers
+        ("stratgey=margin", "Did you mean strategy"),
+        ("group_pattern=null", "Did you mean data.source.group_pattern?"),
+        ("data.source.label_names={a: b}", '"++data.source.label_names={a: b}"'),
+        ("~budget.qurey", "Did you mean budget.query"),
+        ("data.labels=a,b", "\"data.labels='a,b'\". -m makes a run of each"),
+        ("seed=0,1", "this is one run. -m makes a run of each"),
+        ("hydra.sweeper.rows=3", "hydra.sweeper.rows=3 is of the wrong type"),
+    ],
+)
+def test_what_hydra_refuses_is_told_with_what_can_be_typed(
+    argument: str, meant: str, composed: Callable[..., DictConfig]
+) -> None:
+    given = ["data=coils", "data.root=somewhere", argument]
+    with pytest.raises(HydraException) as error:
+        composed(*given)
+    assert meant in explain(str(error.value), given)
+
+
+def test_keys_that_are_added_as_the_message_says_are_there(composed: Callable[..., DictConfig]) -> None:
+    cfg = composed("data=coils", "data.root=somewhere", "++data.source.label_names={a: b}")
+    assert cfg.data.source.label_names.a == "b"
+
+
+@pytest.mark.parametrize("argument", ["budget=null", "=3"])
+def test_what_hydra_has_no_exception_of_its_own_for_is_told(
+    argument: str, composed: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run_main(lambda: composed(argument) and None)
+    assert exit_.value.code == 2
+    assert "error: Config group override" in capsys.readouterr().err
+
+
+def test_a_command_sees_text_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train", "-m", "study=2026_11_28", "seed=1_0"])
+    run_main(lambda: None)
+    assert sys.argv == ["train", "-m", "study='2026_11_28'", "seed=1_0"]
+
+
 def test_a_choice_like_no_other_gets_no_hint(composed: Callable[..., DictConfig]) -> None:
     with pytest.raises(HydraException) as error:
         composed("strategy=xyz")

@@ -63,6 +63,34 @@ def test_wrong_values_are_refused_before_anything_is_done(
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["study=.."], "study is '..'; allowed: a name of a folder"),
+        (["study=null"], "study is null"),
+        (["model.name=a/b"], "model.name is 'a/b'"),
+        (["task.name=optuna"], "task.name is 'optuna'"),
+        (["strategy.name=''"], "strategy.name is ''"),
+        (["data.split.test=0"], "data.split.test is 0; allowed: a number above 0 and below 1"),
+        (["data=coils", "data.root=x", "data.source.good_class=0"], "data.source.good_class is 0; allowed: text"),
+        (["data=coils", "data.root=x", "data.source.label_columns=a"], "data.source.label_columns is 'a'"),
+        (["data.image=3"], "data.image is 3; allowed: settings of its own, as data.image.size"),
+        (["model.trunk=3"], "model.trunk is 3; allowed: settings of its own, as model.trunk._target_"),
+        (["~cache"], "cache is null; allowed: settings of its own"),
+        (["~model.head.dropout"], "model.head.dropout is missing"),
+        (["hparams.any_data=maybe"], "hparams.any_data is 'maybe'"),
+    ],
+)
+def test_names_sections_and_what_is_missing(composed: Composed, overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        checked(composed(*overrides))
+    assert message in str(error.value)
+
+
+def test_settings_that_have_a_default_elsewhere_may_be_deleted(composed: Composed) -> None:
+    checked(composed("data=coils", "data.root=x", "~data.source.label_names", "~budget.labelled", "study=20261128"))
+
+
 def test_all_wrong_settings_are_listed_once(composed: Composed) -> None:
     with pytest.raises(UserError) as error:
         checked(composed("seed=x", "force=no", "budget.query=1.5"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ class Search(OptunaSweeperImpl):
         self.trials = TrialLauncher(self.launcher, self.seeds)
         self.launcher = self.trials  # type: ignore[assignment]  # of a launcher the sweeper calls only launch
         self.settings = checked(without_hydra(config))
+        own = [f"{key}={self.settings[key]}" for key in ("study", "outputs")]
+        self.apply = shlex.join(["python", "-m", "coilal.tune", "apply", *own])
 
     def sweep(self, arguments: list[str]) -> None:
         """Do the trials that are missing.
@@ -100,7 +103,9 @@ class Search(OptunaSweeperImpl):
                     raise UserError(f"no trial of {self.storage} could be completed; see above") from error
                 raise
         if best := _completed(study):
-            log.info("best of %d completed trials: %s; see coilal.tune apply", len(best), study.best_trial.number)
+            log.info(
+                "best of %d completed trials: %s; %s takes it over", len(best), study.best_trial.number, self.apply
+            )
 
     def _check(self, arguments: list[str]) -> None:
         """Refuse what cannot work, before anything is made."""
