@@ -37,6 +37,7 @@ def run_main(main: Callable[[], int | None], config_name: str = "train") -> None
     from hydra.errors import HydraException
 
     output.secure()
+    machine.tell_of_threads()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
     try:
         code = main()
