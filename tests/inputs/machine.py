@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Generator
 from pathlib import Path
 from unittest import mock
+
+import numpy as np
 
 from coilal import machine
 from coilal.array_store import Target, open_or_build
@@ -47,11 +50,14 @@ def _no_locks(folder: Path) -> str:
 
 
 def _cache_without_locks(folder: Path) -> str:
-    import numpy as np
-
+    file = folder / "cache" / "images" / "a.npy"
     with mock.patch.object(fcntl, "flock", side_effect=OSError(errno.ENOLCK, "No locks available")):
-        open_or_build(Target(folder / "cache" / "images" / "a.npy", (1,), np.dtype("u1")), lambda _: iter(()))  # type: ignore[arg-type, return-value]
+        open_or_build(Target(file, (1,), np.dtype(np.uint8)), _zeros)
     return ""
+
+
+def _zeros(_start: int) -> Generator[np.ndarray]:
+    yield np.zeros(1, np.uint8)
 
 
 def _no_home(_folder: Path) -> str:
