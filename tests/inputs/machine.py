@@ -13,6 +13,7 @@ import numpy as np
 
 from coilal import machine
 from coilal.array_store import Target, open_or_build
+from coilal.output import secure
 from coilal.results.run_files import ensure_writable, lock, write_atomically
 from tests.inputs.case import Case
 
@@ -66,6 +67,11 @@ def _no_home(_folder: Path) -> str:
     return ""
 
 
+def _plain(text: str) -> str:
+    secure()  # makes the error handler known; the streams of a test are left alone
+    return text.encode("ascii", "coilal.plain").decode()
+
+
 CASES: list[Case] = [
     Case("`outputs` is a file", "refused", "outputs is not a folder", _a_file_in_the_way),
     Case("a study's name of 300 characters", "refused", "a name in it has more than 255 bytes", _a_long_name),
@@ -104,4 +110,10 @@ CASES: list[Case] = [
     ),
     Case("a cache on a file system without locks", "refused", "with cache.dir=FOLDER", _cache_without_locks),
     Case("a user without a home (a container)", "refused", "with cache.dir=FOLDER, or set HOME", _no_home),
+    Case(
+        "a terminal that lacks characters (`LC_ALL=C`)",
+        "read",
+        "prufung\\u0308 - 3 x 4 ...",
+        lambda _: _plain("prufung\u0308 · 3 × 4 …"),
+    ),
 ]
