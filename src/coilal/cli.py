@@ -40,6 +40,7 @@ def run_main(main: Callable[[], int | None], config_name: str = "train") -> None
     from coilal.typed import as_typed, passed_over
 
     output.secure()
+    machine.tell_of_threads()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
     sys.argv[1:] = as_typed(sys.argv[1:])
     for line in passed_over(sys.argv[1:]):

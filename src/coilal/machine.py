@@ -10,7 +10,9 @@ import fcntl
 import logging
 import os
 import sqlite3
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +23,13 @@ from coilal.types import UserError
 
 log = logging.getLogger(__name__)
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FREE = "free some space"
+AGAIN = "Then give the same command again."
 
 # What the system says → what it means and what to do. Other errors keep their traceback: they may be ours.
 MEANINGS = {
-    errno.ENOSPC: "the disk is full; free some space",
-    errno.EDQUOT: "your quota of this disk is used up; free some space",
+    errno.ENOSPC: f"the disk is full; {FREE}",
+    errno.EDQUOT: f"your quota of this disk is used up; {FREE}",
     errno.EFBIG: "a file may not become as large as that here (ulimit -f)",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission denied",
@@ -47,7 +50,6 @@ SQLITE_MEANINGS = {
     sqlite3.SQLITE_IOERR: "the disk or its connection fails, or its file system has no locks",
     sqlite3.SQLITE_PROTOCOL: "its file system has no locks that work",
 }
-AGAIN = "Then give the same command again."
 
 
 def meaning(error: BaseException) -> str | None:
@@ -55,7 +57,7 @@ def meaning(error: BaseException) -> str | None:
     if isinstance(error, sqlite3.Error):
         # The lowest byte is the primary code. Errors of the sqlite3 module itself have none.
         found = SQLITE_MEANINGS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-        return f"the study's database: {found}" if found else None
+        return f"the database of the search: {found}" if found else None
     if not isinstance(error, OSError) or error.errno is None:
         return None
     return MEANINGS.get(error.errno)
@@ -73,7 +75,7 @@ def refusal(error: BaseException, where: Path | None = None) -> UserError | None
         return None
     named = getattr(error, "filename", None)
     place = where or (os.fsdecode(named) if isinstance(named, str | bytes) else None)
-    advice = f" {AGAIN}" if isinstance(error, OSError) and error.errno in FULL else ""
+    advice = f" {AGAIN}" if what.endswith(FREE) else ""
     return UserError(f"{place}: {what}.{advice}" if place else f"{what}.{advice}")
 
 
@@ -191,6 +193,20 @@ def house_libraries(cache: str) -> None:
     os.environ.update({variable: str((folder / variables[variable]).absolute()) for variable in absent})
     if absent:
         log.info("there is no home that can be written, so libraries keep their files in %s", folder)
+
+
+def tell_of_threads() -> None:
+    """Say what the machine refused a thread of a library (TensorBoard writes in one) without a traceback."""
+    original = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        told = arguments.exc_value and refusal(arguments.exc_value)
+        if told is None:
+            original(arguments)
+        else:
+            print(f"error: {told}", file=sys.stderr, flush=True)
+
+    threading.excepthook = hook
 
 
 def _existing(folder: Path) -> Path:

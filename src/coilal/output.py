@@ -87,7 +87,7 @@ def secure(encoding: str | None = None) -> None:
         stream = getattr(sys, name)
         if stream is None:  # closed from the start: else the next file that is opened would take its place
             _fill(descriptor)
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8", errors="coilal.plain"))  # noqa: SIM115
             continue
         if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
             continue  # secured before, or captured by a test or a notebook

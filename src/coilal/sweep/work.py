@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from coilal import output
+from coilal import machine, output
 from coilal.cli import user_error
 from coilal.sweep.book import Outcome, exact_now, write_outcome
 from coilal.sweep.cells import Cell
@@ -58,6 +58,7 @@ class Worker:
         """
         Singleton.set_state(self.singletons)
         output.secure(encoding="utf-8")  # a log file, whatever the locale
+        machine.tell_of_threads()
         hydra = self.cells[0].config.hydra
         configure_log(hydra.job_logging, hydra.verbose, self.context.execution_whitelist)
         self.work(finished)
