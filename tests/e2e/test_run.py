@@ -318,7 +318,9 @@ def test_diverged_training_names_cycle_and_image(small: Small) -> None:
     assert "cycle 0" in status["error"]
 
 
-@pytest.mark.parametrize("setting", ["trainer.accelerator=abacus", "trainer.devices=none", "+trainer.no_such_setting=1"])
+@pytest.mark.parametrize(
+    "setting", ["trainer.accelerator=abacus", "trainer.devices=none", "+trainer.no_such_setting=1"]
+)
 def test_what_lightning_refuses_is_told_before_anything_is_written(
     small: Small, tmp_path: Path, setting: str
 ) -> None:
