@@ -28,6 +28,7 @@ State = dict[str, Tensor]
 
 NARROW: dict[str, Any] = {"stem_width": 8, "channels": [8, 8, 8, 8]}
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+MOBILENET = ("model=mobilenet", "model.trunk.architecture=mobilenetv2_035")
 DINO = {"model_type": "dinov2", **SMALL}
 
 
@@ -160,7 +161,7 @@ CASES: list[Case] = [
         "bfloat16, float16 or float64 in a file",
         "read, with a line",
         "(bfloat16)",
-        lambda folder: _hub(lambda net: net.to(torch.bfloat16), DINO)(folder),
+        _hub(lambda net: net.to(torch.bfloat16), DINO),
     ),
     Case("The same, computed with", "read", "torch.float32", _hub(lambda net: net.half(), DINO)),
     Case(
