@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -64,6 +65,12 @@ def test_tuned_values_belong_to_a_model_and_a_task(path: Path, composed: Compose
 def test_trainers_build(option: str, composed: Composed) -> None:
     trainer = instantiate(composed(f"trainer={option}").trainer, logger=False, enable_checkpointing=False)
     assert trainer.max_epochs > 0
+
+
+def test_the_arguments_of_a_network_can_be_typed_as_the_comment_has_them(composed: Composed) -> None:
+    typed = re.search(r'"(\+model\.trunk\.arguments=[^"]+)"', (CONF / "model/mobilenet.yaml").read_text())
+    assert typed is not None
+    assert composed("model=mobilenet", typed[1]).model.trunk.arguments == {"pad_type": "same"}
 
 
 @pytest.mark.parametrize("option", [o for g, o in CHOICES if g == "budget"])

@@ -146,7 +146,8 @@ class Backbone(nn.Module):
         except _REFUSALS as error:
             raise UserError(
                 f"this network does not take images of {image.shape[2]} x {image.shape[3]} pixels: {error} "
-                "Set data.image.size, or an argument of the network such as model.trunk.arguments.img_size."
+                "Set data.image.size, or an argument of the network, such as "
+                f"+model.trunk.arguments.img_size=[{image.shape[2]},{image.shape[3]}]"
             ) from error
         if not isinstance(features, Tensor):
             raise UserError(
