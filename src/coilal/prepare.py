@@ -58,8 +58,7 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
 
 def image_format(cfg: DictConfig) -> ImageFormat:
     """Return the image format that the settings ask for."""
-    height, width = cfg.data.image.size
-    return ImageFormat((int(height), int(width)), cfg.data.image.fit, cfg.data.image.mode)
+    return ImageFormat.of(cfg.data.image)
 
 
 def cache_folder(cfg: DictConfig) -> Path:

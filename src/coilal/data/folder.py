@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from coilal.data.columns import Setting
-from coilal.data.files import Duplicates, decode_files, file_problems, list_images
+from coilal.data.files import Duplicates, decode_files, file_problems
 from coilal.data.groups import groups_from_names
+from coilal.data.listing import look_through
 from coilal.data.views import from_names
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
@@ -50,12 +51,13 @@ class ImageFolder:
         """
         if not self.root.is_dir():
             raise DataError([Problem(f"the folder {self.root} does not exist; set data.root=FOLDER")])
-        found = list_images(self.root)
+        listing = look_through(self.root)
+        found = listing.images
         names = tuple(name for name in found if "/" in name)
         classes = [name.split("/")[0] for name in names]
         groups, note, problems = groups_from_names(names, names, self.group_pattern)
         problems += self._folder_problems(set(classes))
-        notes = [note]
+        notes = [note, *listing.notes]
         if len(found) > len(names):
             notes.append(f"{len(found) - len(names)} images in {self.root} lie in no class folder: left out.")
         view = from_names(pd.Series(classes, dtype=str), self.good_class)

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
-from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems, list_images
+from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
 from coilal.data.groups import groups_from_names
+from coilal.data.listing import look_through
 from coilal.data.table_file import load_table
 from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names, normal_code
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
@@ -108,7 +109,9 @@ class LabelTable:
         if problems:
             there = [name for name in dict.fromkeys(names) if name]
             raise DataError([*_of_table(table_file, problems), *file_problems(folder, there, self.duplicates)])
-        unnamed = len({*list_images(folder)} - {*table[columns.image], CONTACT_SHEET})
+        listing = look_through(folder)
+        notes += listing.notes
+        unnamed = len({*listing.images} - {*table[columns.image], CONTACT_SHEET})
         if unnamed:
             notes.append(f"{unnamed} images in {folder} are not named in the table and are left out.")
         return Samples(

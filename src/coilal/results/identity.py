@@ -10,7 +10,7 @@ from typing import Any
 # Settings that change where things lie or how they are shown, not what comes out.
 NOT_IDENTITY = ("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "experiment")
 
-ADDED: Mapping[str, Any] = {}
+ADDED: Mapping[str, Any] = {"data.image.range": "auto", "data.image.page": None}
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
 a setting does not count, so that such runs go on."""
 
