@@ -10,6 +10,8 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from coilal.data.checks import check_budget, check_split
+from coilal.data.histogram import describe_levels
+from coilal.data.sheet import check_sheet_file, write_stored_sheet
 from coilal.data.splits import label_counts, split_by_group
 from coilal.instantiate import instantiate
 from coilal.settings import checked
@@ -66,11 +68,23 @@ def cache_folder(cfg: DictConfig) -> Path:
     return Path(cfg.cache.dir).expanduser()
 
 
-def check(cfg: DictConfig) -> None:
-    """Check settings and data as a run would, and print what it would work with."""
+def check(cfg: DictConfig, sheet: Path | None = None) -> None:
+    """Check settings and data as a run would, and print what it would work with.
+
+    Args:
+        cfg: the settings.
+        sheet: file for a contact sheet of what is stored.
+    """
     checked(cfg)
+    if sheet is not None:
+        check_sheet_file(sheet)
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
     describe(prepared)
+    describe_levels(prepared.images.pixels)
+    if sheet is not None:
+        left_out = write_stored_sheet(sheet, prepared.images.pixels, prepared.samples, prepared.targets)
+        more = f"; {left_out} more classes or combinations are not on it" if left_out else ""
+        log.info("wrote %s: what the network will see%s", sheet, more)
     log.info("no problems found")
 
 

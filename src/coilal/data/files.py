@@ -119,7 +119,7 @@ def decode_files(
         name = f"{_key(folder, names, stats, whole, 'spread', image.page)}.npy"
         files = replace(files, limits=_range_of(stored(name, _SPREAD, files, f"range of {about}")))
     elif not isinstance(image.range, str) and (image.range != (0, 255) or common_type(headers) != np.uint8):
-        files = replace(files, limits=PixelRange(*image.range))
+        files = replace(files, limits=PixelRange(float(image.range[0]), float(image.range[1])))
     extra = files.determined_by(headers)
     content = CONTENT if files.limits is None else _CLIPPED
     name = _key(folder, names, stats, image, *extra)
@@ -182,7 +182,7 @@ def _headers(
 ) -> Headers:
     """Return what the files say of themselves, from the cache if it is there or can be written."""
     name = f"{_key(folder, names, stats, ImageFormat((1, 1)), 'headers', image.page)}.npy"
-    target = Target(cache / "images" / name, (len(names),), HEADER, f"headers of {len(names)} images")
+    target = Target(cache / "headers" / name, (len(names),), HEADER, f"headers of {len(names)} images")
     read = partial(read_headers, folder, names, image.page)
     try:
         headers = np.array(open_or_build(target, read, max_gb))

@@ -81,7 +81,7 @@ def look_through(folder: Path) -> Listing:
 
 def undecodable_names(names: Iterable[str]) -> list[Problem]:
     """Return the problem of names that cannot be written as UTF-8, as every record of a run is."""
-    wrong = [name for name in names if not _is_text(name)]
+    wrong = sorted(name for name in names if not _is_text(name))
     if not wrong:
         return []
     kind = "file names in another encoding than UTF-8, shown as if it were Latin-1; rename these files or folders"
