@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ class ImageFolder:
         names = tuple(name for name in found if "/" in name)
         classes = [name.split("/")[0] for name in names]
         groups, note, problems = groups_from_names(names, names, self.group_pattern)
-        problems += self._folder_problems(set(classes))
+        problems += self._folder_problems(set(classes), listing.notes)
         notes = [note, *listing.notes]
         if len(found) > len(names):
             notes.append(f"{len(found) - len(names)} images in {self.root} lie in no class folder: left out.")
@@ -79,11 +80,12 @@ class ImageFolder:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
         return decode_files(self.root, samples.names, image, cache, self.duplicates, max_gb)
 
-    def _folder_problems(self, classes: set[str]) -> list[Problem]:
+    def _folder_problems(self, classes: set[str], notes: Sequence[str]) -> list[Problem]:
         folders = sorted(
             place.name for place in self.root.iterdir() if place.is_dir() and not place.name.startswith(".")
         )
         if not folders:
             return [Problem(f"{self.root} has no class folders; data=folder needs one folder a class")]
         empty = tuple(name for name in folders if name not in classes)
-        return [Problem(f"class folders without an image in {self.root}", empty)] if empty else []
+        kind = " ".join([f"class folders without an image in {self.root}", *(f"({note})" for note in notes)])
+        return [Problem(kind, empty)] if empty else []

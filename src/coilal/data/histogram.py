@@ -48,7 +48,7 @@ def describe_levels(pixels: ImageArray) -> None:
     )
     if used < FEW_LEVELS:
         log.warning(
-            "the stored images use %d of 256 grey levels: what differs by less is lost. Look at data.image.range, at "
-            "the files themselves, and at a sheet of what is stored: sheet=FILE.png",
+            "the stored images use %d of 256 grey levels: what differs by less is lost. Look at data.image.range, "
+            "at the files themselves, and at a sheet of what is stored: sheet=FILE.png",
             used,
         )

@@ -16,7 +16,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 _CAPTION = 18  # pixels: height of the line over or under a picture
 _GAP = 6
 _ROWS, _A_ROW = 40, 8
-_LEAST, _MOST = 96, 320  # pixels of the longer side of a picture on the sheet of stored images
+_LEAST, _MOST = 96, 512  # pixels of the longer side of a picture on the sheet of stored images
 
 
 class Cell(NamedTuple):
@@ -84,7 +84,7 @@ def write_stored_sheet(file: Path, pixels: ImageArray, samples: Samples, targets
     scale = _scale(max(height, width))
     size = (max(1, round(width * scale)) + _GAP, max(1, round(height * scale)) + _GAP)
     cells = [
-        [Cell(_framed(np.asarray(pixels[i]), size), f"{name}: {samples.names[i]}") for i in ids]
+        [Cell(_framed(np.asarray(pixels[i]), size), _caption(name, samples.names[i])) for i in ids]
         for name, ids in rows
     ]
     try:
@@ -111,6 +111,10 @@ def _kind_name(targets: Targets, kind: list[int]) -> str:
     if targets.kind == "multiclass":
         return targets.names[kind[0]]
     return "+".join(name for name, there in zip(targets.names, kind, strict=True) if there) or "none"
+
+
+def _caption(kind: str, name: str) -> str:
+    return name if name.startswith(f"{kind}/") else f"{kind}: {name}"  # data=folder has it in the path
 
 
 def _scale(longer: int) -> float:

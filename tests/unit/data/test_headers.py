@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from coilal.data import headers
 from coilal.data.headers import HEADER, header_notes, header_problems, read_headers
@@ -35,7 +35,7 @@ def test_sizes_are_those_of_the_turned_image_and_nothing_is_decoded(
     for name in ("a.jpg", "b.png", "c.tif"):
         Image.new("L", (50, 20)).save(tmp_path / name, exif=exif)
     (tmp_path / "d.png").write_text("no image")
-    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", lambda *_: pytest.fail("decoded"))
     _, found = read(tmp_path)
     assert found[["height", "width"]].tolist() == [(50, 20)] * 3 + [(0, 0)]
     assert found["turned"].tolist() == [True, True, True, False]

@@ -302,3 +302,11 @@ def test_deep_pcb(shared: Path) -> None:
     assert samples.label_names == ("open", "short", "mousebite", "spur", "copper", "pinhole")
     assert len(samples) == 2000
     assert len(set(samples.groups)) == 11
+
+
+def test_files_of_other_kinds_are_noted(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.pgm")
+    (tmp_path / "b.dcm").touch()
+    (tmp_path / "labels.csv").write_text("image,label\na.pgm,ok\n")
+    samples = LabelTable(str(tmp_path), class_column="label").read()
+    assert "1 .dcm" in " ".join(samples.notes)
