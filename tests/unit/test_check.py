@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from coilal.check import with_sheet
-from coilal.prepare import check
+from coilal.prepare import check, image_format
+from coilal.settings import checked
 from coilal.types import UserError
 
 
@@ -55,6 +57,26 @@ def test_a_sheet_that_cannot_be_written_is_refused_before_decoding(settings: Dic
     with pytest.raises(UserError, match=r"must end in \.png, \.jpg or \.jpeg"):
         check(settings, tmp_path / "sheet.pdf")
     assert not (tmp_path / "cache").exists()
+
+
+def test_the_advised_settings_work_as_they_stand(
+    settings: DictConfig, composed: Callable[..., DictConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    check(settings)
+    limits = re.search(r"auto; (\[.*?\]) keeps", caplog.text)
+    assert limits
+    typed = composed("data=folder", "data.root=x", f"data.image.range={limits[1]}", "data.image.page=1")
+    assert image_format(typed).range == (900, 1099)
+    assert image_format(typed).page == 1
+    for advice in ("data.image.range=dtype", "data.image.fit=squash", "data.image.size=[32,320]"):
+        assert checked(composed("data=folder", "data.root=x", advice))
+
+
+@pytest.mark.parametrize("wrong", ["[9,3]", "[1,2,3]", "full", "[a,b]", "12", "[0,inf]"])
+def test_ranges_that_are_none_are_refused(composed: Callable[..., DictConfig], wrong: str) -> None:
+    with pytest.raises(UserError, match=r"data\.image\.range is .*allowed: auto, dtype or two numbers"):
+        checked(composed("data=folder", "data.root=x", f"data.image.range={wrong}"))
 
 
 @pytest.mark.parametrize(

@@ -31,3 +31,13 @@ def test_of_the_cache_only_the_precision_determines_something() -> None:
 
 def test_a_name_that_only_begins_like_one_of_them_counts() -> None:
     assert differences(CONFIG, CONFIG | {"outputs_kept": False}) == ["outputs_kept: True → False"]
+
+
+def test_runs_of_before_the_range_of_values_was_a_setting_go_on() -> None:
+    image = {"size": [8, 8], "fit": "squash", "mode": "L"}
+    before = CONFIG | {"data": {"image": image}}
+    assert differences(before, CONFIG | {"data": {"image": image | {"range": "auto", "page": None}}}) == []
+    assert differences(before, CONFIG | {"data": {"image": image | {"range": [0, 4095], "page": 1}}}) == [
+        "data.image.page: (not set) → 1",
+        "data.image.range: (not set) → [0, 4095]",
+    ]
