@@ -12,6 +12,8 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from coilal.data.checks import check_budget, check_split
+from coilal.data.histogram import describe_levels
+from coilal.data.sheet import check_sheet_file, write_stored_sheet
 from coilal.data.splits import as_split, label_counts
 from coilal.data.stored_split import Placed, place
 from coilal.hparams import ensure_found_on
@@ -99,8 +101,7 @@ def read_data(cfg: DictConfig) -> DataRecord:
 
 def image_format(cfg: DictConfig) -> ImageFormat:
     """Return the image format that the settings ask for."""
-    height, width = cfg.data.image.size
-    return ImageFormat((int(height), int(width)), cfg.data.image.fit, cfg.data.image.mode)
+    return ImageFormat.of(cfg.data.image)
 
 
 def cache_folder(cfg: DictConfig) -> Path:
@@ -112,12 +113,24 @@ def cache_folder(cfg: DictConfig) -> Path:
     return expanded(cfg.cache.dir, "cache.dir")
 
 
-def check(cfg: DictConfig) -> None:
-    """Check settings and data as a run would, and print what it would work with."""
+def check(cfg: DictConfig, sheet: Path | None = None) -> None:
+    """Check settings and data as a run would, and print what it would work with.
+
+    Args:
+        cfg: the settings.
+        sheet: file for a contact sheet of what is stored.
+    """
     checked(cfg)
+    if sheet is not None:
+        check_sheet_file(sheet)
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
     ensure_found_on(cfg.hparams, prepared.images.fingerprint)
     describe(prepared)
+    describe_levels(prepared.images.pixels)
+    if sheet is not None:
+        left_out = write_stored_sheet(sheet, prepared.images.pixels, prepared.samples, prepared.targets)
+        more = f"; {left_out} more classes or combinations are not on it" if left_out else ""
+        log.info("wrote %s: what the network will see%s", sheet, more)
     log.info("no problems found")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from coilal.cli import run_main
 from coilal.data.files import CONTACT_SHEET
@@ -30,6 +30,7 @@ from coilal.data.renderer import (
     plan,
     plan_for,
 )
+from coilal.data.sheet import Cell, contact_sheet
 from coilal.machine import ensure_writable, writing
 from coilal.types import DataError, Problem, UserError
 
@@ -161,20 +162,15 @@ def _sheet_rows(pictures: RenderPlan) -> list[list[int]]:
 
 def _contact_sheet(pictures: RenderPlan, rows: list[list[int]], photos: dict[int, Image.Image]) -> Image.Image:
     """Return a sheet with one row for each combination of faults, each photo captioned."""
-    wide, high, caption = WIDTH * 2 // 3, HEIGHT * 2 // 3, 18
-    sheet = Image.new("L", (wide * max(len(row) for row in rows), (high + caption) * len(rows)), 255)
-    pen = ImageDraw.Draw(sheet)
-    for line, row in enumerate(rows):
-        for column, position in enumerate(row):
-            corner = (column * wide, line * (high + caption))
-            sheet.paste(
-                photos[position].resize((wide, high), Image.Resampling.LANCZOS),
-                (corner[0], corner[1] + caption),
-            )
-            faults = [kind for kind, there in zip(KINDS, pictures.labels[position], strict=True) if there]
-            text = f"{Path(pictures.names[position]).stem}: {', '.join(faults) or 'no fault'}"
-            pen.text((corner[0] + 6, corner[1] + 3), text, fill=0)
-    return sheet
+    return contact_sheet(
+        [[Cell(photos[position], _caption(pictures, position)) for position in row] for row in rows],
+        (WIDTH * 2 // 3, HEIGHT * 2 // 3),
+    )
+
+
+def _caption(pictures: RenderPlan, position: int) -> str:
+    faults = [kind for kind, there in zip(KINDS, pictures.labels[position], strict=True) if there]
+    return f"{Path(pictures.names[position]).stem}: {', '.join(faults) or 'no fault'}"
 
 
 if __name__ == "__main__":

@@ -73,10 +73,10 @@ def images_of(run: Run) -> DataImages:
     ]
     source: DataSource = instantiate(settings["source"])
     samples = source.read()
-    height, width = settings["image"]["size"]
-    scale = min(1.0, THUMBNAIL / max(height, width))
-    size = (round(height * scale), round(width * scale))
-    return DataImages(source, samples, ImageFormat(size, settings["image"]["fit"], settings["image"]["mode"]))
+    image = ImageFormat.of(settings["image"])
+    scale = min(1.0, THUMBNAIL / max(image.size))
+    size = (round(image.size[0] * scale), round(image.size[1] * scale))
+    return DataImages(source, samples, replace(image, size=size))
 
 
 def _part(samples: Samples, ids: NDArray[np.int64]) -> Samples:

@@ -126,6 +126,15 @@ PRECISION = Rule(
     lambda value: str(value) in ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16"),
 )
 
+
+def _is_range(value: Any) -> bool:
+    if value in ("auto", "dtype"):
+        return True
+    return list_of(number(-math.inf), 2).fits(value) and -math.inf < value[0] < value[1]
+
+
+PIXEL_RANGE = Rule("auto, dtype or two numbers, the smaller first, as in [0,4095]", _is_range)
+
 RULES: Mapping[str, Rule] = {
     "force": SWITCH,
     "score_validation": one_of("auto", True, False),
@@ -142,6 +151,8 @@ RULES: Mapping[str, Rule] = {
     "data.image.size": list_of(whole(8), 2),  # smaller ones are typing errors: no network here sees a fault in them
     "data.image.fit": one_of("squash", "crop", "letterbox"),
     "data.image.mode": one_of("L", "RGB"),
+    "data.image.range": PIXEL_RANGE,
+    "data.image.page": or_null(whole(1)),
     "data.source.coils": whole(1, 999),
     "data.source.images_per_coil": whole(4, 960),
     "data.source.seed": whole(0),

@@ -106,11 +106,29 @@ class ImageFormat:
         fit: ``squash`` (each axis scaled on its own), ``crop`` (scaled to cover, centre kept) or
             ``letterbox`` (scaled to fit, padded with black).
         mode: ``L`` (greyscale, one channel) or ``RGB``.
+        range: the values that become 0 and 255: ``auto`` (8-bit images as they are, others by the smallest and
+            largest value of the whole set), ``dtype`` (all that the type of the pixels can hold), or two numbers.
+        page: of files with several pages or frames, counted from 1; None where files must have one only.
     """
 
     size: tuple[int, int]
     fit: Literal["squash", "crop", "letterbox"] = "squash"
     mode: Literal["L", "RGB"] = "L"
+    range: Literal["auto", "dtype"] | tuple[float, float] = "auto"
+    page: int | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> ImageFormat:
+        """Return the format that ``data.image`` of a configuration describes; older ones lack range and page."""
+        height, width = settings["size"]
+        limits: Any = settings.get("range", "auto")
+        return cls(
+            (int(height), int(width)),
+            settings["fit"],
+            settings["mode"],
+            (float(limits[0]), float(limits[1])) if not isinstance(limits, str) else limits,  # type: ignore[arg-type]
+            settings.get("page"),
+        )
 
     @property
     def channels(self) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import struct
 import time
 import zlib
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,12 +23,24 @@ from PIL import Image, UnidentifiedImageError
 
 from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image, open_image
+from coilal.data.headers import (
+    HEADER,
+    Headers,
+    are_turned_tiffs,
+    common_type,
+    header_notes,
+    header_problems,
+    read_headers,
+    type_in_words,
+)
+from coilal.data.image_file import Values
 from coilal.data.in_order import at_a_time, in_order
-from coilal.types import DataError, DecodedImages, ImageFormat, Problem
+from coilal.data.listing import nearest
+from coilal.data.pixel_range import PixelRange, full_range, scaled, spread
+from coilal.data.progress import Progress
+from coilal.types import DataError, DecodedImages, ImageFormat, Problem, UserError
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 CONTACT_SHEET = "contact_sheet.png"
 """What ``coilal.render`` writes beside its images to look at; nobody's label table names it."""
@@ -40,6 +52,9 @@ Scanned = tuple[Rows, list[tuple[str, str]]]  # what is in some files; names and
 
 CONTENT = np.dtype([("digest", "<u8"), ("blank", np.bool_)])
 """What is kept of each image at full size: hash of its pixels, and whether all of them are the same."""
+
+_SPREAD = np.dtype([*CONTENT.descr, ("low", "<f8"), ("high", "<f8")])
+_CLIPPED = np.dtype([*CONTENT.descr, ("clipped", "<u8")])  # values outside the range
 
 _CHUNK = 64  # images that a thread decodes at a time
 _TOGETHER = 1 << 10  # images whose content is copied at a time
@@ -55,23 +70,6 @@ _UNREADABLE = (
     zlib.error,
     Image.DecompressionBombError,
 )
-
-
-def list_images(folder: Path) -> list[str]:
-    """Return the image files in a folder and its sub-folders, as sorted paths relative to it.
-
-    Hidden files and folders are passed over.
-    """
-    found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(place).relative_to(folder)
-        found += [
-            (inside / name).as_posix()
-            for name in files
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return sorted(found)
 
 
 def decode_files(
@@ -92,7 +90,7 @@ def decode_files(
     Args:
         folder: folder that the names are relative to.
         names: files (N), in id order.
-        image: size, fit and mode.
+        image: size, fit, mode, range and page.
         cache: the cache folder.
         duplicates: ``error`` or ``keep``.
         max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
@@ -103,56 +101,159 @@ def decode_files(
     """
     stats, missing = _stat(folder, names)
     if missing:
-        raise DataError(file_problems(folder, names, duplicates, image.mode))
-    key = _key(folder, names, stats, image)
-    row = np.dtype([*CONTENT.descr, ("pixels", np.uint8, (image.channels, *image.size))])
+        raise DataError(file_problems(folder, names, duplicates, image.mode, image))
+    headers = _headers(folder, names, stats, image, cache, max_gb)
+    if header_problems(names, headers, image):
+        raise DataError(file_problems(folder, names, duplicates, image.mode, image, headers))
+    for note in header_notes(headers, image):
+        log.info("data: %s", note)
+    files = _Files(folder, names, image, duplicates)
+    about = f"{len(names)} decoded images"
 
-    file, about = cache / "images" / f"{key}.npy", f"{len(names)} decoded images"
-    decode = partial(_decoded, folder, names, image, row, duplicates)
-    stored = open_or_build(Target(file, (len(names),), row, about), decode, max_gb)
+    def stored(name: str, row: np.dtype[Any], reading: _Files, what: str = about) -> Rows:
+        target = Target(cache / "images" / name, (len(names),), row, what)
+        return open_or_build(target, partial(_decoded, reading, row), max_gb)
+
+    if image.range == "auto" and common_type(headers) != np.uint8:
+        whole = ImageFormat((1, 1), mode=image.mode)
+        name = f"{_key(folder, names, stats, whole, 'spread', image.page)}.npy"
+        files = replace(files, limits=_range_of(stored(name, _SPREAD, files, f"range of {about}")))
+    elif not isinstance(image.range, str) and (image.range != (0, 255) or common_type(headers) != np.uint8):
+        files = replace(files, limits=PixelRange(float(image.range[0]), float(image.range[1])))
+    extra = files.determined_by(headers)
+    content = CONTENT if files.limits is None else _CLIPPED
+    name = _key(folder, names, stats, image, *extra)
+    rows = stored(
+        f"{name}.npy", np.dtype([*content.descr, ("pixels", np.uint8, (image.channels, *image.size))]), files
+    )
     # Apart from the pixels, so that later runs need not pass over them.
-    beside = Target(file.with_suffix(".contents.npy"), (len(names),), CONTENT)
-    contents = open_or_build(beside, partial(_contents, stored), max_gb)
+    beside = Target(cache / "images" / f"{name}.contents.npy", (len(names),), content)
+    contents = open_or_build(beside, partial(_contents, rows, content), max_gb)
     problems = _duplicates(names, contents, duplicates)
     if problems:
         raise DataError(problems)
-    blank = int(contents["blank"].sum())
-    if blank:
-        log.info("data: %d of %d images are blank (one single value); they are kept", blank, len(names))
+    _tell(files, headers, contents)
     digests = np.array(contents["digest"])
-    return DecodedImages(stored["pixels"], _digest(names, image, digests), digests)
+    return DecodedImages(rows["pixels"], _digest(names, image, digests, extra), digests)
 
 
-def _decoded(
+@dataclass(frozen=True)
+class _Files:
+    """Which files are decoded, and how.
+
+    Attributes:
+        folder: folder that the names are relative to.
+        names: files (N).
+        image: the format.
+        duplicates: ``error`` or ``keep``.
+        limits: the values that become 0 and 255; None: of each image what its type can hold.
+    """
+
+    folder: Path
+    names: Sequence[str]
+    image: ImageFormat
+    duplicates: Duplicates
+    limits: PixelRange | None = None
+
+    def part(self, names: Sequence[str]) -> _Files:
+        return replace(self, names=names)
+
+    def determined_by(self, headers: Headers) -> list[Any]:
+        """Return what the pixels depend on besides size, fit and mode; nothing for ordinary images."""
+        extra: list[Any] = []
+        if self.limits is not None:
+            extra.append(["range", *self.limits])
+        if self.image.page is not None:
+            extra.append(["page", self.image.page])
+        if self.image.range == "dtype" and (headers["type"] != b"uint8").any():
+            extra.append(["range", "dtype"])
+        if are_turned_tiffs(headers).any():  # stored scrambled by versions before 2
+            extra.append("turned TIFF")
+        return extra
+
+
+def _headers(
     folder: Path,
     names: Sequence[str],
+    stats: NDArray[np.int64],
     image: ImageFormat,
-    row: np.dtype[Any],
-    duplicates: Duplicates,
-    start: int,
-) -> Generator[Rows]:
+    cache: Path,
+    max_gb: float | None,
+) -> Headers:
+    """Return what the files say of themselves, from the cache if it is there or can be written."""
+    name = f"{_key(folder, names, stats, ImageFormat((1, 1)), 'headers', image.page)}.npy"
+    target = Target(cache / "headers" / name, (len(names),), HEADER, f"headers of {len(names)} images")
+    read = partial(read_headers, folder, names, image.page)
+    try:
+        headers = np.array(open_or_build(target, read, max_gb))
+    except UserError:  # a cache that is read-only: of an earlier version, which had no headers
+        headers = np.concatenate([np.zeros(0, HEADER), *read(0)])
+    closed = np.flatnonzero(headers["type"] == b"")  # perhaps for a moment only
+    if len(closed):
+        headers[closed] = np.concatenate(
+            list(read_headers(folder, [names[i] for i in closed.tolist()], image.page, 0))
+        )
+    return headers
+
+
+def _range_of(spreads: Rows) -> PixelRange:
+    return PixelRange(float(spreads["low"].min()), float(spreads["high"].max()))
+
+
+def _tell(files: _Files, headers: Headers, contents: Rows) -> None:
+    """Log how the values were scaled, and what is blank."""
+    images, limits, kind = len(contents), files.limits, common_type(headers)
+    if limits is not None:
+        log.info(
+            "data: %d images of %s; their values %s become 0 to 255 (data.image.range=%s)",
+            images,
+            type_in_words(kind.name),
+            f"from {limits.low:.9g} to {limits.high:.9g}",
+            f"auto; {limits} keeps that whatever images are added" if files.image.range == "auto" else str(limits),
+        )
+        clipped = contents["clipped"]
+        if clipped.any():
+            log.info(
+                "data: %d values in %d of %d images lie outside that range and are clipped",
+                int(clipped.sum()),
+                int(np.count_nonzero(clipped)),
+                images,
+            )
+    elif files.image.range == "dtype":
+        log.info("data: all that %s can hold becomes 0 to 255 (data.image.range=dtype)", _types(headers))
+    blank = int(contents["blank"].sum())
+    if blank:
+        log.info("data: %d of %d images are blank (one single value); they are kept", blank, images)
+
+
+def _types(headers: Headers) -> str:
+    return " or ".join(type_in_words(kind.decode()) for kind in np.unique(headers["type"]))
+
+
+def _decoded(files: _Files, row: np.dtype[Any], start: int) -> Generator[Rows]:
     """Yield the rows of the files from ``start`` on, up to the first that is damaged; raise if there is one."""
-    log.info("data: decoding %d images", len(names) - start)
-    started = time.perf_counter()
+    names = files.names
+    doing = "decoding" if "pixels" in (row.names or ()) else "looking for the range of the values of"
+    log.info("data: %s %d images", doing, len(names) - start)
+    started, progress = time.perf_counter(), Progress(doing, start, len(names))
     scanned: list[Scanned] = []
     sound = True
-    for decoded, damaged in _scan(folder, names[start:], image, row):
-        scanned.append((_content_of(decoded), damaged))
+    for decoded, damaged in _scan(files.part(names[start:]), row):
+        scanned.append((_content_of(decoded, CONTENT), damaged))
         sound = sound and not damaged
         if sound:  # after the first damage nothing is stored, but what is wrong with all files is looked for
             yield decoded
+        progress.done(len(decoded))
     if not sound:
-        before = _scan(folder, names[:start], image, CONTENT)  # stored by a process that was killed
-        raise _error_of_damage(folder, image, _problems(names, [*before, *scanned], duplicates), scanned)
-    log.info("data: decoded %d images in %.1f s", len(names) - start, time.perf_counter() - started)
+        before = _scan(files.part(names[:start]), CONTENT)  # stored by a process that was killed
+        raise _error_of_damage(files, _problems(names, [*before, *scanned], files.duplicates), scanned)
+    log.info("data: %s %d images: %.1f s", doing, len(names) - start, time.perf_counter() - started)
 
 
-def _error_of_damage(
-    folder: Path, image: ImageFormat, problems: list[Problem], scanned: Sequence[Scanned]
-) -> Exception:
+def _error_of_damage(files: _Files, problems: list[Problem], scanned: Sequence[Scanned]) -> Exception:
     """Return the error to raise; one that keeps what is stored if all files can be read the second time."""
     damaged = [found for _, chunk in scanned for found in chunk]
-    if any(again for _, again in _scan(folder, [name for name, _ in damaged], image, CONTENT)):
+    if any(again for _, again in _scan(files.part([name for name, _ in damaged]), CONTENT)):
         return DataError(problems)
     return OSError(
         f"{len(damaged)} images could be read at the second try only, the first was {': '.join(damaged[0])}"
@@ -160,21 +261,42 @@ def _error_of_damage(
 
 
 def file_problems(
-    folder: Path, names: Sequence[str], duplicates: Duplicates = "error", mode: Literal["L", "RGB"] = "RGB"
+    folder: Path,
+    names: Sequence[str],
+    duplicates: Duplicates = "error",
+    mode: Literal["L", "RGB"] = "RGB",
+    image: ImageFormat | None = None,
+    headers: Headers | None = None,
 ) -> list[Problem]:
     """Return what ``decode_files`` would complain of, without storing anything.
 
-    Where the mode is not known, images that differ in colour only are no duplicates.
+    Where the mode is not known, images that differ in colour only are no duplicates; where the format is not known,
+    nothing is said of files that do not fit it.
+
+    Args:
+        folder: folder that the names are relative to.
+        names: files (N).
+        duplicates: ``error`` or ``keep``.
+        mode: grey or colour.
+        image: the format.
+        headers: what the files say of themselves, if that is known already.
     """
     _, missing = _stat(folder, names)
     absent = set(missing)
     present = [name for name in names if name not in absent]
-    scanned = list(_scan(folder, present, ImageFormat((1, 1), mode=mode), CONTENT))
-    problems = _problems(present, scanned, duplicates)
-    if missing:
-        kind = f"images that are not in {folder}; add them, take their rows out, or mend data.root"
-        problems.insert(0, Problem(kind, tuple(missing)))
-    return problems
+    files = _Files(folder, present, image or ImageFormat((1, 1), mode=mode), duplicates)
+    problems = [_missing(folder, missing)] if missing else []
+    if image is not None:
+        if headers is None or missing:
+            headers = np.concatenate([np.zeros(0, HEADER), *read_headers(folder, present, image.page, 0)])
+        problems += header_problems(present, headers, image)
+    return [*problems, *_problems(present, list(_scan(files, CONTENT)), duplicates)]
+
+
+def _missing(folder: Path, missing: Sequence[str]) -> Problem:
+    kind = f"images that are not in {folder}; add them, take their rows out, or mend data.root"
+    near = nearest(folder, missing)
+    return Problem(kind, tuple(f"{name}{f' (there is {near[name]})' if name in near else ''}" for name in missing))
 
 
 def _problems(names: Sequence[str], scanned: Sequence[Scanned], duplicates: Duplicates) -> list[Problem]:
@@ -198,28 +320,27 @@ def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[s
     return stats, missing
 
 
-def _key(folder: Path, names: Sequence[str], stats: NDArray[np.int64], image: ImageFormat) -> str:
+def _key(folder: Path, names: Sequence[str], stats: NDArray[np.int64], image: ImageFormat, *extra: Any) -> str:
     # The folder is part of it: two data sets may agree in names, sizes and times (unpacked archives).
-    return _digest([PIL.__version__, str(folder.resolve()), *names], image, stats)
+    return _digest([PIL.__version__, str(folder.resolve()), *names], image, stats, extra)
 
 
-def _digest(names: Sequence[str], image: ImageFormat, values: NDArray[Any]) -> str:
-    settings = [DECODE_VERSION, list(image.size), image.fit, image.mode]
+def _digest(names: Sequence[str], image: ImageFormat, values: NDArray[Any], extra: Sequence[Any]) -> str:
+    settings = [DECODE_VERSION, list(image.size), image.fit, image.mode, *extra]
     digest = hashlib.sha256(json.dumps([settings, list(names)]).encode())
     digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
 
 
-def _scan(folder: Path, names: Sequence[str], image: ImageFormat, row: np.dtype[Any]) -> Generator[Scanned]:
+def _scan(files: _Files, row: np.dtype[Any]) -> Generator[Scanned]:
     """Yield, a few files at a time, what is in them, and the names of those that are damaged, with the reason.
 
     Args:
-        folder: folder that the names are relative to.
-        names: files.
-        image: the format of the pixels.
-        row: ``CONTENT``, or that and ``pixels`` uint8 (C, H, W).
+        files: which files.
+        row: what is wanted of each: ``CONTENT``, and ``pixels``, ``clipped``, or ``low`` and ``high``.
     """
     together = at_a_time(_CHUNK, row.itemsize)
+    names, image = files.names, files.image
 
     def decode(first: int) -> Scanned:
         damaged = []
@@ -227,14 +348,12 @@ def _scan(folder: Path, names: Sequence[str], image: ImageFormat, row: np.dtype[
         rows = np.zeros(len(chunk), dtype=row)
         for index, name in enumerate(chunk):
             try:
-                picture = open_image(folder / name, image.mode)
+                values = open_image(files.folder / name, image.mode, image.page or 1)
             except _UNREADABLE as error:
                 rows["blank"][index] = True  # nothing to compare with other images
-                damaged.append((name, _reason(error, folder / name)))
+                damaged.append((name, _reason(error, files.folder / name)))
                 continue
-            rows["digest"][index], rows["blank"][index] = _pixel_hash(picture), _is_blank(picture)
-            if "pixels" in (row.names or ()):
-                rows["pixels"][index] = fit_image(picture, image)
+            _fill(rows[index], values, files)
         return rows, damaged
 
     threads = cpu_count()
@@ -242,15 +361,31 @@ def _scan(folder: Path, names: Sequence[str], image: ImageFormat, row: np.dtype[
         yield from in_order(pool, decode, range(0, len(names), together), ahead=2 * threads)
 
 
-def _contents(stored: Rows, start: int) -> Generator[Rows]:
+def _fill(row: Any, values: Values, files: _Files) -> None:
+    """Write into a row what it has fields for."""
+    fields = row.dtype.names
+    row["digest"], row["blank"] = _pixel_hash(values), _is_blank(values)
+    if "low" in fields:
+        row["low"], row["high"] = spread(values)
+    if "pixels" in fields:
+        limits = files.limits or full_range(values.dtype)
+        if limits is None:
+            raise UserError(f"pixels of {values.dtype} need data.image.range=[LOW,HIGH]")
+        pixels, clipped = scaled(values, limits)
+        row["pixels"] = fit_image(Image.fromarray(pixels), files.image)
+        if "clipped" in fields:
+            row["clipped"] = clipped
+
+
+def _contents(stored: Rows, content: np.dtype[Any], start: int) -> Generator[Rows]:
     for first in range(start, len(stored), _TOGETHER):
-        yield _content_of(stored[first : first + _TOGETHER])
+        yield _content_of(stored[first : first + _TOGETHER], content)
 
 
-def _content_of(rows: Rows) -> Rows:
-    """Return a copy of what rows hold besides the pixels."""
-    contents = np.empty(len(rows), dtype=CONTENT)
-    for field in ("digest", "blank"):
+def _content_of(rows: Rows, content: np.dtype[Any]) -> Rows:
+    """Return a copy of these fields of rows."""
+    contents = np.empty(len(rows), dtype=content)
+    for field in content.names or ():
         contents[field] = rows[field]
     return contents
 
@@ -272,13 +407,15 @@ def _damages(damaged: list[tuple[str, str]]) -> list[Problem]:
     ]
 
 
-def _pixel_hash(picture: Image.Image) -> int:
-    digest = hashlib.blake2b(picture.tobytes(), digest_size=8, salt=f"{picture.width}x{picture.height}".encode())
+def _pixel_hash(values: Values) -> int:
+    height, width = values.shape[:2]
+    little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    digest = hashlib.blake2b(little_endian.tobytes(), digest_size=8, salt=f"{width}x{height}".encode())
     return int.from_bytes(digest.digest(), "little")
 
 
-def _is_blank(picture: Image.Image) -> bool:
-    return all(band.getextrema()[0] == band.getextrema()[1] for band in picture.split())
+def _is_blank(values: Values) -> bool:
+    return bool((values.max(axis=(0, 1)) == values.min(axis=(0, 1))).all())
 
 
 def _duplicates(names: Sequence[str], contents: Rows, duplicates: Duplicates) -> list[Problem]:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from coilal.data.columns import Setting
-from coilal.data.files import Duplicates, decode_files, file_problems, list_images
+from coilal.data.files import Duplicates, decode_files, file_problems
 from coilal.data.groups import groups_from_names
+from coilal.data.listing import look_through
 from coilal.data.spelling import check_similar, one_spelling
 from coilal.data.views import from_names
 from coilal.machine import expanded
@@ -66,10 +67,11 @@ class ImageFolder:
         """
         if not self.root.is_dir():
             raise DataError([Problem(f"the folder {self.root} does not exist; set data.root=FOLDER")])
-        found = list_images(self.root)
+        listing = look_through(self.root)
+        found = listing.images
         inside = [name for name in found if "/" in name]
         names = tuple(name for name in inside if name.split("/")[0].casefold() not in self.no_value)
-        notes = []
+        notes = list(listing.notes)
         if len(found) > len(inside):
             notes.append(f"{len(found) - len(inside)} images in {self.root} lie in no class folder: left out.")
         if len(inside) > len(names):
@@ -85,7 +87,7 @@ class ImageFolder:
             spelled, wrong, said = one_spelling(pd.Series(groups, dtype=str), places, "groups", self.similar)
             groups, problems, notes = tuple(spelled), [*problems, *wrong], [*notes, *said]
         folders = pd.Series([name.split("/")[0] for name in names], dtype=str)
-        problems += self._folder_problems({name.split("/")[0] for name in inside})
+        problems += self._folder_problems({name.split("/")[0] for name in inside}, listing.notes)
         classes, wrong, said = one_spelling(folders, places, "classes", self.similar)
         problems, notes = [*problems, *wrong], [*notes, *said]
         view = from_names(classes, self.good_class)
@@ -107,11 +109,12 @@ class ImageFolder:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
         return decode_files(self.root, samples.names, image, cache, self.duplicates, max_gb)
 
-    def _folder_problems(self, classes: set[str]) -> list[Problem]:
+    def _folder_problems(self, classes: set[str], notes: Sequence[str]) -> list[Problem]:
         folders = sorted(
             place.name for place in self.root.iterdir() if place.is_dir() and not place.name.startswith(".")
         )
         if not folders:
             return [Problem(f"{self.root} has no class folders; data=folder needs one folder a class")]
         empty = tuple(name for name in folders if name not in classes)
-        return [Problem(f"class folders without an image in {self.root}", empty)] if empty else []
+        kind = " ".join([f"class folders without an image in {self.root}", *(f"({note})" for note in notes)])
+        return [Problem(kind, empty)] if empty else []

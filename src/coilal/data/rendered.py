@@ -22,6 +22,7 @@ from PIL import Image
 from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image
 from coilal.data.in_order import at_a_time, in_order
+from coilal.data.progress import Progress
 from coilal.data.renderer import (
     COMBINATIONS,
     KINDS,
@@ -97,7 +98,10 @@ class RenderedCoils:
 
         def rows(start: int) -> Generator[NDArray[np.uint8]]:
             began = time.perf_counter()
-            yield from _render(self._settings, self._plan, ids[start:], image)
+            progress = Progress("rendering", start, len(ids))
+            for block in _render(self._settings, self._plan, ids[start:], image):
+                progress.done(len(block))
+                yield block
             log.info("rendered %d images in %.1f s", len(ids) - start, time.perf_counter() - began)
 
         shape, about = (len(ids), image.channels, *image.size), f"{len(ids)} rendered images"

@@ -11,8 +11,9 @@ import pandas as pd
 
 from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
 from coilal.data.exports import label_studio_problem
-from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems, list_images
+from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
 from coilal.data.groups import groups_from_names
+from coilal.data.listing import look_through
 from coilal.data.marks import read_marks
 from coilal.data.names import files_meant, probable
 from coilal.data.spelling import alike, check_similar, meant, one_spelling, spelled_alike, without_point
@@ -122,8 +123,8 @@ class LabelTable:
         problems += wrong
         notes += said
         folder = self._folder(table[columns.image])
-        there = list_images(folder)
-        files = files_meant(list(table[columns.image]), folder, there)
+        listing = look_through(folder)
+        files = files_meant(list(table[columns.image]), folder, listing.images)
         table[columns.image] = list(files.names)
         problems += files.problems
         notes += files.notes
@@ -138,7 +139,8 @@ class LabelTable:
         if problems:
             fitting = [name for name in dict.fromkeys(names) if name and name not in files.unclear]
             raise DataError([*_of_table(table_file, problems), *file_problems(folder, fitting, self.duplicates)])
-        unnamed = len({*there} - {*table[columns.image], CONTACT_SHEET})
+        notes += listing.notes
+        unnamed = len({*listing.images} - {*table[columns.image], CONTACT_SHEET})
         if unnamed:
             notes.append(f"{unnamed} images in {folder} are not named in the table and are left out.")
         return Samples(

@@ -17,6 +17,8 @@ NOT_IDENTITY = (
 
 ADDED: Mapping[str, Any] = {
     "tf32": False,
+    "data.image.range": "auto",
+    "data.image.page": None,
     "data.source.similar_names": "error",
     "data.source.no_value": ["nan", "na", "n/a", "#n/a", "<na>", "null", "-"],
 }

@@ -9,6 +9,7 @@ from PIL import Image
 
 from coilal.data.decode import eight_bit, fit_image, open_image
 from coilal.types import ImageFormat
+from tests.image_files import write_png
 
 
 def picture(height: int, width: int) -> Image.Image:
@@ -57,17 +58,13 @@ def test_an_unknown_fit_is_refused() -> None:
         fit_image(picture(4, 4), ImageFormat((4, 4), "stretch"))  # type: ignore[arg-type]
 
 
-def test_16_bit_grey_is_scaled_by_its_full_range() -> None:
-    image = Image.fromarray(np.array([[0, 255, 256, 65535]], np.uint16))
-    assert np.asarray(eight_bit(image, "L")).tolist() == [[0, 0, 1, 255]]
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_deep_pixels_need_a_range_before_they_are_fitted(kind: type) -> None:
+    with pytest.raises(ValueError, match="more than 8 bits"):
+        eight_bit(Image.fromarray(np.zeros((2, 2), kind)), "L")
 
 
-def test_32_bit_pixels_are_refused() -> None:
-    with pytest.raises(ValueError, match="32-bit"):
-        eight_bit(Image.fromarray(np.zeros((2, 2), np.float32)), "L")
-
-
-@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "RGB", "CMYK"])
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "RGB", "CMYK", "YCbCr", "PA"])
 def test_other_modes_keep_their_brightness(mode: str) -> None:
     image = Image.new("L", (4, 4), 255).convert("RGB").convert(mode)
     assert (np.asarray(eight_bit(image, "L")) >= 250).all()
@@ -87,3 +84,39 @@ def test_images_are_turned_as_exif_says(tmp_path: Path) -> None:
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
     image.save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(np.asarray(open_image(tmp_path / "a.png", "L")), np.rot90(np.asarray(image), -1))
+
+
+def test_deep_colours_become_grey_with_the_weights_of_8_bits(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    write_png(tmp_path / "deep.png", colours.astype(np.uint16) * 256)
+    Image.fromarray(colours).save(tmp_path / "plain.png")
+    deep, plain = (open_image(tmp_path / name, "L") for name in ("deep.png", "plain.png"))
+    assert np.abs(deep / 256 - plain).max() < 0.6
+
+
+def test_deep_grey_in_three_channels(tmp_path: Path) -> None:
+    grey = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    assert np.array_equal(open_image(tmp_path / "a.png", "RGB"), np.stack([grey] * 3, 2))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    values = np.zeros((3, 4), np.float32)
+    values[1, 1] = value
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        open_image(tmp_path / "a.tif", "L")
+
+
+def test_the_asked_page_is_read(tmp_path: Path) -> None:
+    pages = [picture(4, 5), picture(6, 7)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert np.array_equal(open_image(tmp_path / "a.tif", "L", 2), np.asarray(pages[1]))
+
+
+def test_an_image_above_the_limit_of_pillow_is_read_without_a_warning(tmp_path: Path) -> None:
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "line_scan.tif", compression="group4")  # 200 million pixels
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_image(tmp_path / "line_scan.tif", "L").shape == (10_000, 20_000)

@@ -5,8 +5,10 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
@@ -15,8 +17,9 @@ from PIL import Image
 
 from coilal.array_store import build
 from coilal.data import files
-from coilal.data.files import decode_files, file_problems, list_images
-from coilal.types import DataError, ImageFormat
+from coilal.data.files import decode_files, file_problems
+from coilal.data.listing import list_images
+from coilal.types import DataError, DecodedImages, ImageFormat
 
 FORMAT = ImageFormat((6, 5))
 
@@ -77,10 +80,10 @@ def kill_while_decoding(folder: str, names: list[str], moment: int) -> None:
     opened = itertools.count()
     open_image = files.open_image
 
-    def open_or_die(path: Path, mode: str) -> Image.Image:
+    def open_or_die(path: Path, mode: str, page: int) -> np.ndarray:
         if next(opened) == moment:
             os.kill(os.getpid(), signal.SIGKILL)
-        return open_image(path, mode)
+        return open_image(path, mode, page)
 
     files.open_image = open_or_die
     files.cpu_count = lambda: 2  # with many, all would be decoded before the first is stored
@@ -107,7 +110,7 @@ def test_a_killed_decoding_is_continued(
 ) -> None:
     names, opened = half_decoded, []
     open_image = files.open_image
-    monkeypatch.setattr(files, "open_image", lambda path, mode: (opened.append(path), open_image(path, mode))[1])
+    monkeypatch.setattr(files, "open_image", lambda path, *how: (opened.append(path), open_image(path, *how))[1])
     images = decode_files(tmp_path, names, FORMAT, tmp_path / "cache")
     assert 100 < len(opened) < 600
     monkeypatch.undo()
@@ -124,7 +127,8 @@ def test_a_damage_found_after_a_kill_leaves_nothing(tmp_path: Path, half_decoded
     with pytest.raises(DataError) as caught:
         decode_files(tmp_path, half_decoded, FORMAT, tmp_path / "cache")
     assert [place.split(":")[0] for place in caught.value.problems[0].places] == [half_decoded[-1]]
-    assert not list(tmp_path.rglob("*.npy")) + list(tmp_path.rglob("*.partial"))
+    stored = tmp_path / "cache" / "images"
+    assert not list(stored.glob("*.npy")) + list(stored.glob(".*.partial"))
 
 
 def test_images_that_differ_in_colour_only_are_no_duplicates_beside_a_damaged_one(tmp_path: Path) -> None:
@@ -150,10 +154,10 @@ def test_an_image_that_cannot_be_read_for_a_moment_costs_nothing_that_is_stored(
     stored = committed()
     open_image, failures = files.open_image, iter([OSError("stale file handle")])
 
-    def once_unreadable(path: Path, mode: str) -> Image.Image:
+    def once_unreadable(path: Path, mode: str, page: int) -> np.ndarray:
         for failure in failures:
             raise failure
-        return open_image(path, mode)
+        return open_image(path, mode, page)
 
     monkeypatch.setattr(files, "open_image", once_unreadable)
     with pytest.raises(OSError, match=r"second try only.*stale"):
@@ -170,7 +174,7 @@ def test_no_file_is_decoded_twice_to_list_what_is_wrong(tmp_path: Path, monkeypa
     opened: list[str] = []
     open_image = files.open_image
     monkeypatch.setattr(
-        files, "open_image", lambda path, mode: (opened.append(path.name), open_image(path, mode))[1]
+        files, "open_image", lambda path, *how: (opened.append(path.name), open_image(path, *how))[1]
     )
     with pytest.raises(DataError) as caught:
         decode_files(tmp_path, names, FORMAT, tmp_path / "cache")
@@ -226,8 +230,8 @@ def broken(folder: Path) -> list[str]:
         save(folder, name, 2, (40, 40))
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[: len(data) // 2])
-    Image.fromarray(np.zeros((4, 4), np.float32)).save(folder / "float.tif")
-    return ["good.png", "gone.png", "copy.bmp", "empty.png", "text.jpg", "cut.png", "cut.jpg", "float.tif"]
+    Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(folder / "nan.tif")
+    return ["good.png", "gone.png", "copy.bmp", "empty.png", "text.jpg", "cut.png", "cut.jpg", "nan.tif"]
 
 
 def test_all_problems_are_listed_together_and_nothing_is_stored(tmp_path: Path) -> None:
@@ -235,21 +239,22 @@ def test_all_problems_are_listed_together_and_nothing_is_stored(tmp_path: Path) 
     with pytest.raises(DataError) as caught:
         decode_files(tmp_path / "images", names, FORMAT, tmp_path / "cache")
     text = str(caught.value)
-    missing, truncated, unreadable, duplicate = caught.value.problems
+    missing, mixed, truncated, unreadable, duplicate = caught.value.problems
+    assert mixed.places == ("nan.tif: 32 bits (float)",)
     assert missing.places == ("gone.png",)
     assert [place.split(":")[0] for place in truncated.places] == ["cut.png", "cut.jpg"]
-    assert [place.split(":")[0] for place in unreadable.places] == ["empty.png", "text.jpg", "float.tif"]
+    assert [place.split(":")[0] for place in unreadable.places] == ["empty.png", "text.jpg", "nan.tif"]
     assert duplicate.places == ("copy.bmp is good.png",)
     assert "the file is empty" in text
-    assert not list(tmp_path.rglob("*.npy"))
+    assert not list((tmp_path / "cache" / "images").rglob("*.npy"))
 
 
 def test_nothing_is_stored_either_if_no_file_is_missing(tmp_path: Path) -> None:
     names = [name for name in broken(tmp_path / "images") if name != "gone.png"]
     with pytest.raises(DataError) as caught:
         decode_files(tmp_path / "images", names, FORMAT, tmp_path / "cache")
-    assert len(caught.value.problems) == 3
-    assert not list(tmp_path.rglob("*.npy"))
+    assert len(caught.value.problems) == 4
+    assert not list((tmp_path / "cache" / "images").rglob("*.npy"))
 
 
 def test_kept_duplicates_are_an_error_again_when_they_are_not_to_be_kept(tmp_path: Path) -> None:
@@ -277,14 +282,135 @@ def test_blank_images_are_counted_and_are_no_duplicates(tmp_path: Path, caplog: 
         assert "2 of 2 images are blank" in caplog.text
 
 
-def test_list_images_passes_over_hidden_and_other_files(tmp_path: Path) -> None:
-    for name in ("b/c.PNG", "a.jpg", ".hidden/a.png", "notes.txt", "._a.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert list_images(tmp_path) == ["a.jpg", "b/c.PNG"]
-
-
 def test_a_whole_folder_of_real_images_is_decoded(shared: Path, tmp_path: Path) -> None:
     folder = shared / "data/deep_pcb/images"
     images = decode_files(folder, list_images(folder), ImageFormat((64, 64)), tmp_path)
     assert images.pixels.shape == (2000, 1, 64, 64)
+
+
+def deep(folder: Path, name: str, low: int, high: int, seed: int = 0) -> np.ndarray:
+    """Write a 16-bit image whose values fill a range."""
+    pixels = np.random.default_rng(seed).integers(low, high + 1, (6, 5)).astype(np.uint16)
+    pixels[0, :2] = low, high
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(folder / name)
+    return pixels
+
+
+def stretched(values: np.ndarray, low: int, high: int) -> np.ndarray:
+    return np.rint((np.clip(values, low, high) - float(low)) / (high - low) * 255).astype(np.uint8)
+
+
+def test_deep_images_are_scaled_by_the_range_of_the_set(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    dark, bright = deep(tmp_path, "a.png", 40, 100), deep(tmp_path, "b.png", 90, 440, 1)
+    images = decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache")
+    assert np.array_equal(images.pixels[0, 0], stretched(dark, 40, 440))
+    assert np.array_equal(images.pixels[1, 0], stretched(bright, 40, 440))
+    assert "2 images of 16 bits; their values from 40 to 440 become 0 to 255 (data.image.range=auto" in caplog.text
+    assert "clipped" not in caplog.text
+
+
+def test_the_range_is_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep(tmp_path, "a.png", 40, 100)
+    first = decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache")
+    smaller = ImageFormat((3, 4))
+    opened: list[Path] = []
+    open_image = files.open_image
+    monkeypatch.setattr(files, "open_image", lambda path, *how: (opened.append(path), open_image(path, *how))[1])
+    monkeypatch.setattr(files, "read_headers", lambda *_: pytest.fail("headers read again"))
+    assert decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache").fingerprint == first.fingerprint
+    assert opened == []
+    decode_files(tmp_path, ["a.png"], smaller, tmp_path / "cache")
+    assert len(opened) == 1
+
+
+def test_a_range_that_is_given_clips_with_a_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    values = deep(tmp_path, "a.png", 40, 440)
+    image = ImageFormat((6, 5), range=(40, 240))
+    for _ in range(2):  # decoded, and from the cache
+        caplog.clear()
+        images = decode_files(tmp_path, ["a.png"], image, tmp_path / "cache")
+        assert f"data: {(values > 240).sum()} values in 1 of 1 images lie outside that range" in caplog.text
+    assert np.array_equal(images.pixels[0, 0], stretched(values, 40, 240))
+
+
+def test_the_fingerprint_is_that_of_the_range_whoever_found_it(tmp_path: Path) -> None:
+    deep(tmp_path, "a.png", 40, 440)
+
+    def decoded(limits: Any) -> DecodedImages:
+        return decode_files(tmp_path, ["a.png"], ImageFormat((6, 5), range=limits), tmp_path / "cache")
+
+    assert decoded("auto").fingerprint == decoded((40, 440)).fingerprint
+    assert len({decoded(limits).fingerprint for limits in ("auto", "dtype", (0, 4095))}) == 3
+    assert len({decoded(limits).digests[0] for limits in ("auto", "dtype", (0, 4095))}) == 1
+
+
+def test_ordinary_images_keep_the_fingerprint_of_the_version_before(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(30, dtype=np.uint8).reshape(6, 5)).save(tmp_path / "a.png")
+    for image in (FORMAT, ImageFormat((6, 5), range="dtype"), ImageFormat((6, 5), range=(0, 255))):
+        images = decode_files(tmp_path, ["a.png"], image, tmp_path / "cache")
+        assert images.fingerprint == "89f4c19457f976dc6bb4ae74ffde74cb55cbc40519a2d4e975729b1edc665da2"
+    assert images.digests.tolist() == [602938595338374411]
+    darker = decode_files(tmp_path, ["a.png"], ImageFormat((6, 5), range=(0, 29)), tmp_path / "cache")
+    assert darker.fingerprint != images.fingerprint
+    assert darker.pixels[0, 0, 5, 4] == 255
+
+
+def test_images_that_differ_below_8_bits_are_no_duplicates(tmp_path: Path) -> None:
+    values = np.arange(30, dtype=np.uint16).reshape(6, 5)
+    for name, more in (("a.png", 0), ("b.png", 1), ("c.png", 0)):
+        changed = values + 1000
+        changed[3, 3] += more
+        Image.fromarray(changed).save(tmp_path / name)
+    wide = ImageFormat((6, 5), range="dtype")
+    with pytest.raises(DataError) as caught:
+        decode_files(tmp_path, ["a.png", "b.png", "c.png"], wide, tmp_path / "cache")
+    assert caught.value.problems[0].places == ("c.png is a.png",)
+
+
+def test_a_set_of_several_depths_is_refused_unless_each_has_its_own(tmp_path: Path) -> None:
+    plain, values = save(tmp_path, "a.png", 1), deep(tmp_path, "b.png", 0, 65535)
+    save(tmp_path, "c.png", 2)
+    for image in (FORMAT, ImageFormat((6, 5), range=(0, 255))):
+        with pytest.raises(DataError, match="2 of 8 bits") as caught:
+            decode_files(tmp_path, ["a.png", "b.png", "c.png"], image, tmp_path / "cache")
+        assert caught.value.problems[0].places == ("b.png: 16 bits",)
+    each = decode_files(tmp_path, ["a.png", "b.png"], ImageFormat((6, 5), range="dtype"), tmp_path / "cache")
+    assert np.array_equal(each.pixels[0, 0], plain)
+    assert np.array_equal(each.pixels[1, 0], stretched(values, 0, 65535))
+
+
+def test_damage_among_deep_images_is_listed_and_nothing_is_stored(tmp_path: Path) -> None:
+    deep(tmp_path, "a.png", 40, 440)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"b\.png"):
+        decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "images").glob("*.npy"))
+
+
+def test_a_cache_of_the_version_before_may_be_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, "a.png", 1)
+    cache = tmp_path / "cache"
+    first = decode_files(tmp_path, ["a.png"], FORMAT, cache)
+    shutil.rmtree(cache / "headers")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert decode_files(tmp_path, ["a.png"], FORMAT, cache).fingerprint == first.fingerprint
+
+
+def test_the_page_is_part_of_what_is_stored(tmp_path: Path) -> None:
+    pages = [np.full((6, 5), level, np.uint8) for level in (10, 200)]
+    first, *more = map(Image.fromarray, pages)
+    first.save(tmp_path / "a.tif", save_all=True, append_images=more)
+    for page in (1, 2):
+        images = decode_files(tmp_path, ["a.tif"], ImageFormat((6, 5), page=page), tmp_path / "cache")
+        assert (np.asarray(images.pixels) == pages[page - 1][0, 0]).all()
+    with pytest.raises(DataError, match=r"a\.tif: 2 pages"):
+        decode_files(tmp_path, ["a.tif"], FORMAT, tmp_path / "cache")
+
+
+def test_the_name_that_would_fit_is_told(tmp_path: Path) -> None:
+    save(tmp_path, "a.png", 1)
+    with pytest.raises(DataError, match=r"A\.PNG \(there is a\.png\)"):
+        decode_files(tmp_path, ["A.PNG"], FORMAT, tmp_path / "cache")

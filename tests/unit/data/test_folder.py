@@ -61,3 +61,15 @@ def test_folders_that_cannot_be_used(root: Path, tmp_path: Path) -> None:
         ImageFolder(str(root / "ok")).read()
     with pytest.raises(UserError, match="error or keep"):
         ImageFolder(str(root), duplicates="drop")  # type: ignore[arg-type]
+
+
+def test_a_class_of_files_that_are_not_read_says_which_kind(root: Path) -> None:
+    (root / "raw").mkdir()
+    (root / "raw/c1.heic").touch()
+    with pytest.raises(DataError, match=r"without an image in .* \(1 files in .* not read: 1 \.heic\.\)"):
+        ImageFolder(str(root)).read()
+
+
+def test_other_files_are_noted(root: Path) -> None:
+    (root / "ok/c1.npy").touch()
+    assert "1 .npy" in " ".join(ImageFolder(str(root)).read().notes)

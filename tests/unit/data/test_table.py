@@ -366,3 +366,11 @@ def test_images_in_a_folder_of_that_name_may_be_named_with_it(make: Make, tmp_pa
     assert samples.names == ("images/x.png",)
     assert not any("not named" in note for note in samples.notes)
     assert table.decode(samples, ImageFormat((4, 4)), tmp_path / "cache").pixels.shape == (1, 1, 4, 4)
+
+
+def test_files_of_other_kinds_are_noted(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.pgm")
+    (tmp_path / "b.dcm").touch()
+    (tmp_path / "labels.csv").write_text("image,label\na.pgm,ok\n")
+    samples = LabelTable(str(tmp_path), class_column="label").read()
+    assert "1 .dcm" in " ".join(samples.notes)

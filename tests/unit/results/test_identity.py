@@ -44,3 +44,13 @@ def test_runs_that_lack_a_new_setting_go_on_with_its_default(
     settings = flatten(resolved(composed(f"data={data}", "data.root=x")))
     for key in ("data.source.similar_names", "data.source.no_value"):
         assert settings[key] == ADDED[key]
+
+
+def test_runs_of_before_the_range_of_values_was_a_setting_go_on() -> None:
+    image = {"size": [8, 8], "fit": "squash", "mode": "L"}
+    before = CONFIG | {"data": {"image": image}}
+    assert differences(before, CONFIG | {"data": {"image": image | {"range": "auto", "page": None}}}) == []
+    assert differences(before, CONFIG | {"data": {"image": image | {"range": [0, 4095], "page": 1}}}) == [
+        "data.image.page: (not set) → 1",
+        "data.image.range: (not set) → [0, 4095]",
+    ]

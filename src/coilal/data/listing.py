@@ -1,0 +1,151 @@
+"""Which files of a folder are images, and what else lies there."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from coilal.types import DataError, Problem
+
+_IMAGES = """
+    .png .apng .jpg .jpeg .jpe .jfif .mpo .bmp .dib .tif .tiff .webp .gif .pgm .ppm .pbm .pnm .pfm
+    .jp2 .j2k .j2c .jpc .jpf .jpx .avif .tga .pcx .sgi .ras
+"""
+_NO_IMAGES = """
+    .csv .tsv .txt .xls .xlsx .ods .json .jsonl .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm .pdf .log .lock
+    .py .sh .bat .ipynb .db .lnk .license
+"""
+
+SUFFIXES = tuple(_IMAGES.split())
+"""Names of images end in one of these, in any case: photographs that Pillow decodes."""
+
+_BESIDE = frozenset(["", *_NO_IMAGES.split()])
+"""Files that lie beside images and are none, such as tables and notes: not worth a word."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder and its sub-folders, links to files and folders followed.
+
+    Attributes:
+        images: paths of the images relative to the folder, sorted.
+        notes: what is not read, with counts, one sentence each.
+    """
+
+    images: list[str]
+    notes: tuple[str, ...]
+
+
+def list_images(folder: Path) -> list[str]:
+    """Return the images in a folder and its sub-folders, as sorted paths relative to it.
+
+    Raises:
+        DataError: as ``look_through``.
+    """
+    return look_through(folder).images
+
+
+def look_through(folder: Path) -> Listing:
+    """Return the images in a folder and its sub-folders, and what else lies there.
+
+    Hidden files and folders, whose names begin with a dot, are passed over. A folder that is linked to from within
+    itself is entered once.
+
+    Raises:
+        DataError: a folder that cannot be read, or images whose names are not UTF-8.
+    """
+    images, hidden = [], 0
+    others: Counter[str] = Counter()
+    for name in _files(folder):
+        path = PurePosixPath(name)
+        if any(part.startswith(".") for part in path.parts):
+            hidden += path.suffix.lower() in SUFFIXES and not path.name.startswith("._")  # ._: macOS's own
+        elif path.suffix.lower() in SUFFIXES:
+            images.append(name)
+        elif path.suffix.lower() not in _BESIDE:
+            others[path.suffix.lower()] += 1
+    problems = undecodable_names(images)
+    if problems:
+        raise DataError(problems)
+    notes = []
+    if others:
+        counted = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+        notes.append(f"{others.total()} files in {folder} are of a kind that is not read: {counted}.")
+    if hidden:
+        notes.append(f"{hidden} hidden images in {folder} (a name in their path begins with a dot) are left out.")
+    return Listing(sorted(images), tuple(notes))
+
+
+def undecodable_names(names: Iterable[str]) -> list[Problem]:
+    """Return the problem of names that cannot be written as UTF-8, as every record of a run is."""
+    wrong = sorted(name for name in names if not _is_text(name))
+    if not wrong:
+        return []
+    kind = "file names in another encoding than UTF-8, shown as if it were Latin-1; rename these files or folders"
+    shown = (name.encode("utf-8", "surrogateescape").decode("latin-1") for name in wrong)
+    return [
+        Problem(
+            kind,
+            tuple(name.encode("unicode_escape").decode() if not name.isprintable() else name for name in shown),
+        )
+    ]
+
+
+def nearest(folder: Path, missing: Sequence[str]) -> dict[str, str]:
+    """Return for names that are not in a folder an image that is there and may be meant.
+
+    The same path in other letters (``a.png`` for ``A.PNG``), with another suffix for an image, or the only one of
+    that name in another folder.
+
+    Args:
+        folder: folder that the names are relative to.
+        missing: names of files that are not there.
+    """
+    if not missing or not folder.is_dir():
+        return {}
+    found = [name for name in _files(folder) if PurePosixPath(name).suffix.lower() in SUFFIXES and _is_text(name)]
+    ways = (
+        lambda name: name.lower(),
+        lambda name: str(PurePosixPath(name.lower()).with_suffix("")),
+        lambda name: PurePosixPath(name.lower()).name,
+        lambda name: PurePosixPath(name.lower()).stem,
+    )
+    near: dict[str, str] = {}
+    for way in ways:
+        there: dict[str, list[str]] = {}
+        for name in found:
+            there.setdefault(way(name), []).append(name)
+        for name in missing:
+            fitting = there.get(way(name), []) if PurePosixPath(name).name else []
+            if name not in near and len(fitting) == 1:
+                near[name] = fitting[0]
+    return near
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Yield all files below a folder as paths relative to it, links followed."""
+    above: dict[str, frozenset[str]] = {}  # real paths of each folder and of those that it is reached by
+    for place, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
+        reached = above.pop(place, frozenset()) | {os.path.realpath(place)}
+        inner = [os.path.join(place, name) for name in folders]
+        entered = [path for path in inner if os.path.realpath(path) not in reached]
+        folders[:] = [os.path.basename(path) for path in entered]
+        above.update(dict.fromkeys(entered, reached))
+        inside = Path(place).relative_to(folder)
+        yield from ((inside / name).as_posix() for name in files)
+
+
+def _unreadable(error: OSError) -> None:
+    kind = "a folder that cannot be read; give yourself the right to read it, or take it out"
+    raise DataError([Problem(kind, (f"{error.filename}: {error.strerror}",))]) from error
