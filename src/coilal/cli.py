@@ -6,7 +6,6 @@ import difflib
 import functools
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NoReturn, TypeVar
 
 from omegaconf import DictConfig
 
+from coilal.signals import Listener, ended_by, exit_code
 from coilal.types import CellsFailed, UserError
 
 T = TypeVar("T")
@@ -29,28 +29,33 @@ def conf_folder() -> str:
 def run_main(main: Callable[[], None], config_name: str = "train") -> None:
     """Call a Hydra main function; show errors that the user can mend without a traceback.
 
-    Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 1 (with a traceback) anything else.
+    Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 143 ended by SIGTERM (129 by SIGHUP),
+    1 (with a traceback) anything else.
     """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
+    with Listener() as listener:
+        try:
+            main()
+        except BaseException as error:
+            if (number := ended_by(error)) is not None:
+                listener.say_farewell(number)
+                sys.exit(exit_code(number))
+            _show(error, config_name)
+            raise
+
+
+def _show(error: BaseException, config_name: str) -> None:
+    """Show an error that the user can mend, and end; return for anything else."""
     from hydra.errors import HydraException
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed by Hydra
-    try:
-        main()
-    except UserError as error:
+    if isinstance(error, UserError):
         _fail(str(error))
-    except CellsFailed as error:
+    if isinstance(error, CellsFailed):
         _fail(str(error), error.code)
-    except KeyboardInterrupt:
-        _interrupted()
-    except SystemExit as end:
-        if isinstance(end.__context__, KeyboardInterrupt):  # what Lightning makes of it
-            _interrupted()
-        raise
-    except HydraException as error:
+    if isinstance(error, HydraException):
         cause = user_error(error)
-        if cause is None and os.environ.get("COILAL_TRACEBACK"):
-            raise
-        _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
+        if cause is not None or not os.environ.get("COILAL_TRACEBACK"):
+            _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
 
 
 def shows_errors(task: Callable[[DictConfig], T]) -> Callable[[DictConfig], T]:
@@ -151,11 +156,6 @@ def user_error(error: BaseException) -> UserError | None:
             return cause
         cause = cause.__cause__ or cause.__context__
     return None
-
-
-def _interrupted() -> NoReturn:
-    print("interrupted; the same command goes on where this one stopped", file=sys.stderr, flush=True)
-    sys.exit(128 + signal.SIGINT)
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

@@ -39,6 +39,7 @@ from torch.nn import functional
 from coilal.data.decode import fit_image
 from coilal.data.renderer import RENDERER_VERSION, CoilRenderer, Fault, Winding, another_history
 from coilal.models.heap import keep_freed_memory
+from coilal.signals import in_pool_process, pool_of_processes
 from coilal.types import ImageFormat, UserError
 
 FIRST_SEED = 1_000_000
@@ -161,7 +162,9 @@ def render(recipe: Recipe) -> NDArray[np.uint8]:
     work = partial(_scene, recipe)
     if recipe.scenes < 8:
         return np.stack([work(scene) for scene in range(recipe.scenes)])
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(mp_context=context, initializer=in_pool_process)
+    with pool_of_processes(pool):
         return np.stack(list(pool.map(work, range(recipe.scenes))))
 
 

@@ -19,8 +19,9 @@ ALLOWED = {
     "strategies": {"types"},
     "lean_imports": set(),
     "tasks": {"types", "lean_imports"},
-    "results": {"types"},
-    "data": {"types", "array_store"},
+    "signals": set(),
+    "results": {"types", "signals"},
+    "data": {"types", "array_store", "signals"},
     "models": {"types", "tasks", "array_store", "lean_imports", "threads"},
     "pool": {"types"},
     "instantiate": set(),
@@ -31,7 +32,7 @@ ALLOWED = {
     "threads": {"types"},
     "loop": {"batches", "learning", "threads"},
     "loggers": {"types", "results"},
-    "cli": {"types"},
+    "cli": {"types", "signals"},
 }
 RUN_ROOM = {"run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
 ENTRY_POINTS = {"train", "check", "status", "tune", "report"}

@@ -30,6 +30,7 @@ from coilal.data.renderer import (
     photographs,
     plan,
 )
+from coilal.signals import in_pool_process, pool_of_processes
 from coilal.types import DecodedImages, ImageFormat, Samples
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,8 @@ def _render(
             yield _rows(known, chunk, image)
         return
     context = multiprocessing.get_context("spawn")  # a fork is unsafe beside the threads of torch
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,)) as pool:
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,))
+    with pool_of_processes(pool):
         yield from in_order(pool, partial(_worker_rows, image), chunks, ahead=2 * workers)
 
 
@@ -139,6 +141,7 @@ _worker_plan: RenderPlan | None = None
 
 
 def _start_worker(settings: dict[str, int]) -> None:
+    in_pool_process()
     global _worker_plan  # a process-pool initializer has no other place to leave its result
     _worker_plan = plan(**settings)
 

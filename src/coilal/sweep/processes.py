@@ -19,23 +19,23 @@ from multiprocessing import connection, forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from types import FrameType
 
 import cloudpickle
 
+from coilal.signals import Listener
 from coilal.sweep.book import read_outcome
 from coilal.sweep.work import Assignment, Worker
 
 log = logging.getLogger(__name__)
 
-IMPORTS = "coilal.sweep.server_imports"
+IMPORTS = ["coilal.sweep.server_exit", "coilal.sweep.server_imports"]
 # Between asking a worker to end and ending it; a run goes on after its last finished cycle either way.
-GRACE_S = 3.0
+GRACE_S = 1.0
 
 
 def start_server() -> None:
     """Start the server if there is none, and return without waiting for its imports."""
-    forkserver.set_forkserver_preload([IMPORTS])
+    forkserver.set_forkserver_preload(IMPORTS)
     # What is ignored stays ignored in the new process: Ctrl-C must not hit its imports.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -165,17 +165,13 @@ def _work(
     from coilal.threads import share_cores
 
     os.setsid()
-    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _write_to(_log_file(logs, name, os.getpid()))
     os.environ.update(environment)
     share_cores(among)
     work: Callable[[Callable[[int], None]], None] = cloudpickle.loads(worker)
-    work(finished.send)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + signal.SIGTERM)  # an exception, so that files are closed and W&B is told
+    with Listener():  # an exception, so that files are closed and W&B is told
+        work(finished.send)
 
 
 def _end_with_parent() -> None:
