@@ -306,7 +306,9 @@ def _exposed(images: Tensor) -> Tensor:
 def read_about(path: Path) -> dict[str, Any]:
     """Return what the json beside a weights file says of it, {} where there is none."""
     beside = path.with_suffix(".json")
-    about: dict[str, Any] = json.loads(beside.read_text()) if beside.exists() and path.exists() else {}
+    about: dict[str, Any] = (
+        json.loads(beside.read_text(encoding="utf-8")) if beside.exists() and path.exists() else {}
+    )
     return about
 
 
@@ -332,7 +334,7 @@ def save(net: nn.Module, recipe: Recipe, made: dict[str, Any], path: Path) -> No
         for name, value in net.state_dict().items()
     }
     save_file(weights, path, metadata={"coilal": json.dumps(about)})
-    path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

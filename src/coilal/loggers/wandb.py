@@ -176,7 +176,7 @@ class WandbLogger(RunLogger):
         finished = int(rows[-1]["labelled"]) if rows else 0
         if self._run.resumed:  # the server knows better
             return int(self._run.step) - 1
-        return min(finished, int(self._mark.read_text())) if self._mark.exists() else 0
+        return min(finished, int(self._mark.read_text(encoding="utf-8"))) if self._mark.exists() else 0
 
     def _known(self) -> RunInfo:
         assert self._info is not None, "begin() comes first"

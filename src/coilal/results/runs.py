@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 
 from coilal.results.curves import aulc
+from coilal.results.health import DamagedError
 from coilal.results.identity import flatten, identifying
 from coilal.results.run_files import read_status
 from coilal.results.store import read_cycles, read_queries
@@ -22,7 +23,7 @@ from coilal.types import FloatArray, IntArray, UserError
 
 SEED_FOLDER = re.compile(r"seed(\d+)")
 # what reading files of unknown content raises; ValueError is that of JSON, CSV and text decoding
-_DAMAGED = (OSError, ValueError, KeyError, yaml.YAMLError)
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
 _NEEDED = ("seeds", "weights", "data", "versions", "git_commit")
 
 
@@ -161,7 +162,12 @@ def read_runs(folders: Iterable[Path], column: str) -> Iterator[Run | Finding]:
     """
     for folder in folders:
         try:
-            yield _read(folder, column)
+            run = _read(folder, column)
+            if isinstance(run, Run):
+                run.determining(), run.versions(), run.pool_size, run.starting_set
+            yield run
+        except DamagedError as error:
+            yield Finding(place(folder), str(error), LEFT_OUT)
         except _DAMAGED as error:
             yield Finding(place(folder), f"cannot be read: {type(error).__name__}: {error}", LEFT_OUT)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coilal.run import remove_results
-from coilal.sweep.book import Job, Launch, exact_now, read_outcome, write_launch
+from coilal.sweep.book import Job, Launch, damaged_launches, exact_now, read_outcome, write_launch
 from coilal.sweep.cells import Cell
 from coilal.sweep.compose import Grid
 from coilal.sweep.states import CellState, count, states
@@ -51,6 +51,9 @@ def command() -> str:
 
 def choose(grid: Grid) -> list[Cell]:
     """Return the cells that a launch must do: unfinished ones that nobody works on, and forced ones."""
+    for study in sorted({cell.study for cell in grid.cells}):
+        for damage in damaged_launches(study):
+            log.warning("left out: %s", damage)
     chosen = []
     for cell, found in states(grid.cells).items():
         wanted = found.state != "done" or cell in grid.forced
@@ -120,6 +123,8 @@ def _report(
     """Return why a cell is not done, and the last lines of its traceback or of its job's log."""
     if found.cell in refused:
         return refused[found.cell], []
+    if found.state == "damaged":
+        return found.why, []
     if found.state == "failed":
         outcome = read_outcome(found.cell)
         return found.why, outcome.tail.splitlines() if outcome else []
@@ -130,7 +135,7 @@ def _report(
 
 def _last_lines(job: Job | None) -> list[str]:
     path = Path(job.log) if job and job.log else None
-    if path is None or not path.exists():
+    if path is None or not path.is_file():
         return []
     return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
 
