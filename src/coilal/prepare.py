@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import label_counts, split_by_group
 from coilal.instantiate import instantiate
+from coilal.refusals import once
 from coilal.settings import checked
 from coilal.tasks.task import Task
 from coilal.types import Budget, DataError, DecodedImages, ImageFormat, Samples, Split, Targets
@@ -45,10 +46,14 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
         DataError: lists every problem of table and images or, where these are fine, of split and budget.
     """
     source = instantiate(cfg.data.source)
-    samples = source.read()
+    data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg))}
+    samples = once({**data, "what": "table"}, source.read)
     targets = task.targets(samples)
     # Images that are not there or damaged come first: what a split lacks may well be what they show.
-    images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
+    images = once(
+        {**data, "what": "images"},
+        lambda: source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb),
+    )
     split = split_by_group(samples, targets, dict(cfg.data.split), cfg.seeds.split)
     problems = [*check_split(samples, targets, split), *check_budget(budget, len(split.pool))]
     if problems:

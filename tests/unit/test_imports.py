@@ -34,7 +34,18 @@ ALLOWED = {
     "loggers": {"types", "results"},
     "cli": {"types", "signals"},
 }
-RUN_ROOM = {"run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"}
+RUN_ROOM = {
+    "run",
+    "experiment",
+    "sweep",
+    "plan",
+    "prepare",
+    "recorder",
+    "settings",
+    "shared",
+    "provenance",
+    "refusals",
+}
 ENTRY_POINTS = {"train", "check", "status", "tune", "report"}
 
 

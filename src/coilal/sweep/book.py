@@ -6,6 +6,8 @@
 ``outcomes/<task>/<model>/<strategy>/seed<k>.json``
     How the last attempt of a launched cell ended. A run directory cannot tell that: a cell that is refused
     (bad data, a strategy that does not fit) leaves none.
+``data/<launch>/``
+    Which data was refused; see ``coilal.refusals``.
 ``logs/<time>_<process number>.log``
     What the processes of a launch on this machine have written.
 """
@@ -147,6 +149,11 @@ def read_outcome(cell: Cell) -> Outcome | None:
         return _outcome(path)
     except DamagedError as error:
         return Outcome("", error=str(error))
+
+
+def data_folder(study: str | Path, launch: str) -> Path:
+    """Return the folder in which the processes of a launch keep which data was refused."""
+    return _folder(study) / "data" / launch
 
 
 def latest_jobs(launches: Sequence[Launch]) -> dict[str, Job]:

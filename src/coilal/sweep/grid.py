@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import shlex
 import sys
 import time
@@ -28,6 +29,7 @@ class Record:
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self.time = exact_now()
+        self.name = secrets.token_hex(4)
         self._files: dict[str, tuple[Launch, Path]] = {}
         for study in sorted({cell.study for cell in cells}):
             of_study = tuple(cell for cell in cells if cell.study == study)
@@ -109,9 +111,13 @@ def failure(
     if not bad:
         return None
     reports = {cell: _report(found[cell], grid.refused, how_it_ended) for cell in bad}
-    lines = [f"{len(bad)} of {len(grid.cells)} cells failed:"]
+    same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for cell, (why, tail) in reports.items():
-        lines += [f"  {cell.name}: {_indented(why)}", *(f"    | {line}" for line in tail)]
+        same.setdefault((why, tuple(tail)), []).append(cell.name)
+    lines = [f"{len(bad)} of {len(grid.cells)} cells failed:"]
+    for (why, last), names in same.items():
+        several = f"{len(names)} cells ({', '.join(names)})" if len(names) > 1 else names[0]
+        lines += [f"  {several}: {_indented(why)}", *(f"    | {line}" for line in last)]
     lines.append("The same command again does only those.")
     mendable = all(not tail for _, tail in reports.values())
     return CellsFailed("\n".join(lines), code=2 if mendable else 1)

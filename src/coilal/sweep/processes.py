@@ -74,6 +74,7 @@ class Workers:
         self.logs, self.name = logs, name
         self.started: list[Started] = []
         self.ends: dict[str, str] = {}
+        self._told: dict[str, str] = {}  # error → the first cell that it stopped
         # One pipe for all: a message is a number, and short messages are never mixed up.
         self._reader, self._writer = multiprocessing.Pipe(duplex=False)
 
@@ -103,7 +104,7 @@ class Workers:
         while running:
             ready = connection.wait([self._reader, *running])
             while self._reader.poll():
-                _tell(*owners.pop(self._reader.recv()))
+                self._tell(*owners.pop(self._reader.recv()))
             for sentinel in running.keys() & set(ready):
                 started = running.pop(sentinel)
                 self._ended(started, [cell for cell in started.cells if cell.number in owners])
@@ -121,6 +122,16 @@ class Workers:
             for process in running:
                 process.join()
 
+    def _tell(self, assignment: Assignment, started: Started) -> None:
+        number, cell = assignment.number, assignment.cell
+        outcome = read_outcome(cell)
+        if outcome is None or outcome.error is None:
+            log.info("#%d done: %s", number, cell.folder)
+            return
+        first = self._told.setdefault(outcome.error, cell.name)
+        what = outcome.error if first == cell.name else f"as {first}"
+        log.error("#%d failed: %s: %s; log: %s", number, cell.name, what, started.log)
+
     def _ended(self, started: Started, left: Sequence[Assignment]) -> None:
         started.process.join()
         if not left:
@@ -133,16 +144,6 @@ class Workers:
         self.ends[str(started.process.pid)] = why
         names = ", ".join(assignment.cell.name for assignment in left)
         log.error("process %d was %s; not finished: %s; log: %s", started.process.pid, why, names, started.log)
-
-
-def _tell(assignment: Assignment, started: Started) -> None:
-    outcome = read_outcome(assignment.cell)
-    if outcome and outcome.error:
-        log.error(
-            "#%d failed: %s: %s; log: %s", assignment.number, assignment.cell.name, outcome.error, started.log
-        )
-    else:
-        log.info("#%d done: %s", assignment.number, assignment.cell.folder)
 
 
 def _signal(processes: Sequence[ForkServerProcess], number: signal.Signals) -> None:
