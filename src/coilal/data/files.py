@@ -24,6 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image, open_image
 from coilal.data.in_order import at_a_time, in_order
+from coilal.long_work import LongWork
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem
 
 log = logging.getLogger(__name__)
@@ -134,10 +135,12 @@ def _decoded(
     """Yield the rows of the files from ``start`` on, up to the first that is damaged; raise if there is one."""
     log.info("data: decoding %d images", len(names) - start)
     started = time.perf_counter()
+    work = LongWork("decoding", len(names), start)
     scanned: list[Scanned] = []
     sound = True
     for decoded, damaged in _scan(folder, names[start:], image, row):
         scanned.append((_content_of(decoded), damaged))
+        work.done(len(decoded))
         sound = sound and not damaged
         if sound:  # after the first damage nothing is stored, but what is wrong with all files is looked for
             yield decoded

@@ -30,6 +30,7 @@ from coilal.data.renderer import (
     photographs,
     plan,
 )
+from coilal.long_work import LongWork
 from coilal.signals import in_pool_process, pool_of_processes
 from coilal.types import DecodedImages, ImageFormat, Samples
 
@@ -92,7 +93,10 @@ class RenderedCoils:
 
         def rows(start: int) -> Generator[NDArray[np.uint8]]:
             began = time.perf_counter()
-            yield from _render(self._settings, self._plan, ids[start:], image)
+            work = LongWork("rendering", len(ids), start)
+            for block in _render(self._settings, self._plan, ids[start:], image):
+                work.done(len(block))
+                yield block
             log.info("rendered %d images in %.1f s", len(ids) - start, time.perf_counter() - began)
 
         shape, about = (len(ids), image.channels, *image.size), f"{len(ids)} rendered images"

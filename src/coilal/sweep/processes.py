@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cloudpickle
 
+from coilal import long_work
 from coilal.signals import Listener
 from coilal.sweep.book import read_outcome
 from coilal.sweep.work import Assignment, Worker
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 IMPORTS = ["coilal.sweep.server_exit", "coilal.sweep.server_imports"]
 # Between asking a worker to end and ending it; a run goes on after its last finished cycle either way.
 GRACE_S = 1.0
+LONGEST_LINE = 500  # characters; what a pipe takes in one piece is several times that
 
 
 def start_server() -> None:
@@ -75,7 +77,7 @@ class Workers:
         self.started: list[Started] = []
         self.ends: dict[str, str] = {}
         self._told: dict[str, str] = {}  # error → the first cell that it stopped
-        # One pipe for all: a message is a number, and short messages are never mixed up.
+        # One pipe for all: a message is the number of a cell or a line, and short messages are never mixed up.
         self._reader, self._writer = multiprocessing.Pipe(duplex=False)
 
     def start(self, worker: Worker, among: int, environment: Mapping[str, str]) -> Started:
@@ -104,7 +106,11 @@ class Workers:
         while running:
             ready = connection.wait([self._reader, *running])
             while self._reader.poll():
-                self._tell(*owners.pop(self._reader.recv()))
+                message = self._reader.recv()
+                if isinstance(message, str):
+                    log.info("%s", message)
+                else:
+                    self._tell(*owners.pop(message))
             for sentinel in running.keys() & set(ready):
                 started = running.pop(sentinel)
                 self._ended(started, [cell for cell in started.cells if cell.number in owners])
@@ -172,7 +178,19 @@ def _work(
     share_cores(among)
     work: Callable[[Callable[[int], None]], None] = cloudpickle.loads(worker)
     with Listener():  # an exception, so that files are closed and W&B is told
+        logging.getLogger(long_work.__name__).addHandler(_ToConsole(finished))
         work(finished.send)
+
+
+class _ToConsole(logging.Handler):
+    """Sends the lines of long work to the process that started this one."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._pipe.send(f"process {os.getpid()}: {record.getMessage()}"[:LONGEST_LINE])
 
 
 def _end_with_parent() -> None:
