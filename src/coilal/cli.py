@@ -6,7 +6,6 @@ import difflib
 import functools
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from omegaconf import DictConfig
 
 from coilal import machine, output
+from coilal.signals import Listener, ended_by, exit_code
 from coilal.types import CellsFailed, UserError
 
 T = TypeVar("T")
@@ -33,10 +33,9 @@ def run_main(main: Callable[[], int | None], config_name: str = "train") -> None
 
     What nobody reads of the output (``| head``) is dropped, and the command goes on; see ``coilal.output``.
 
-    Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 1 (with a traceback) anything else.
+    Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 143 ended by SIGTERM (129 by SIGHUP),
+    1 (with a traceback) anything else.
     """
-    from hydra.errors import HydraException
-
     from coilal.typed import as_typed, passed_over
 
     output.secure()
@@ -45,37 +44,38 @@ def run_main(main: Callable[[], int | None], config_name: str = "train") -> None
     sys.argv[1:] = as_typed(sys.argv[1:])
     for line in passed_over(sys.argv[1:]):
         print(f"note: {line}", file=sys.stderr)
-    try:
-        code = main()
-    except UserError as error:
+    with Listener() as listener:
+        try:
+            code = main()
+        except BaseException as error:
+            if (number := ended_by(error)) is not None:
+                listener.say_farewell(number)
+                sys.exit(exit_code(number))
+            if isinstance(error, SystemExit) and not error.code:
+                _tell_loss()
+            _show(error, config_name)
+            raise
+        _tell_loss()
+        if code:
+            sys.exit(code)
+
+
+def _show(error: BaseException, config_name: str) -> None:
+    """Show an error that the user can mend, and end; return for anything else."""
+    from hydra.errors import HydraException
+
+    if isinstance(error, UserError):
         _fail(str(error))
-    except CellsFailed as error:
+    if isinstance(error, CellsFailed):
         _fail(str(error), error.code)
-    except KeyboardInterrupt:
-        _interrupted()
-    except SystemExit as end:
-        if isinstance(end.__context__, KeyboardInterrupt):  # what Lightning makes of it
-            _interrupted()
-        if not end.code:
-            _tell_loss()
-        raise
-    except ValueError as error:
-        if not _raised_by_hydra(error):
-            raise
+    if isinstance(error, HydraException):
+        cause = user_error(error)
+        if cause is not None or not os.environ.get("COILAL_TRACEBACK"):
+            _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
+    elif isinstance(error, ValueError) and _raised_by_hydra(error):
         _fail(str(error))
-    except HydraException as error:
-        cause = user_error(error)
-        if cause is None and os.environ.get("COILAL_TRACEBACK"):
-            raise
-        _fail(str(cause) if cause else explain(str(error), sys.argv[1:], config_name))
-    except Exception as error:
-        cause = user_error(error)
-        if cause is None or os.environ.get("COILAL_TRACEBACK"):
-            raise
+    elif isinstance(error, Exception) and not os.environ.get("COILAL_TRACEBACK") and (cause := user_error(error)):
         _fail(str(cause))
-    _tell_loss()
-    if code:
-        sys.exit(code)
 
 
 def _raised_by_hydra(error: BaseException) -> bool:
@@ -220,11 +220,6 @@ def user_error(error: BaseException) -> UserError | None:
         refused = machine.refusal(cause) or refused  # the first one: the others followed from it
         cause = cause.__cause__ or cause.__context__
     return refused
-
-
-def _interrupted() -> NoReturn:
-    print("interrupted; the same command goes on where this one stopped", file=sys.stderr, flush=True)
-    sys.exit(128 + signal.SIGINT)
 
 
 def _tell_loss() -> None:

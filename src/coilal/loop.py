@@ -68,6 +68,9 @@ class QueryRetrainLoop(_FitLoop):
 
     def run(self) -> None:
         """Run all cycles that are not yet finished."""
+        # Signals belong to who started the process: coilal.signals, or submitit, which passes over SIGTERM.
+        # Lightning would end the fit at the next batch, with exit code 0.
+        self.trainer._signal_connector.teardown()
         module: Any = self.trainer.lightning_module
         initial = {name: tensor.clone() for name, tensor in module.state_dict().items()}
         callbacks = [(callback, copy.deepcopy(callback.state_dict())) for callback in self._callbacks]
@@ -147,8 +150,6 @@ class LeanEpochLoop(_TrainingEpochLoop):
                 parameter.grad = None
             loss.backward()
             optimizer.step()
-            if trainer.received_sigterm:  # the fit loop raises it, as after any epoch
-                break
         return steps
 
     def _count(self, steps: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from coilal.data.checks import check_budget, check_split
 from coilal.data.histogram import describe_levels
@@ -19,6 +19,7 @@ from coilal.data.stored_split import Placed, place
 from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
 from coilal.machine import expanded
+from coilal.refusals import once
 from coilal.results.data_record import DataRecord
 from coilal.settings import checked
 from coilal.study_split import keep_split, read_split, split_file
@@ -72,10 +73,14 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
         UserError: the study's split cannot be read.
     """
     source: DataSource = instantiate(cfg.data.source)
-    samples = source.read()
+    data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg))}
+    samples = once({**data, "what": "table"}, source.read)
     targets = task.targets(samples)
     # Images that are not there or damaged come first: what a split lacks may well be what they show.
-    images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
+    images = once(
+        {**data, "what": "images"},
+        lambda: source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb),
+    )
     shares, seed = dict(cfg.data.split), cfg.seeds.split
     file = split_file(Path(cfg.records), shares, seed, source.data_set)
     placed = place(samples, shares, seed, read_split(file))

@@ -43,6 +43,7 @@ from coilal.data.renderer import RENDERER_VERSION, CoilRenderer, Fault, Winding,
 from coilal.machine import ensure_writable, writing
 from coilal.models.heap import keep_freed_memory
 from coilal.results.run_files import write_atomically
+from coilal.signals import in_pool_process, pool_of_processes
 from coilal.types import ImageFormat, UserError
 
 FIRST_SEED = 1_000_000
@@ -169,7 +170,9 @@ def render(recipe: Recipe) -> NDArray[np.uint8]:
     work = partial(_scene, recipe)
     if recipe.scenes < 8:
         return np.stack([work(scene) for scene in range(recipe.scenes)])
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(mp_context=context, initializer=in_pool_process)
+    with pool_of_processes(pool):
         return np.stack(list(pool.map(work, range(recipe.scenes))))
 
 
@@ -311,7 +314,9 @@ def _exposed(images: Tensor) -> Tensor:
 def read_about(path: Path) -> dict[str, Any]:
     """Return what the json beside a weights file says of it, {} where there is none."""
     beside = path.with_suffix(".json")
-    about: dict[str, Any] = json.loads(beside.read_text()) if beside.exists() and path.exists() else {}
+    about: dict[str, Any] = (
+        json.loads(beside.read_text(encoding="utf-8")) if beside.exists() and path.exists() else {}
+    )
     return about
 
 

@@ -87,5 +87,5 @@ def git_commit() -> str | None:
         "--abbrev=40",
         "--exclude=*",
     ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     return result.stdout.strip() or None

@@ -28,7 +28,7 @@ from coilal.machine import ensure_writable
 from coilal.results.report import write_report
 from coilal.results.runs import LEFT_OUT, Finding, Run, place
 from coilal.results.settings import Prices, Settings
-from coilal.sweep.book import read_launches
+from coilal.sweep.book import damaged_launches, read_launches
 from coilal.sweep.states import states, study_cells
 from coilal.types import DataSource, ImageFormat, Samples
 
@@ -109,8 +109,11 @@ def settings_of(cfg: DictConfig) -> Settings:
 def without_directory(outputs: Path, studies: Sequence[str]) -> list[Finding]:
     """Return the cells of grids that left no run directory: they failed at the start, or never began."""
     cells = [cell for study in studies for cell in study_cells(outputs / study, read_launches(outputs / study))]
+    damaged = [
+        Finding(str(study), what, LEFT_OUT) for study in studies for what in damaged_launches(outputs / study)
+    ]
     found = states(cell for cell in cells if not cell.folder.is_dir()).values()
-    return [
+    return damaged + [
         Finding(
             place(cell.cell.folder), f"launched, but there is no run directory ({cell.state}: {cell.why})", LEFT_OUT
         )

@@ -16,6 +16,7 @@ from coilal.lean_imports import uncollected
 from coilal.models import weights as weights_files
 from coilal.provenance import initial_status
 from coilal.results import identity
+from coilal.results.health import ensure_sound, read_config
 from coilal.results.run_files import (
     ensure_writable,
     has_cycles,
@@ -107,13 +108,13 @@ def is_done(folder: Path, config: dict[str, Any], force: bool) -> bool:
     """Return whether the run is finished.
 
     Raises:
-        UserError: the directory belongs to a run with other settings, and there is something in it to keep.
+        UserError: the directory belongs to a run with other settings, and there is something in it to keep; or it
+            is damaged, or holds files of other people.
     """
+    ensure_sound(folder, force)
     if force or not (folder / "config.yaml").exists() or failed_at_start(folder):
         return False
-    old = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    assert isinstance(old, dict)
-    differing = identity.differences({str(key): value for key, value in old.items()}, config)
+    differing = identity.differences(read_config(folder / "config.yaml"), config)
     if differing:
         raise UserError(
             f"{folder} holds a run with other settings (there → here):\n  "

@@ -180,11 +180,24 @@ def test_what_is_interrupted_or_killed_leaves_no_process_and_the_same_command_go
     assert len(results(study)) == 4
 
 
-def test_ctrl_c_ends_a_grid_in_one_process(tmp_path: Path, cache: Path) -> None:
-    process = start(tmp_path, cache, *LONG, "hydra.launcher.processes=1")
-    assert list(begun(tmp_path, process)) == [process.pid]
-    process.send_signal(signal.SIGINT)
+ENDS = {
+    signal.SIGINT: (130, INTERRUPTED),
+    signal.SIGTERM: (143, "ended by SIGTERM; the same command goes on where this one stopped\n"),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_grid_that_is_told_to_end_says_how_to_go_on_and_claims_nothing(
+    tmp_path: Path, cache: Path, processes: int, how: signal.Signals
+) -> None:
+    process = start(tmp_path, cache, *LONG, f"hydra.launcher.processes={processes}")
+    workers = begun(tmp_path, process)
+    assert len(workers) == processes
+    process.send_signal(how)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.endswith(INTERRUPTED)
+    assert process.returncode == ENDS[how][0]
+    assert err.endswith(ENDS[how][1])
     assert "Traceback" not in err
+    found = [read_status(path.parent) for path in tmp_path.rglob("status.json")]
+    assert {status["state"] for status in found} == {"running"}, "as after a kill"

@@ -68,7 +68,15 @@ def test_an_array_of_packed_jobs_does_a_grid_and_a_failing_cell_stops_nothing(st
     assert read_status(folder)["state"] == "done", "the cell behind the one that failed is done, in the same job"
     assert read_status(folder)["slurm_job"] == behind["id"]
     seen = study.status()
-    assert seen["counts"] == {"done": 8, "running": 0, "queued": 0, "failed": 2, "stale": 0, "missing": 0}
+    assert seen["counts"] == {
+        "done": 8,
+        "running": 0,
+        "queued": 0,
+        "failed": 2,
+        "damaged": 0,
+        "stale": 0,
+        "missing": 0,
+    }
     assert all("avg_confidence" in cell["run"] for cell in seen["cells"] if cell["state"] == "failed")
     (command,) = seen["commands"]
     assert "hydra/launcher=slurm" in command
@@ -116,7 +124,15 @@ def test_jobs_outlive_a_killed_launcher_and_the_second_call_finishes_the_study(
     slurm("scancel", study.job(number=2))  # one of them will be missing
     until(lambda: study.status()["counts"]["missing"] == 1, "the cancelled job to be gone")
     seen = study.status()
-    assert seen["counts"] == {"done": 0, "running": 1, "queued": 1, "failed": 0, "stale": 0, "missing": 1}
+    assert seen["counts"] == {
+        "done": 0,
+        "running": 1,
+        "queued": 1,
+        "failed": 0,
+        "damaged": 0,
+        "stale": 0,
+        "missing": 1,
+    }
     code, _, err = study.launch(*grid)
     assert code == 0, err
     first, second = study.launches()

@@ -130,6 +130,15 @@ def test_an_interrupted_command_says_how_it_goes_on(
     assert capsys.readouterr().err == "interrupted; the same command goes on where this one stopped\n"
 
 
+def test_with_force_the_same_command_would_begin_anew(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "force=true"])
+    with pytest.raises(SystemExit):
+        run_main(ctrl_c)
+    assert "the same command without force=true goes on" in capsys.readouterr().err
+
+
 def test_other_exit_codes_stay() -> None:
     with pytest.raises(SystemExit) as exit_:
         run_main(lambda: sys.exit(7))

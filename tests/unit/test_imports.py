@@ -21,9 +21,11 @@ ALLOWED = {
     "strategies": {"types"},
     "lean_imports": set(),
     "tasks": {"types", "lean_imports"},
-    "results": {"types", "machine"},
-    "data": {"types", "array_store", "machine"},
-    "models": {"types", "machine", "tasks", "array_store", "lean_imports", "threads"},
+    "signals": set(),
+    "long_work": set(),
+    "results": {"types", "machine", "signals"},
+    "data": {"types", "array_store", "machine", "signals", "long_work"},
+    "models": {"types", "machine", "tasks", "array_store", "lean_imports", "threads", "long_work"},
     "pool": {"types"},
     "instantiate": {"types"},
     "oracle": {"types"},
@@ -35,11 +37,11 @@ ALLOWED = {
     "loggers": {"types", "results"},
     "folder_names": {"types"},
     "typed": set(),
-    "cli": {"types", "typed", "machine", "output"},
+    "cli": {"types", "typed", "machine", "output", "signals"},
 }
 RUN_ROOM = {
     *("run", "experiment", "sweep", "plan", "prepare", "recorder", "settings", "shared", "provenance"),
-    *("same_data", "study_split"),
+    *("same_data", "study_split", "refusals"),
 }
 ENTRY_POINTS = {"train", "check", "status", "tune", "report"}
 

@@ -383,6 +383,7 @@ def test_what_is_touched_of_lightnings_protected_api() -> None:
         "_combined_loader",
         "_data_fetcher",
         "_batches_that_stepped",
+        "_signal_connector",
     }
     stock = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
     assert hasattr(stock, "_combined_loader")

@@ -44,7 +44,7 @@ class Record:
     def write(self, path: Path) -> None:
         """Write the record; readers, and a restart after a kill, see the old one or the new one."""
         partial = unfinished(path)
-        with partial.open("w") as stream:
+        with partial.open("w", encoding="utf-8") as stream:
             json.dump(self.__dict__, stream)
             stream.flush()
             os.fsync(stream.fileno())

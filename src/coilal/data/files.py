@@ -37,7 +37,7 @@ from coilal.data.image_file import Values
 from coilal.data.in_order import at_a_time, in_order
 from coilal.data.listing import nearest
 from coilal.data.pixel_range import PixelRange, full_range, scaled, spread
-from coilal.data.progress import Progress
+from coilal.long_work import LongWork
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, UserError
 
 log = logging.getLogger(__name__)
@@ -235,15 +235,15 @@ def _decoded(files: _Files, row: np.dtype[Any], start: int) -> Generator[Rows]:
     names = files.names
     doing = "decoding" if "pixels" in (row.names or ()) else "looking for the range of the values of"
     log.info("data: %s %d images", doing, len(names) - start)
-    started, progress = time.perf_counter(), Progress(doing, start, len(names))
+    started, work = time.perf_counter(), LongWork(doing, len(names), start)
     scanned: list[Scanned] = []
     sound = True
     for decoded, damaged in _scan(files.part(names[start:]), row):
         scanned.append((_content_of(decoded, CONTENT), damaged))
+        work.done(len(decoded))
         sound = sound and not damaged
         if sound:  # after the first damage nothing is stored, but what is wrong with all files is looked for
             yield decoded
-        progress.done(len(decoded))
     if not sound:
         before = _scan(files.part(names[:start]), CONTENT)  # stored by a process that was killed
         raise _error_of_damage(files, _problems(names, [*before, *scanned], files.duplicates), scanned)

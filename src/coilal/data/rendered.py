@@ -22,7 +22,6 @@ from PIL import Image
 from coilal.array_store import Target, open_or_build
 from coilal.data.decode import DECODE_VERSION, fit_image
 from coilal.data.in_order import at_a_time, in_order
-from coilal.data.progress import Progress
 from coilal.data.renderer import (
     COMBINATIONS,
     KINDS,
@@ -32,6 +31,8 @@ from coilal.data.renderer import (
     photographs,
     plan,
 )
+from coilal.long_work import LongWork
+from coilal.signals import in_pool_process, pool_of_processes
 from coilal.types import DecodedImages, ImageFormat, Samples
 
 log = logging.getLogger(__name__)
@@ -98,9 +99,9 @@ class RenderedCoils:
 
         def rows(start: int) -> Generator[NDArray[np.uint8]]:
             began = time.perf_counter()
-            progress = Progress("rendering", start, len(ids))
+            work = LongWork("rendering", len(ids), start)
             for block in _render(self._settings, self._plan, ids[start:], image):
-                progress.done(len(block))
+                work.done(len(block))
                 yield block
             log.info("rendered %d images in %.1f s", len(ids) - start, time.perf_counter() - began)
 
@@ -137,7 +138,8 @@ def _render(
             yield _rows(known, chunk, image)
         return
     context = multiprocessing.get_context("spawn")  # a fork is unsafe beside the threads of torch
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,)) as pool:
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(settings,))
+    with pool_of_processes(pool):
         yield from in_order(pool, partial(_worker_rows, image), chunks, ahead=2 * workers)
 
 
@@ -149,6 +151,7 @@ _worker_plan: RenderPlan | None = None
 
 
 def _start_worker(settings: dict[str, int]) -> None:
+    in_pool_process()
     global _worker_plan  # a process-pool initializer has no other place to leave its result
     _worker_plan = plan(**settings)
 

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from coilal.array_store import Target, ensure_room_for_all, in_turn, open_or_build, open_stored
+from coilal.long_work import LongWork
 from coilal.models.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs, AugmentedImages, Views
 from coilal.models.backbone import Backbone
 from coilal.models.extract import Extraction, Precision, probe
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 PREFIX_VERSION = 3  # to be raised when the same settings give other outputs
 _LIBRARIES = ("pillow", "timm", "torchvision", "transformers")  # that compute; torch is asked itself
-_REPORT_S = 30.0
 
 Report = Callable[[int, int], None]
 StoragePrecision = Literal["auto", "float32", "float16"]
@@ -230,31 +230,24 @@ def _turn(folder: Path, device: torch.device) -> AbstractContextManager[None]:
 class _Progress:
     """Tells how far an extraction is: to a display at every batch, to the log every half minute."""
 
+    work: LongWork
+
     def __init__(self, what: str, total: int, report: Report | None) -> None:
         self.what, self.total, self.report = what, total, report
         self.start: int | None = None
 
     def begin(self, start: int) -> None:
-        self.start = self.finished = start
-        self.began = self.said = time.monotonic()
+        self.start = start
+        self.work = LongWork(f"extracting {self.what}", self.total, start)
 
     def done(self, images: int) -> None:
-        self.finished += images
+        self.work.done(images)
         if self.report is not None:
-            self.report(self.finished, self.total)
-        if time.monotonic() - self.said >= _REPORT_S:
-            self.said = time.monotonic()
-            log.info(
-                "extracting %s: %d of %d images, %.0f a second", self.what, self.finished, self.total, self._rate()
-            )
+            self.report(self.work.finished, self.total)
 
     def summary(self) -> str:
         if self.start is None:
             return f"{self.what} of {self.total} images were in the cache"
-        seconds = time.monotonic() - self.began
-        images = self.finished - self.start
-        return f"extracted {self.what} of {images} images in {seconds:.1f} s ({self._rate():.0f} images/s)"
-
-    def _rate(self) -> float:
-        assert self.start is not None
-        return (self.finished - self.start) / max(time.monotonic() - self.began, 1e-9)
+        seconds = time.monotonic() - self.work.began
+        images = self.work.finished - self.start
+        return f"extracted {self.what} of {images} images in {seconds:.1f} s ({self.work.rate():.0f} images/s)"

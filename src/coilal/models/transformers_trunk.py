@@ -166,5 +166,5 @@ def _normalisation(
     path = folder / "preprocessor_config.json"
     if not path.exists():
         return mean, std
-    settings = json.loads(path.read_text())
+    settings = json.loads(path.read_text(encoding="utf-8"))
     return tuple(settings.get("image_mean", mean)), tuple(settings.get("image_std", std))

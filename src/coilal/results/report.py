@@ -25,6 +25,7 @@ from coilal.results.run_files import write_atomically
 from coilal.results.runs import Finding, Run, find_studies, read_runs
 from coilal.results.sections import Desk, Images, sections, write_table
 from coilal.results.settings import Settings
+from coilal.signals import in_pool_process, pool_of_processes
 from coilal.types import UserError
 
 ImagesOf = Callable[[Run], Images]
@@ -123,7 +124,8 @@ def _chapters(jobs: Sequence[Job]) -> Iterable[Chapter]:
         yield from map(chapter, jobs)
         return
     # spawn: a fork is unsafe beside the threads of the progress bar
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), in_pool_process)
+    with pool_of_processes(pool):
         yield from pool.map(chapter, jobs)
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from coilal import machine
+from coilal.results.health import checked_status
 from coilal.types import UserError
 
 log = logging.getLogger(__name__)
@@ -88,10 +89,13 @@ def has_cycles(folder: Path) -> bool:
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """Return status.json of a run directory, {} where there is none."""
+    """Return status.json of a run directory, {} where there is none.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
     path = folder / "status.json"
-    status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return status
+    return checked_status(path) if path.exists() else {}
 
 
 def write_status(folder: Path, status: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from coilal.results.curves import aulc
 from coilal.results.data_record import COLUMN_OF, changes, read_rows
+from coilal.results.health import DamagedError
 from coilal.results.identity import flatten, identifying
 from coilal.results.run_files import read_status
 from coilal.results.store import read_cycles, read_queries
@@ -23,7 +24,7 @@ from coilal.types import FloatArray, IntArray, Problem, UserError
 
 SEED_FOLDER = re.compile(r"seed(\d+)")
 # what reading files of unknown content raises; ValueError is that of JSON, CSV and text decoding
-_DAMAGED = (OSError, ValueError, KeyError, yaml.YAMLError)
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
 DATA_KEYS = {f"data {aspect}": aspect for aspect in COLUMN_OF}
 _NEEDED = ("seeds", "weights", "data", "versions", "git_commit")
 
@@ -180,7 +181,12 @@ def read_runs(folders: Iterable[Path], column: str) -> Iterator[Run | Finding]:
     """
     for folder in folders:
         try:
-            yield _read(folder, column)
+            run = _read(folder, column)
+            if isinstance(run, Run):
+                run.determining(), run.versions(), run.pool_size, run.starting_set
+            yield run
+        except DamagedError as error:
+            yield Finding(place(folder), str(error), LEFT_OUT)
         except _DAMAGED as error:
             yield Finding(place(folder), f"cannot be read: {type(error).__name__}: {error}", LEFT_OUT)
 

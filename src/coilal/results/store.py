@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from coilal.results.health import DamagedError, read_state
 from coilal.results.run_files import write_atomically
 from coilal.types import IntArray, Selection
 
@@ -20,8 +21,12 @@ Row = dict[str, float]
 
 
 def read_cycles(folder: Path) -> pd.DataFrame:
-    """Return cycles.csv of a run directory, one row a cycle."""
-    return pd.read_csv(folder / "cycles.csv")
+    """Return cycles.csv of a run directory, one row a cycle.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    return _read_table(folder / "cycles.csv", ("cycle", "labelled"))
 
 
 def is_measurement(column: str) -> bool:
@@ -38,12 +43,24 @@ def without_measurements(cycles: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_queries(folder: Path) -> pd.DataFrame:
-    """Return queries.csv of a run directory, one row a queried image."""
-    return pd.read_csv(
-        folder / "queries.csv",
-        dtype={"image": str, "label": str},
-        keep_default_na=False,
-    )
+    """Return queries.csv of a run directory, one row a queried image.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    settings: dict[str, Any] = {"dtype": {"image": str, "label": str}, "keep_default_na": False}
+    return _read_table(folder / "queries.csv", ("cycle", "rank", "image", "label"), **settings)
+
+
+def _read_table(path: Path, needed: Sequence[str], **settings: Any) -> pd.DataFrame:
+    try:
+        table: pd.DataFrame = pd.read_csv(path, encoding="utf-8", **settings)
+    except ValueError as error:  # pandas' own errors, and text that is not UTF-8
+        raise DamagedError(path, str(error).strip().partition("\n")[0]) from None
+    absent = [name for name in needed if name not in table]
+    if absent:
+        raise DamagedError(path, f"it lacks the column {', '.join(absent)}")
+    return table
 
 
 class RunStore:
@@ -71,8 +88,7 @@ class RunStore:
         self._tables_s = 0.0  # what the tables of the last row took to write
         path = self.checkpoints / "state.json"
         if path.exists():
-            state = json.loads(path.read_text(encoding="utf-8"))
-            self.rows, self.queries = state["cycles"], state["queries"]
+            self.rows, self.queries = read_state(path)
             self._write_tables()
 
     @property

@@ -35,7 +35,7 @@ def slurm_queue(ids: Iterable[str]) -> dict[str, str] | None:
     if shutil.which("squeue") is None:
         return None
     command = ["squeue", "--noheader", "--array", "--format=%i|%T", f"--jobs={','.join(numbers)}"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if answer.returncode != 0:
         # With one id, an id that SLURM has forgotten is an error; among several it is just left out.
         return {} if "Invalid job id" in answer.stderr else None
@@ -75,7 +75,7 @@ def slurm_end(job: Job) -> str | None:
     if job.kind != "slurm" or shutil.which("sacct") is None:
         return None
     command = ["sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={job.id}"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     lines = answer.stdout.split("\n")
     return lines[0].strip() or None if answer.returncode == 0 else None
 

@@ -6,6 +6,8 @@
 ``outcomes/<task>/<model>/<strategy>/seed<k>.json``
     How the last attempt of a launched cell ended. A run directory cannot tell that: a cell that is refused
     (bad data, a strategy that does not fit) leaves none.
+``data/<launch>/``
+    Which data was refused; see ``coilal.refusals``.
 ``logs/<time>_<process number>.log``
     What the processes of a launch on this machine have written.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -22,8 +25,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coilal import machine
+from coilal.results.health import DamagedError, read_object
 from coilal.results.run_files import WAY_OUT, write_atomically
 from coilal.sweep.cells import Cell
+
+REMOVE = "remove it; the command of that launch, typed again, goes on and records it anew"
+RETRY = "the command of the grid, typed again, replaces it"
 
 JobKind = Literal["slurm", "process"]
 
@@ -112,11 +119,14 @@ def write_launch(study: str, launch: Launch, file: Path | None = None) -> Path:
 
 
 def read_launches(study: str | Path) -> list[Launch]:
-    """Return the launches into a study, the oldest first."""
-    launches = [
-        _launch(json.loads(path.read_text(encoding="utf-8"))) for path in _folder(study).glob("grid-*.json")
-    ]
+    """Return the launches into a study, the oldest first; those whose file is damaged are left out."""
+    launches = [launch for launch in _read_all(study) if isinstance(launch, Launch)]
     return sorted(launches, key=lambda launch: launch.time)
+
+
+def damaged_launches(study: str | Path) -> list[str]:
+    """Return what is wrong with the files of launches that ``read_launches`` leaves out, and what to do."""
+    return [str(found) for found in _read_all(study) if isinstance(found, DamagedError)]
 
 
 def write_outcome(cell: Cell, outcome: Outcome) -> None:
@@ -127,9 +137,22 @@ def write_outcome(cell: Cell, outcome: Outcome) -> None:
 
 
 def read_outcome(cell: Cell) -> Outcome | None:
-    """Return how the last attempt at a cell ended, or None."""
+    """Return how the last attempt at a cell ended, or None.
+
+    What a damaged file has said is not known: an error older than any attempt, which the next attempt replaces.
+    """
     path = _outcome_path(cell)
-    return Outcome(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return _outcome(path)
+    except DamagedError as error:
+        return Outcome("", error=str(error))
+
+
+def data_folder(study: str | Path, launch: str) -> Path:
+    """Return the folder in which the processes of a launch keep which data was refused."""
+    return _folder(study) / "data" / launch
 
 
 def latest_jobs(launches: Sequence[Launch]) -> dict[str, Job]:
@@ -145,7 +168,42 @@ def _outcome_path(cell: Cell) -> Path:
     return _folder(cell.study) / "outcomes" / f"{cell.name}.json"
 
 
+def _read_all(study: str | Path) -> list[Launch | DamagedError]:
+    found: list[Launch | DamagedError] = []
+    for path in sorted(_folder(study).glob("grid-*.json")):
+        try:
+            content = read_object(path, REMOVE)
+            found.append(_launch(content))
+        except DamagedError as error:
+            found.append(error)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            found.append(DamagedError(path, f"not what a launch records: {type(error).__name__}: {error}", REMOVE))
+        except FileNotFoundError:  # another process has removed it
+            continue
+    return found
+
+
+def _outcome(path: Path) -> Outcome:
+    content = read_object(path, RETRY)
+    try:
+        outcome = Outcome(**content)
+        datetime.fromisoformat(outcome.time)
+    except (TypeError, ValueError) as error:
+        raise DamagedError(path, f"not what a cell's end records: {error}", RETRY) from None
+    if not isinstance(outcome.error, str | None) or not isinstance(outcome.tail, str):
+        raise DamagedError(path, "not what a cell's end records", RETRY)
+    return outcome
+
+
 def _launch(content: dict[str, Any]) -> Launch:
     cells = tuple(Cell(**{**cell, "overrides": tuple(cell["overrides"])}) for cell in content.pop("cells"))
     jobs = tuple(Job(**{**job, "cells": tuple(job["cells"])}) for job in content.pop("jobs"))
-    return Launch(**content, cells=cells, jobs=jobs)
+    launch = Launch(**content, cells=cells, jobs=jobs)
+    for time in (launch.time, *(job.since for job in jobs)):
+        datetime.fromisoformat(time)
+    for job in jobs:
+        int(job.id.partition("_")[0])
+    for cell in cells:
+        Path(cell.study, cell.name)
+    shlex.split(launch.command)
+    return launch

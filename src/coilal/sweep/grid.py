@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import shlex
 import sys
 import time
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coilal.run import remove_results
-from coilal.sweep.book import Job, Launch, exact_now, read_outcome, write_launch
+from coilal.sweep.book import Job, Launch, damaged_launches, exact_now, read_outcome, write_launch
 from coilal.sweep.cells import Cell
 from coilal.sweep.compose import Grid
 from coilal.sweep.states import CellState, count, states
@@ -28,6 +29,7 @@ class Record:
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self.time = exact_now()
+        self.name = secrets.token_hex(4)
         self._files: dict[str, tuple[Launch, Path]] = {}
         for study in sorted({cell.study for cell in cells}):
             of_study = tuple(cell for cell in cells if cell.study == study)
@@ -51,6 +53,9 @@ def command() -> str:
 
 def choose(grid: Grid) -> list[Cell]:
     """Return the cells that a launch must do: unfinished ones that nobody works on, and forced ones."""
+    for study in sorted({cell.study for cell in grid.cells}):
+        for damage in damaged_launches(study):
+            log.warning("left out: %s", damage)
     chosen = []
     for cell, found in states(grid.cells).items():
         wanted = found.state != "done" or cell in grid.forced
@@ -106,9 +111,13 @@ def failure(
     if not bad:
         return None
     reports = {cell: _report(found[cell], grid.refused, how_it_ended) for cell in bad}
-    lines = [f"{len(bad)} of {len(grid.cells)} cells failed:"]
+    same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for cell, (why, tail) in reports.items():
-        lines += [f"  {cell.name}: {_indented(why)}", *(f"    | {line}" for line in tail)]
+        same.setdefault((why, tuple(tail)), []).append(cell.name)
+    lines = [f"{len(bad)} of {len(grid.cells)} cells failed:"]
+    for (why, last), names in same.items():
+        several = f"{len(names)} cells ({', '.join(names)})" if len(names) > 1 else names[0]
+        lines += [f"  {several}: {_indented(why)}", *(f"    | {line}" for line in last)]
     lines.append("The same command again does only those.")
     mendable = all(not tail for _, tail in reports.values())
     return CellsFailed("\n".join(lines), code=2 if mendable else 1)
@@ -120,6 +129,8 @@ def _report(
     """Return why a cell is not done, and the last lines of its traceback or of its job's log."""
     if found.cell in refused:
         return refused[found.cell], []
+    if found.state == "damaged":
+        return found.why, []
     if found.state == "failed":
         outcome = read_outcome(found.cell)
         return found.why, outcome.tail.splitlines() if outcome else []
@@ -133,7 +144,7 @@ def _report(
 
 def _last_lines(job: Job | None) -> list[str]:
     path = Path(job.log) if job and job.log else None
-    if path is None or not path.exists():
+    if path is None or not path.is_file():
         return []
     return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
 

@@ -72,7 +72,7 @@ class GridLauncher(Launcher):
                 todo = grids.choose(grid)
                 record = grids.Record(grid.cells)
                 shares = self.share_out({cell: grid.configs[cell] for cell in todo})
-                workers = [self._worker(share, grid, initial_job_idx) for share in shares]
+                workers = [self._worker(share, grid, initial_job_idx, record.name) for share in shares]
                 record.add_jobs(list(zip(self.submit(workers), shares, strict=True)))
             self.work(workers)
         finally:
@@ -109,11 +109,11 @@ class GridLauncher(Launcher):
         """Return what is known of the end of a job that left cells undone."""
         raise NotImplementedError
 
-    def _worker(self, share: Sequence[Cell], grid: Grid, first: int) -> Worker:
+    def _worker(self, share: Sequence[Cell], grid: Grid, first: int, launch: str) -> Worker:
         from coilal.sweep.work import Assignment, Worker
 
         cells = [Assignment(first + grid.cells.index(cell), cell, grid.configs[cell]) for cell in share]
-        return Worker(self.hydra_context, self.task_function, cells)
+        return Worker(self.hydra_context, self.task_function, cells, launch)
 
 
 class LocalLauncher(GridLauncher):

@@ -31,18 +31,24 @@ def _control_groups() -> list[Path]:
     """Return the folders of this process' control group and of those around it."""
     if not OWN_CGROUP.exists():  # not Linux
         return []
-    own = next((line[3:] for line in OWN_CGROUP.read_text().splitlines() if line.startswith("0::")), "/")
+    own = next(
+        (line[3:] for line in OWN_CGROUP.read_text(encoding="utf-8").splitlines() if line.startswith("0::")), "/"
+    )
     folder = CGROUP / own.lstrip("/")
     return [group for group in (folder, *folder.parents) if group.is_relative_to(CGROUP)]
 
 
 def _left_in(group: Path) -> int | None:
     limit = group / "memory.max"
-    if not limit.exists() or limit.read_text().strip() == "max":
+    if not limit.exists() or limit.read_text(encoding="utf-8").strip() == "max":
         return None
-    stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines())
     dropped = int(stat["inactive_file"])  # files, when there is need
-    return int(limit.read_text()) - int((group / "memory.current").read_text()) + dropped
+    return (
+        int(limit.read_text(encoding="utf-8"))
+        - int((group / "memory.current").read_text(encoding="utf-8"))
+        + dropped
+    )
 
 
 def gpus() -> list[str]:
@@ -59,5 +65,7 @@ def gpus() -> list[str]:
 def _count_gpus() -> int:
     if shutil.which("nvidia-smi") is None:
         return 0
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run(
+        ["nvidia-smi", "-L"], capture_output=True, encoding="utf-8", errors="replace", check=False
+    ).stdout
     return sum(line.startswith("GPU ") for line in listed.splitlines())

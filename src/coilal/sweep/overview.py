@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coilal.sweep.alive import slurm_end
-from coilal.sweep.book import Launch, read_launches
+from coilal.sweep.book import Launch, damaged_launches, read_launches
 from coilal.sweep.cells import Cell
 from coilal.sweep.states import STATES, CellState, State, count, states, study_cells
 from coilal.types import UserError
@@ -26,6 +26,7 @@ STYLES: Mapping[State, str] = {
     "running": "cyan",
     "queued": "blue",
     "failed": "bold red",
+    "damaged": "bold red",
     "stale": "red",
     "missing": "yellow",
 }
@@ -39,11 +40,13 @@ class Overview:
         study: its folder.
         cells: one entry a cell: finished ones first, then by state, then by name.
         commands: what is to be typed so that the rest gets done.
+        findings: records of launches that cannot be read, and what to do.
     """
 
     study: Path
     cells: tuple[CellState, ...]
     commands: tuple[str, ...]
+    findings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, study: Path) -> Overview:
@@ -54,10 +57,11 @@ class Overview:
         """
         launches = read_launches(study)
         cells = study_cells(study, launches)
+        findings = damaged_launches(study)
         if not cells:
-            raise UserError(f"there is no run and no grid in {study}{_others(study)}")
+            raise UserError("; ".join([f"there is no run and no grid in {study}{_others(study)}", *findings]))
         found = sorted(states(cells).values(), key=lambda state: (STATES.index(state.state), state.cell.name))
-        return cls(study, tuple(found), tuple(_commands(found, launches)))
+        return cls(study, tuple(found), tuple(_commands(found, launches)), tuple(findings))
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as what JSON can hold."""
@@ -66,6 +70,7 @@ class Overview:
             "counts": {state: sum(cell.state == state for cell in self.cells) for state in STATES},
             "cells": [_cell_json(cell) for cell in self.cells],
             "commands": list(self.commands),
+            "findings": list(self.findings),
         }
 
 
@@ -89,6 +94,8 @@ def print_table(overview: Overview, console: Console | None = None) -> None:
         )
     console.print(table)
     console.print(f"{overview.study}: {count(overview.cells)}", highlight=False, markup=False, soft_wrap=True)
+    for finding in overview.findings:
+        console.print(f"left out: {finding}", highlight=False, markup=False, soft_wrap=True)
     if overview.commands:
         console.print("The rest gets done with", highlight=False)
         for command in overview.commands:
@@ -105,7 +112,7 @@ def _commands(found: Sequence[CellState], launches: Sequence[Launch]) -> list[st
     last = {cell.name: launch for launch in launches for cell in launch.cells}
     commands: dict[str, None] = {}  # in order, without repetition
     for state in found:
-        if state.state != "done" and not state.claimed:
+        if state.state not in ("done", "damaged") and not state.claimed:
             launch = last.get(state.cell.name)
             commands[_as_typed(launch) if launch else _single(state.cell)] = None
     return list(commands)

@@ -19,25 +19,26 @@ from multiprocessing import connection, forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from types import FrameType
 
 import cloudpickle
 
-from coilal import output
+from coilal import long_work, output
+from coilal.signals import Listener
 from coilal.sweep.book import read_outcome
 from coilal.sweep.work import Assignment, Worker
 from coilal.types import UserError
 
 log = logging.getLogger(__name__)
 
-IMPORTS = "coilal.sweep.server_imports"
+IMPORTS = ["coilal.sweep.server_exit", "coilal.sweep.server_imports"]
 # Between asking a worker to end and ending it; a run goes on after its last finished cycle either way.
-GRACE_S = 3.0
+GRACE_S = 1.0
+LONGEST_LINE = 500  # characters; what a pipe takes in one piece is several times that
 
 
 def start_server() -> None:
     """Start the server if there is none, and return without waiting for its imports."""
-    forkserver.set_forkserver_preload([IMPORTS])
+    forkserver.set_forkserver_preload(IMPORTS)
     # What is ignored stays ignored in the new process: Ctrl-C must not hit its imports.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -76,7 +77,8 @@ class Workers:
         self.logs, self.name = logs, name
         self.started: list[Started] = []
         self.ends: dict[str, str] = {}
-        # One pipe for all: a message is a number, and short messages are never mixed up.
+        self._told: dict[str, str] = {}  # error → the first cell that it stopped
+        # One pipe for all: a message is the number of a cell or a line, and short messages are never mixed up.
         self._reader, self._writer = multiprocessing.Pipe(duplex=False)
 
     def start(self, worker: Worker, among: int, environment: Mapping[str, str]) -> Started:
@@ -105,7 +107,11 @@ class Workers:
         while running:
             ready = connection.wait([self._reader, *running])
             while self._reader.poll():
-                _tell(*owners.pop(self._reader.recv()))
+                message = self._reader.recv()
+                if isinstance(message, str):
+                    log.info("%s", message)
+                else:
+                    self._tell(*owners.pop(message))
             for sentinel in running.keys() & set(ready):
                 started = running.pop(sentinel)
                 self._ended(started, [cell for cell in started.cells if cell.number in owners])
@@ -123,6 +129,16 @@ class Workers:
             for process in running:
                 process.join()
 
+    def _tell(self, assignment: Assignment, started: Started) -> None:
+        number, cell = assignment.number, assignment.cell
+        outcome = read_outcome(cell)
+        if outcome is None or outcome.error is None:
+            log.info("#%d done: %s", number, cell.folder)
+            return
+        first = self._told.setdefault(outcome.error, cell.name)
+        what = outcome.error if first == cell.name else f"as {first}"
+        log.error("#%d failed: %s: %s; log: %s", number, cell.name, what, started.log)
+
     def _ended(self, started: Started, left: Sequence[Assignment]) -> None:
         started.process.join()
         if not left:
@@ -135,16 +151,6 @@ class Workers:
         self.ends[str(started.process.pid)] = why
         names = ", ".join(assignment.cell.name for assignment in left)
         log.error("process %d was %s; not finished: %s; log: %s", started.process.pid, why, names, started.log)
-
-
-def _tell(assignment: Assignment, started: Started) -> None:
-    outcome = read_outcome(assignment.cell)
-    if outcome and outcome.error:
-        log.error(
-            "#%d failed: %s: %s; log: %s", assignment.number, assignment.cell.name, outcome.error, started.log
-        )
-    else:
-        log.info("#%d done: %s", assignment.number, assignment.cell.folder)
 
 
 def _signal(processes: Sequence[ForkServerProcess], number: signal.Signals) -> None:
@@ -167,21 +173,29 @@ def _work(
     from coilal.threads import share_cores
 
     os.setsid()
-    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _write_to(_log_file(logs, name, os.getpid()))
     os.environ.update(environment)
     share_cores(among)
     work: Callable[[Callable[[int], None]], None] = cloudpickle.loads(worker)
-    try:
-        work(finished.send)
-    except UserError as error:  # how a cell ended could not be recorded
-        print(f"error: {error}", flush=True)
-        sys.exit(2)
+    with Listener():  # an exception, so that files are closed and W&B is told
+        logging.getLogger(long_work.__name__).addHandler(_ToConsole(finished))
+        try:
+            work(finished.send)
+        except UserError as error:  # how a cell ended could not be recorded
+            print(f"error: {error}", flush=True)
+            sys.exit(2)
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + signal.SIGTERM)  # an exception, so that files are closed and W&B is told
+class _ToConsole(logging.Handler):
+    """Sends the lines of long work to the process that started this one."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._pipe.send(f"process {os.getpid()}: {record.getMessage()}"[:LONGEST_LINE])
 
 
 def _end_with_parent() -> None:

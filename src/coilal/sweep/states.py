@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from coilal.results.health import DamagedError
 from coilal.results.run_files import read_status
 from coilal.sweep.alive import Life, job_lives, run_life, slurm_queue
 from coilal.sweep.book import Job, Launch, Outcome, latest_jobs, read_launches, read_outcome
 from coilal.sweep.cells import Cell
 
-State = Literal["done", "running", "queued", "failed", "stale", "missing"]
-STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "stale", "missing")
+State = Literal["done", "running", "queued", "failed", "damaged", "stale", "missing"]
+STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "damaged", "stale", "missing")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class CellState:
 
     Attributes:
         cell: the cell.
-        state: done; running; queued (a job will do it); failed; stale (begun, but its process is gone);
+        state: done; running; queued (a job will do it); failed; damaged (nobody can tell: a
+            file of the run directory is damaged); stale (begun, but its process is gone);
             missing (not begun, and no job will do it).
         why: more about the state, for people.
         claimed: whether somebody works on it or will do so, and it is to be left alone.
@@ -58,13 +60,20 @@ def states(cells: Iterable[Cell]) -> dict[Cell, CellState]:
     jobs: dict[Path, Job] = {}
     for study in {cell.study for cell in cells}:
         jobs |= {Path(study) / name: job for name, job in latest_jobs(read_launches(study)).items()}
-    statuses = {cell: read_status(cell.folder) for cell in cells}
+    read = {cell: _status(cell.folder) for cell in cells}
+    damaged = {cell: found for cell, found in read.items() if isinstance(found, DamagedError)}
+    statuses = {cell: found for cell, found in read.items() if not isinstance(found, DamagedError)}
     # A finished cell needs no look at the queue: SLURM may have forgotten its job, or be another one here.
-    open_cells = [cell for cell in cells if statuses[cell].get("state") != "done"]
+    open_cells = [cell for cell in statuses if statuses[cell].get("state") != "done"]
     lives = job_lives(jobs[cell.folder] for cell in open_cells if cell.folder in jobs)
     begun = [statuses[cell] for cell in open_cells if statuses[cell].get("state") == "running"]
     queue = slurm_queue(status["slurm_job"] for status in begun if status.get("slurm_job"))
-    return {cell: _state(cell, statuses[cell], jobs.get(cell.folder), lives, queue) for cell in cells}
+    return {
+        cell: CellState(cell, "damaged", str(damaged[cell]), cycles=_cycles(cell))
+        if cell in damaged
+        else _state(cell, statuses[cell], jobs.get(cell.folder), lives, queue)
+        for cell in cells
+    }
 
 
 def study_cells(study: Path, launches: Sequence[Launch]) -> list[Cell]:
@@ -72,7 +81,7 @@ def study_cells(study: Path, launches: Sequence[Launch]) -> list[Cell]:
     cells = {cell.name: cell for launch in launches for cell in launch.cells}
     for path in sorted(study.glob("*/*/*/seed*/status.json")):
         name = path.parent.relative_to(study).as_posix()
-        cells.setdefault(name, Cell(str(study), name, tuple(read_status(path.parent).get("overrides", ())), ""))
+        cells.setdefault(name, Cell(str(study), name, _overrides(path.parent), ""))
     # A study that was moved, or is looked at from another folder: its cells lie where the study lies now.
     return [Cell(str(study), cell.name, cell.overrides, cell.group, cell.replays) for cell in cells.values()]
 
@@ -145,6 +154,19 @@ def _where(status: Mapping[str, Any]) -> str:
     return f"on {status['host']}" + (f", job {job}" if job else "")
 
 
+def _status(folder: Path) -> dict[str, Any] | DamagedError:
+    try:
+        return read_status(folder)
+    except DamagedError as error:
+        return error
+
+
+def _overrides(folder: Path) -> tuple[str, ...]:
+    status = _status(folder)
+    given = [] if isinstance(status, DamagedError) else status.get("overrides")
+    return tuple(map(str, given)) if isinstance(given, list) else ()
+
+
 def _cycles(cell: Cell) -> int:
     path = cell.folder / "cycles.csv"
-    return max(0, path.read_text(encoding="utf-8").count("\n") - 1) if path.exists() else 0
+    return max(0, path.read_bytes().count(b"\n") - 1) if path.is_file() else 0

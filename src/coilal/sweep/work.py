@@ -15,7 +15,7 @@ from omegaconf import DictConfig, open_dict
 
 from coilal import machine, output
 from coilal.cli import user_error
-from coilal.sweep.book import Outcome, exact_now, write_outcome
+from coilal.sweep.book import Outcome, data_folder, exact_now, write_outcome
 from coilal.sweep.cells import Cell
 
 if TYPE_CHECKING:
@@ -44,10 +44,12 @@ class Worker:
         context: Hydra's.
         task: what is called with the settings of a cell.
         cells: what is to be done.
+        launch: a name of the launch that no other one has.
     """
 
-    def __init__(self, context: HydraContext, task: TaskFunction, cells: Sequence[Assignment]) -> None:
-        self.context, self.task, self.cells = context, task, cells
+    def __init__(self, context: HydraContext, task: TaskFunction, cells: Sequence[Assignment], launch: str) -> None:
+        self.context, self.task, self.cells, self.launch = context, task, cells, launch
+        self._told: dict[str, str] = {}  # error → the first cell that it stopped
         self.singletons = Singleton.get_state()
 
     def __call__(self, finished: Callable[[int], None] = lambda _: None) -> None:
@@ -65,9 +67,12 @@ class Worker:
 
     def work(self, finished: Callable[[int], None] = lambda _: None) -> None:
         """Do all cells."""
+        from coilal.refusals import kept_in
+
         setup_globals()
         for assignment in self.cells:
-            self._do(assignment)
+            with kept_in(data_folder(assignment.cell.study, self.launch)):
+                self._do(assignment)
             finished(assignment.number)
 
     def checkpoint(self) -> DelayedSubmission:
@@ -87,7 +92,9 @@ class Worker:
         outcome = _outcome(result)
         write_outcome(cell, outcome)
         if outcome.error:
-            log.error("%s failed: %s%s", cell.name, outcome.error, outcome.tail and f"\n{outcome.tail}")
+            shown = outcome.error + (outcome.tail and f"\n{outcome.tail}")
+            first = self._told.setdefault(shown, cell.name)
+            log.error("%s failed: %s", cell.name, shown if first == cell.name else f"as {first}")
 
 
 def _outcome(result: JobReturn) -> Outcome:

@@ -19,6 +19,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from coilal import long_work
 from coilal.array_store import seconds_waited, store
 from coilal.batches import Batches, infer
 from coilal.data.rendered import RenderedCoils
@@ -129,7 +130,7 @@ def test_everything_trainable_passes_the_images_through(tmp_path: Path) -> None:
 def test_progress_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(features, "_REPORT_S", 0.0)
+    monkeypatch.setattr(long_work, "REPORT_S", 0.0)
     seen = []
     with caplog.at_level(logging.INFO):
         outputs(backbone("mobilenetv2_050", "head"), noise(), tmp_path, report=lambda *done: seen.append(done))

@@ -50,7 +50,15 @@ def test_every_state_its_reason_and_the_commands_that_complete_the_grid(study: P
 
 def test_json_holds_everything(study: Path) -> None:
     content = json.loads(json.dumps(Overview.of(study).as_json()))
-    assert content["counts"] == {"done": 1, "running": 0, "queued": 0, "failed": 1, "stale": 1, "missing": 1}
+    assert content["counts"] == {
+        "done": 1,
+        "running": 0,
+        "queued": 0,
+        "failed": 1,
+        "damaged": 0,
+        "stale": 1,
+        "missing": 1,
+    }
     failed = next(cell for cell in content["cells"] if cell["state"] == "failed")
     assert (failed["task"], failed["model"], failed["strategy"], failed["seed"]) == (
         "multiclass",

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from omegaconf import OmegaConf
 
+from coilal.cli import conf_folder
 from coilal.sweep.book import Outcome, exact_now, write_outcome
 from coilal.sweep.cells import Cell
 from coilal.sweep.processes import Workers
@@ -76,6 +77,27 @@ def test_what_is_done_and_what_failed_is_told_and_the_output_is_in_the_log(
     assert log.read_text() == "cell 0 a\nfrom a child\ncell 2 a\nfrom a child\n"
     assert (workers.logs / f"now_{other.pid}.log").read_text().startswith("cell 1 b\n")
     assert workers.ends == {}
+
+
+def test_the_lines_of_long_work_are_told_here_too(
+    workers: Workers, start: Callable[..., psutil.Process], caplog: pytest.LogCaptureFixture
+) -> None:
+    def act(_: Assignment) -> None:
+        from hydra.core.utils import configure_log
+        from omegaconf import OmegaConf
+
+        from coilal import long_work
+
+        configure_log(OmegaConf.load(Path(conf_folder()) / "hydra" / "job_logging" / "coilal.yaml"))
+        long_work.REPORT_S = 0.0
+        long_work.LongWork("extracting features", 10).done(5)
+
+    with caplog.at_level(logging.INFO):
+        process = start(act, 0)
+        workers.follow()
+    (line,) = [text for text in caplog.messages if "extracting" in text]
+    assert line.startswith(f"process {process.pid}: extracting features: 5 of 10 images, ")
+    assert "extracting features: 5 of 10" in (workers.logs / f"now_{process.pid}.log").read_text()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
         monkeypatch.setattr(work, "run_job", run_job)
         todo = [Assignment(number, cell, config) for number, cell in enumerate(cells)]
-        go.worker = Worker(None, lambda _: None, todo)  # type: ignore[arg-type]  # run_job above needs no context
+        go.worker = Worker(None, lambda _: None, todo, "launch")  # type: ignore[arg-type]  # run_job above needs no context
         go.worker.work()
         return cells
 

@@ -1,0 +1,54 @@
+"""Long work says how far it is: a line in the log at most every half minute, with the time left.
+
+A worker process of a grid sends these lines to the console of the grid as well (``coilal.sweep.processes``).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 30.0
+
+
+class LongWork:
+    """Tells how far some work is.
+
+    Args:
+        doing: what is done, ``extracting features``.
+        total: the number of images.
+        done: how many of them were done before.
+    """
+
+    def __init__(self, doing: str, total: int, done: int = 0) -> None:
+        self.doing, self.total = doing, total
+        self.first = self.finished = done
+        self.began = self.said = time.monotonic()
+
+    def done(self, images: int) -> None:
+        """Count some images; say so if it is time to."""
+        self.finished += images
+        now = time.monotonic()
+        if now - self.said >= REPORT_S:
+            self.said = now
+            log.info("%s", self.line())
+
+    def rate(self) -> float:
+        """Return images a second."""
+        return (self.finished - self.first) / max(time.monotonic() - self.began, 1e-9)
+
+    def line(self) -> str:
+        """Return ``extracting features: 1200 of 5000 images, 85 a second, 0:45 left``."""
+        rate = self.rate()
+        left = duration((self.total - self.finished) / rate) if rate else "-:--"
+        speed = f"{rate:.0f} a second" if rate >= 1 else f"{60 * rate:.0f} a minute"
+        return f"{self.doing}: {self.finished} of {self.total} images, {speed}, {left} left"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``0:45`` or ``1:02:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
