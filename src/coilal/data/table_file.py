@@ -95,7 +95,7 @@ def _text(path: Path) -> tuple[str, list[str]]:
 
 
 def _from_the_header_on(path: Path, text: str, separator: str, notes: list[str]) -> tuple[str, str, int]:
-    """Return the text from the header on, the separator, and how many lines (empty, ``sep=;``) stood before."""
+    """Return the text from the header on, the separator, and the number of lines before it."""
     below = text.lstrip("\r\n")
     lines = text[: len(text) - len(below)].count("\n")
     found = _SEPARATOR_LINE.match(below)
