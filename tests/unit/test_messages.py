@@ -22,8 +22,12 @@ PACKAGE, CONF = Path(coilal.__file__).parent, Path(conf_folder())
 TOKEN = re.compile(r"(?<![\w./%$<{-])\+{0,2}([a-z][a-z_]*(?:[./][A-Za-z_]\w*)*)=(?=[^\s=])")
 HOLE = "…"  # stands for what an f-string fills in
 OF_COMMANDS = {"study", "outputs", "out", "replace", "model", "task", "sheet"}  # settings of commands without Hydra
-NO_ADVICE = {"key", "validation", "test", "numpy", "precision", "trainable"}  # of sentences about settings
-PLACEHOLDER = re.compile(rf"{HOLE}|\b[A-Z]{{1,}}\b|<\w+>|\bPATH")
+NO_ADVICE = {
+    *("key", "validation", "test", "precision", "trainable"),  # of sentences about settings
+    *("encoding", "index", "dtype", "keep_default_na", "sep", "d"),  # lines of Python, and Excel's own
+}
+OPEN = ("+model.trunk.arguments.",)  # sections that take any key, added with a plus
+PLACEHOLDER = re.compile(rf"{HOLE}|%s|\b[A-Z]{{1,}}\b|<\w+>|\bPATH")
 
 
 def known_settings() -> set[str]:
@@ -68,7 +72,7 @@ def advice() -> list[Any]:
         pytest.param(found[1], text[found.end() :], id=f"{place} {found[1]}")
         for place, text in (*texts(), *comments())
         for found in TOKEN.finditer(text)
-        if found[1] not in NO_ADVICE
+        if found[1] not in NO_ADVICE and not found[0].startswith(OPEN)
     ]
 
 
