@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig
 
+from coilal import machine
 from coilal.data.checks import check_budget, check_split
 from coilal.data.splits import label_counts, split_by_group
 from coilal.instantiate import instantiate
-from coilal.machine import expanded
 from coilal.settings import checked
 from coilal.tasks.task import Task
 from coilal.types import Budget, DataError, DecodedImages, ImageFormat, Samples, Split, Targets
@@ -69,7 +69,7 @@ def cache_folder(cfg: DictConfig) -> Path:
     Raises:
         UserError: it lies in a home that this user does not have.
     """
-    return expanded(cfg.cache.dir, "cache.dir")
+    return machine.cache_folder(cfg.cache.dir)
 
 
 def check(cfg: DictConfig) -> None:
