@@ -112,7 +112,7 @@ def test_a_lost_cell_shows_the_end_of_its_jobs_log(tmp_path: Path) -> None:
 
 
 def test_what_a_lost_job_told_itself_is_the_reason(tmp_path: Path) -> None:
-    (cell,) = members = cells(tmp_path, 1)
+    members = cells(tmp_path, 1)
     log = tmp_path / "log"
     log.write_text("line\nerror: seed0.json: the disk is full; free some space.\n", encoding="utf-8")
     record = grids.Record(members)
