@@ -96,8 +96,8 @@ def shows_errors(task: Callable[[DictConfig], T]) -> Callable[[DictConfig], T]:
         from hydra.types import RunMode
 
         try:
-            if "cache" in cfg and not str(cfg.cache.dir).startswith("~"):
-                machine.house_libraries(str(cfg.cache.dir))  # before they are imported
+            if "cache" in cfg:
+                machine.house_libraries(machine.cache_folder(str(cfg.cache.dir)))  # before they are imported
             return task(cfg)
         except Exception as error:
             cause = user_error(error)

@@ -152,8 +152,13 @@ def acquired(file: Path, way_out: str, timeout: float = -1) -> FileLock:
     return lock
 
 
-def expanded(path: str, setting: str) -> Path:
+def expanded(path: str, setting: str, otherwise: str = "set HOME") -> Path:
     """Return a path with ``~`` replaced by the user's home.
+
+    Args:
+        path: as given.
+        setting: where it was given.
+        otherwise: what else can be done, a clause.
 
     Raises:
         UserError: it begins with ``~``, and this user has no home (a container with an unknown user).
@@ -163,11 +168,20 @@ def expanded(path: str, setting: str) -> Path:
     except RuntimeError as error:
         raise UserError(
             f"{setting}={path} names a home, and user {os.getuid()} of this machine has none (HOME is not set). "
-            f"Give a folder without ~ with {setting}=FOLDER, or set HOME."
+            f"Give a folder without ~ with {setting}=FOLDER, or {otherwise}."
         ) from error
 
 
-def house_libraries(cache: str) -> None:
+def cache_folder(path: str) -> Path:
+    """Return the cache folder that ``cache.dir`` names.
+
+    Raises:
+        UserError: it lies in a home that this user does not have.
+    """
+    return expanded(path, "cache.dir", "set COILAL_CACHE or HOME")
+
+
+def house_libraries(cache: Path) -> None:
     """Let libraries keep their files in the cache folder where this user has no home that can be written.
 
     Without it matplotlib finds all fonts anew in each process, and the hub's library makes a folder named ``~``.
@@ -180,7 +194,7 @@ def house_libraries(cache: str) -> None:
     known = home.is_absolute()
     if known and os.access(next(place for place in (home, *home.parents) if place.exists()), os.W_OK):
         return
-    folder = Path(cache) / "libraries"
+    folder = cache / "libraries"
     variables = {"MPLCONFIGDIR": "matplotlib", "TORCHINDUCTOR_CACHE_DIR": "torch"}
     if not known:  # a home that can only be read may hold downloaded weights
         variables |= {"HF_HOME": "huggingface"}

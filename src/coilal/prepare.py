@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
+from coilal import machine
 from coilal.data.checks import check_budget, check_split
 from coilal.data.histogram import describe_levels
 from coilal.data.sheet import check_sheet_file, write_stored_sheet
@@ -18,7 +19,6 @@ from coilal.data.splits import as_split, label_counts
 from coilal.data.stored_split import Placed, place
 from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
-from coilal.machine import expanded
 from coilal.refusals import once
 from coilal.results.data_record import DataRecord
 from coilal.settings import checked
@@ -115,7 +115,7 @@ def cache_folder(cfg: DictConfig) -> Path:
     Raises:
         UserError: it lies in a home that this user does not have.
     """
-    return expanded(cfg.cache.dir, "cache.dir")
+    return machine.cache_folder(cfg.cache.dir)
 
 
 def check(cfg: DictConfig, sheet: Path | None = None) -> None:

@@ -63,7 +63,7 @@ def _zeros(_start: int) -> Generator[np.ndarray]:
 
 def _no_home(_folder: Path) -> str:
     with mock.patch.object(Path, "expanduser", side_effect=RuntimeError("Could not determine home directory.")):
-        machine.expanded("~/.cache/coilal", "cache.dir")
+        machine.cache_folder("~/.cache/coilal")
     return ""
 
 
@@ -109,7 +109,12 @@ CASES: list[Case] = [
         "`outputs` on a file system without locks", "refused", "Give another folder with outputs=FOLDER", _no_locks
     ),
     Case("a cache on a file system without locks", "refused", "with cache.dir=FOLDER", _cache_without_locks),
-    Case("a user without a home (a container)", "refused", "with cache.dir=FOLDER, or set HOME", _no_home),
+    Case(
+        "a user without a home (a container)",
+        "refused",
+        "or set COILAL_CACHE or HOME",
+        _no_home,
+    ),
     Case(
         "a terminal that lacks characters (`LC_ALL=C`)",
         "read",

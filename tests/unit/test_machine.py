@@ -173,10 +173,10 @@ def test_libraries_are_housed_where_there_is_no_home(tmp_path: Path, monkeypatch
         monkeypatch.delenv(variable)
     monkeypatch.setenv("MPLCONFIGDIR", "mine")
     monkeypatch.setenv("HOME", str(tmp_path))
-    machine.house_libraries(str(tmp_path / "cache"))
+    machine.house_libraries(tmp_path / "cache")
     assert "HF_HOME" not in os.environ  # there is one
     monkeypatch.setenv("HOME", "~")
-    machine.house_libraries(str(tmp_path / "cache"))
+    machine.house_libraries(tmp_path / "cache")
     assert os.environ["HF_HOME"] == str(tmp_path / "cache" / "libraries" / "huggingface")
     assert os.environ["MPLCONFIGDIR"] == "mine"
     assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).is_dir()

@@ -109,3 +109,16 @@ def test_a_lost_cell_shows_the_end_of_its_jobs_log(tmp_path: Path) -> None:
     assert "| line 19" in str(failure)
     assert "| line 14" not in str(failure)
     assert os.getpid() != 2**22 + 1
+
+
+def test_what_a_lost_job_told_itself_is_the_reason(tmp_path: Path) -> None:
+    members = cells(tmp_path, 1)
+    log = tmp_path / "log"
+    log.write_text("line\nerror: seed0.json: the disk is full; free some space.\n", encoding="utf-8")
+    record = grids.Record(members)
+    record.add_jobs([(Job("process", str(2**22 + 1), socket.gethostname(), exact_now(), (), str(log)), members)])
+    failure = grids.failure(grid(members), states(members), lambda _: "ended with exit code 2")
+    assert failure is not None
+    assert failure.code == 2, "the user can mend it"
+    assert "seed0: missing: " in str(failure)
+    assert "(ended with exit code 2): seed0.json: the disk is full" in str(failure)
