@@ -236,13 +236,19 @@ def unloadable() -> Backbone:
     raise AssertionError("the network is loaded")
 
 
-def key(cfg: DictConfig, weights: str = "random", fingerprint: str = "abc") -> str:
+def key(
+    cfg: DictConfig,
+    weights: str = "random",
+    fingerprint: str = "abc",
+    device: torch.device = CPU,
+    reread: bool = False,
+) -> str:
     trainer: Any = SimpleNamespace(
         precision_plugin=pl.Trainer(precision=cfg.trainer.precision, logger=False).precision_plugin,
-        strategy=SimpleNamespace(root_device=CPU),
+        strategy=SimpleNamespace(root_device=device),
     )
     nothing: Any = None
-    experiment = Experiment(cfg, nothing, nothing, unloadable, weights, trainer, Path(), 0.0)
+    experiment = Experiment(cfg, nothing, nothing, unloadable, weights, trainer, Path(), 0.0, reread)
     prefix, cache = _prefix(experiment), _cache_settings(experiment)
     return prefix_key(prefix, fingerprint, cache.precision, None)
 
@@ -270,6 +276,18 @@ def test_the_key_stands_for_everything_that_determines_the_outputs(
     assert len(set(keys.values())) == len(keys), keys
     assert key(settings("strategy=margin", "hparams=default", "cache.memory_gb=1")) == keys["default"]
     assert key(default, weights="0123") == key(settings("seed=1"), weights="0123"), "real weights know no seed"
+
+
+def test_tf32_counts_on_a_gpu_alone(composed: Callable[..., DictConfig]) -> None:
+    without, rounded = (composed(*RANDOM, f"tf32={allowed}") for allowed in ("false", "true"))
+    assert key(without) == key(rounded), "what a CPU stored stays"
+    gpu = torch.device("cuda")
+    assert len({key(without), key(without, device=gpu), key(rounded, device=gpu)}) == 3
+
+
+def test_weights_that_earlier_versions_read_otherwise_have_another_key(composed: Callable[..., DictConfig]) -> None:
+    cfg = composed(*RANDOM)
+    assert key(cfg, weights="0123") != key(cfg, weights="0123", reread=True)
 
 
 EQUALS = {

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import timm
 import torch
+from omegaconf import DictConfig
 from safetensors.torch import save_file
 from transformers import Dinov2Config, Dinov2Model
 
+from coilal.experiment import ensure_weights_fit
 from coilal.models import timm_trunk, transformers_trunk
 from coilal.models.weights import fingerprint, resolve
 from coilal.types import UserError
@@ -48,6 +53,49 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         transformers_trunk.build(CONFIG, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match=r"config\.json"):
         transformers_trunk.build(CONFIG, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reread"), [(torch.float32, False), (torch.bfloat16, True), (torch.float16, True)]
+)
+def test_a_hub_folder_of_any_precision_is_computed_in_float32(
+    kind: torch.dtype, reread: bool, tmp_path: Path
+) -> None:
+    published = Dinov2Model(Dinov2Config(**{k: v for k, v in CONFIG.items() if k != "model_type"})).to(kind)
+    published.save_pretrained(tmp_path)
+    for weights in (tmp_path, tmp_path / "model.safetensors"):
+        trunk = transformers_trunk.build(CONFIG, weights)
+        assert {p.dtype for p in trunk.net.parameters()} == {torch.float32}
+        assert same(trunk.net, published.float())
+        assert trunk.reread is reread
+
+
+def test_a_hub_folder_of_another_network_is_refused_with_what_differs(tmp_path: Path) -> None:
+    Dinov2Model(Dinov2Config(**{k: v for k, v in CONFIG.items() if k != "model_type"})).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"num_hidden_layers is 2 there and 3 in model\.trunk"):
+        transformers_trunk.build({**CONFIG, "num_hidden_layers": 3}, tmp_path)
+    with pytest.raises(UserError, match="num_layers is no setting of dinov2"):
+        transformers_trunk.build({**CONFIG, "num_layers": 3}, tmp_path)
+
+
+def test_weights_are_looked_at_once_and_what_is_known_of_them_is_kept(
+    small: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    weights, loaded = tmp_path / "w.pth", []
+
+    def load(reread: bool = True) -> Any:
+        loaded.append(1)
+        return SimpleNamespace(trunk=SimpleNamespace(reread=reread))
+
+    cfg = small("model.weights=w.pth", f"cache.dir={tmp_path}/cache")
+    assert [ensure_weights_fit(cfg, weights, "0123", load) for _ in range(3)] == [True] * 3
+    assert len(loaded) == 1
+    assert ensure_weights_fit(cfg, weights, "4567", lambda: load(False)) is False
+    cfg.model.trunk.arguments.in_chans = 3
+    ensure_weights_fit(cfg, weights, "0123", load)
+    assert len(loaded) == 3, "other weights, another network"
+    assert ensure_weights_fit(cfg, None, "random", load) is False
+    assert len(loaded) == 3
 
 
 def test_resolve_names(tmp_path: Path) -> None:
