@@ -213,7 +213,10 @@ SECTIONS = (
     *sorted({key.rpartition(".")[0] for key in RULES} - {""}),
 )
 """Settings that hold others."""
-OPTIONAL = ("data.root", "data.labels", "data.source", "budget", "hparams")
+OPTIONAL = (
+    *("data.root", "data.labels", "data.source", "data.image.range", "data.image.page"),
+    *("budget", "hparams"),
+)
 """Settings that only some choices of a group have, or that have a default elsewhere, with what they hold."""
 
 

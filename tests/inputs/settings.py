@@ -133,12 +133,6 @@ CASES: list[Case] = [
         typed(*OWN, "data.source.label_columns=[1,2]", show="data.source.label_columns"),
     ),
     Case(
-        "`data.source.label_columns=faults`, not a list",
-        "refused",
-        "allowed: a list",
-        typed(*OWN, "data.source.label_columns=faults"),
-    ),
-    Case(
         "`budget.qurey=3` with `data=coils`", "refused", "Did you mean budget.query", typed(*OWN, "budget.qurey=3")
     ),
     Case(
