@@ -96,11 +96,18 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
     return Prepared(samples, targets, split, images, counts, placed, file)
 
 
-def read_data(cfg: DictConfig) -> DataRecord:
-    """Return what the data are now, without the parts of the split; writes nothing but the cache."""
+def read_data(cfg: DictConfig, look_at_images: bool) -> DataRecord:
+    """Return what the data are now, without the parts of the split; writes nothing but the cache.
+
+    Args:
+        cfg: the settings of a run.
+        look_at_images: whether the images are decoded, or found in the cache, to compare them.
+    """
     source: DataSource = instantiate(cfg.data.source)
     samples = source.read()
-    images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
+    images = None
+    if look_at_images:
+        images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
     return DataRecord.of(samples, images, split=None)
 
 

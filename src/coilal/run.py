@@ -47,7 +47,7 @@ def run(cfg: DictConfig) -> float:
     config = checked(cfg)
     folder = run_folder(cfg)
     if is_done(folder, config, cfg.force):
-        same_data.ensure_of_finished(cfg, folder)
+        same_data.ensure_of_finished(cfg, folder, same_data.Now())
         log.info("%s is finished; skipped (force=true does it again)", folder)
         return objective(folder)
     ensure_writable(folder)

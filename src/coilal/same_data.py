@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from coilal.models.weights import are_at_hand, fingerprint, resolve
 from coilal.results import data_record
@@ -26,24 +27,45 @@ WAYS_OUT = (
 )
 
 
-def ensure_of_finished(cfg: DictConfig, folder: Path) -> None:
-    """Refuse to skip a finished run whose images, labels or groups have changed since.
+class Now:
+    """The data as they are now, read once for all runs of the same settings.
 
-    Where the data can no longer be read, a line says so.
+    Args:
+        look_at_images: whether images are compared, too, which decodes those that are not in the cache.
+    """
+
+    def __init__(self, look_at_images: bool = True) -> None:
+        self._look_at_images = look_at_images
+        self._read: dict[str, DataRecord | None] = {}
+
+    def of(self, cfg: DictConfig) -> DataRecord | None:
+        """Return the record of a run's data; None, and a line, where they can no longer be read."""
+        key = OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data, "cache": cfg.cache.dir}), resolve=True)
+        if key not in self._read:
+            self._read[key] = self._record(cfg)
+        return self._read[key]
+
+    def _record(self, cfg: DictConfig) -> DataRecord | None:
+        from coilal.prepare import read_data  # the tables
+
+        try:
+            return read_data(cfg, self._look_at_images)
+        except DataError as error:
+            log.warning("finished runs are not compared with their data, which cannot be read: %s", error)
+            return None
+
+
+def ensure_of_finished(cfg: DictConfig, folder: Path, now: Now) -> None:
+    """Refuse to skip a finished run whose images, labels, groups or weights have changed since.
 
     Raises:
         UserError: says what changed.
     """
-    from coilal.prepare import read_data  # the tables
-
-    try:
-        record = read_data(cfg)
-    except DataError as error:
-        log.warning("%s is not compared with its data, which cannot be read: %s", folder, error)
+    record = now.of(cfg)
+    if record is None:
         return
     status = read_status(folder)
-    compared = {aspect: value for aspect, value in record.aspects().items() if aspect != "parts"}
-    problems = [*changed(status, compared, record, Path(cfg.records)), *_other_weights(status, _weights_now(cfg))]
+    problems = [*changed(status, record, Path(cfg.records)), *_other_weights(status, _weights_now(cfg))]
     if problems:
         raise _refusal(f"{folder} is finished, with other data or weights", problems)
 
@@ -63,7 +85,7 @@ def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: 
     status = read_status(folder)
     if not has_cycles(folder):
         return  # there is nothing to mix
-    problems = changed(status, prepared.record.aspects(), prepared.record, Path(cfg.records))
+    problems = changed(status, prepared.record, Path(cfg.records))
     if not problems and "labels" not in status.get("data", {}):  # stored by an earlier version
         problems = _changed_queries(folder, prepared)
     if status.get("weights", weights) != weights:
@@ -85,20 +107,20 @@ def ensure_of_replayed(cfg: DictConfig, source: Path, prepared: Prepared) -> Non
     Raises:
         UserError: says what changed.
     """
-    compared = {aspect: value for aspect, value in prepared.record.aspects().items() if aspect != "parts"}
-    if problems := changed(read_status(source), compared, prepared.record, Path(cfg.records)):
+    record = replace(prepared.record, parts=("",) * len(prepared.samples))  # another task may leave images out
+    if problems := changed(read_status(source), record, Path(cfg.records)):
         raise _refusal(f"task={cfg.task.name} replays {source}, which has other data", problems)
 
 
-def changed(status: Mapping[str, Any], now: Mapping[str, str], record: DataRecord, records: Path) -> list[Problem]:
-    """Return what changed since a run was begun.
+def changed(status: Mapping[str, Any], record: DataRecord, records: Path) -> list[Problem]:
+    """Return what changed since a run was begun, as far as it is known now.
 
     Args:
         status: its status.json.
-        now: the aspects that are compared.
         record: the data now.
         records: the folder of the study's records.
     """
+    now = record.aspects()
     begun = status.get("data", {})
     differing = data_record.differing_aspects(begun, now)
     if not differing:
@@ -157,7 +179,7 @@ def tell_of_other_runs(cfg: DictConfig, folder: Path, prepared: Prepared) -> Non
     """
     for path in sorted(folder.parent.parent.glob("*/seed*/status.json")):
         status = read_status(path.parent)
-        if problems := changed(status, prepared.record.aspects(), prepared.record, Path(cfg.records)):
+        if problems := changed(status, prepared.record, Path(cfg.records)):
             what = "\n".join(problem.describe() for problem in problems)
             log.warning(
                 "other data than %s has, and the report compares runs of equal data:\n%s", path.parent, what

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,7 +135,7 @@ def test_a_finished_run_whose_data_are_gone_stays_finished(
     value = run(start())
     folder.root.rename(folder.root.with_name("archive"))
     assert str(run(start())) == str(value)
-    assert "not compared with its data, which cannot be read" in caplog.text
+    assert "not compared with their data, which cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("what", ["labels", "pixels", "groups", "added", "gone", "order"])
@@ -247,3 +249,23 @@ def test_a_replay_of_a_selection_from_other_images_is_refused(small: Callable[..
     write_status(run_folder(source), {**status, "data": {**status["data"], "labels": "0" * 16}})
     with pytest.raises(UserError, match=r"replays .* has other data"):
         run(small("task=multilabel_from_multiclass", "strategy=margin"))
+
+
+@pytest.mark.slow
+def test_a_grid_says_which_labels_its_finished_cells_do_not_have(folder: Folder, tmp_path: Path) -> None:
+    def grid(*seeds: int) -> subprocess.CompletedProcess[str]:
+        settings = (*SETTINGS, f"data.root={folder.root}", f"cache.dir={tmp_path}/cache", "strategy=random")
+        command = [sys.executable, "-m", "coilal.train", "-m", *settings, f"seed={','.join(map(str, seeds))}"]
+        return subprocess.run(
+            [*command, "hydra.launcher.processes=1"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    assert grid(0, 1).returncode == 0
+    assert grid(0, 1).returncode == 0, "unchanged, they are finished"
+    folder.relabel(3)
+    done = grid(0, 1, 2)
+    assert done.returncode == 2
+    assert "seed0 is finished, with other data" in done.stderr
+    assert "seed1 is finished, with other data" in done.stderr
+    assert "i03.png: scratch → ok" in done.stderr
+    assert read_status(tmp_path / "outputs/default/multiclass/tiny/random/seed2")["state"] == "done"

@@ -42,7 +42,7 @@ def _resumed(after: DataRecord) -> Callable[[Path], str]:
         before = _record(SAMPLES)
         before.write(folder)
         status = {"data": {**before.aspects(), "record": before.file_name}}
-        if problems := changed(status, after.aspects(), after, folder):
+        if problems := changed(status, after, folder):
             raise DataError(problems)
         return "the same"
 

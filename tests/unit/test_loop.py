@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import re
 import weakref
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -283,7 +284,7 @@ def test_global_step_counts_the_optimiser_steps() -> None:
         ({"precision": "bf16-mixed"}, []),
         ({"profiler": "simple"}, ["profiler"]),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" object at 0x\w+", "", str(value)),
 )
 def test_what_is_asked_of_the_trainer_is_never_ignored(settings: dict[str, Any], named: list[str]) -> None:
     class Found(Exception):  # noqa: N818 (ends the fit before its first step)

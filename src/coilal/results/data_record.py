@@ -49,8 +49,8 @@ class DataRecord:
     fingerprint: str
 
     @classmethod
-    def of(cls, samples: Samples, images: DecodedImages, split: Split | None) -> DataRecord:
-        """Return the record of a data set; without a split every part is ""."""
+    def of(cls, samples: Samples, images: DecodedImages | None, split: Split | None) -> DataRecord:
+        """Return the record of a data set; without images there is no content, without a split no part."""
         parts = np.full(len(samples), "", dtype=object)
         for name, ids in split.parts() if split else ():
             parts[ids] = name
@@ -59,19 +59,20 @@ class DataRecord:
             samples.groups,
             label_texts(samples),
             tuple(parts.tolist()),
-            tuple(f"{digest:016x}" for digest in images.digests.tolist()),
+            tuple(f"{digest:016x}" for digest in images.digests.tolist()) if images else ("",) * len(samples),
             samples.class_names if samples.classes is not None else samples.label_names,
-            images.fingerprint,
+            images.fingerprint if images else "",
         )
 
     def aspects(self) -> dict[str, str]:
-        """Return one digest for each of ``COLUMN_OF``."""
-        return {
+        """Return one digest for each of ``COLUMN_OF`` that is known."""
+        digests = {
             "fingerprint": self.fingerprint,
             "labels": _digest([*self.label_names, "", *self.labels]),
             "groups": _digest(self.groups),
-            "parts": _digest(self.parts),
+            "parts": _digest(self.parts) if any(self.parts) else "",
         }
+        return {aspect: digest for aspect, digest in digests.items() if digest}
 
     @cached_property
     def file_name(self) -> str:

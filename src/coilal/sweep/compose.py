@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from coilal import same_data
 from coilal.results.run_files import run_folder
 from coilal.run import is_done
 from coilal.settings import checked, without_hydra
@@ -32,12 +33,14 @@ class Grid:
             the files of the configuration meanwhile.
         refused: cells whose directory holds a run of other settings, and what differs.
         forced: cells that are to be done again if they are done.
+        done: cells that are finished, and not to be done again.
     """
 
     cells: tuple[Cell, ...]
     configs: Mapping[Cell, DictConfig]
     refused: Mapping[Cell, str]
     forced: frozenset[Cell]
+    done: frozenset[Cell]
 
 
 def compose(
@@ -61,6 +64,7 @@ def compose(
     cells: list[Cell] = []
     refused: dict[Cell, str] = {}
     forced: set[Cell] = set()
+    done: set[Cell] = set()
     told = False
     for given in overrides:
         composed = context.config_loader.load_sweep_config(config, list(given))
@@ -75,11 +79,30 @@ def compose(
             to_do = not is_done(cell.folder, settings, cfg.force)
         except UserError as error:
             refused[cell], to_do = str(error), False
+        if not to_do and cell not in refused:
+            done.add(cell)
         if to_do and not told:
             on_first(cfg)
             told = True
     _check_distinct(cells)
-    return Grid(tuple(cells), configs, refused, frozenset(forced))
+    return Grid(tuple(cells), configs, refused, frozenset(forced), frozenset(done))
+
+
+def with_changes_refused(grid: Grid, look_at_images: bool) -> Grid:
+    """Return the grid, with those finished cells refused whose data or weights have changed since.
+
+    Args:
+        grid: the cells.
+        look_at_images: whether images are compared, too; labels and groups are.
+    """
+    now, refused = same_data.Now(look_at_images), dict(grid.refused)
+    for cell in grid.cells:
+        if cell in grid.done:
+            try:
+                same_data.ensure_of_finished(without_hydra(grid.configs[cell]), cell.folder, now)
+            except UserError as error:
+                refused[cell] = str(error)
+    return replace(grid, refused=refused)
 
 
 def _cell(cfg: DictConfig, settings: Mapping[str, Any], overrides: Sequence[str]) -> Cell:

@@ -28,6 +28,7 @@ def grid(members: tuple[Cell, ...], refused: int | None = None, forced: int | No
         {},
         {} if refused is None else {members[refused]: "holds a run with other settings"},
         frozenset(() if forced is None else (members[forced],)),
+        frozenset(),
     )
 
 
