@@ -18,6 +18,7 @@ from coilal.instantiate import instantiate
 from coilal.oracle import Oracle
 from coilal.pool import Pool
 from coilal.results import identity
+from coilal.results.health import read_config
 from coilal.results.run_files import read_status, run_folder
 from coilal.results.store import read_queries
 from coilal.strategies.starting_set import draw
@@ -158,7 +159,7 @@ def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:
             f"task={cfg.task.name} replays the selection of {source}, and that run is not finished. Make it with\n"
             f"  {_source_command(cfg)}"
         )
-    old: Any = OmegaConf.to_container(OmegaConf.load(source / "config.yaml"))
+    old: Any = read_config(source / "config.yaml")
     new: Any = OmegaConf.to_container(cfg, resolve=True)
     parts = ("data", "seeds", "budget")
     differing = identity.differences({key: old[key] for key in parts}, {key: new[key] for key in parts})

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from coilal.models.weights import are_at_hand, fingerprint, resolve
 from coilal.results import data_record
+from coilal.results.health import DamagedError
 from coilal.results.run_files import has_cycles, read_status
 from coilal.types import DataError, Problem, UserError
 
@@ -178,7 +179,10 @@ def tell_of_other_runs(cfg: DictConfig, folder: Path, prepared: Prepared) -> Non
         prepared: the data now.
     """
     for path in sorted(folder.parent.parent.glob("*/seed*/status.json")):
-        status = read_status(path.parent)
+        try:
+            status = read_status(path.parent)
+        except DamagedError:  # status and report name it; this run is another one
+            continue
         if problems := changed(status, prepared.record, Path(cfg.records)):
             what = "\n".join(problem.describe() for problem in problems)
             log.warning(

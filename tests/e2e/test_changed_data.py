@@ -217,6 +217,13 @@ def test_a_study_keeps_its_split_when_labels_are_corrected_and_groups_come(
     assert len(after) == 60
 
 
+def test_a_damaged_run_beside_it_stops_no_other_run(start: Start) -> None:
+    run(start())
+    (run_folder(start()) / "status.json").write_text("{")
+    run(start("seed=1"))
+    assert read_status(run_folder(start("seed=1")))["state"] == "done"
+
+
 def test_the_report_compares_runs_of_equal_data_only_and_names_the_labels(start: Start, folder: Folder) -> None:
     for overrides in (("seed=0",), ("seed=1",), ("strategy=random", "seed=0"), ("strategy=random", "seed=1")):
         run(start(*overrides))
