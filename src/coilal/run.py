@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -31,6 +31,10 @@ from coilal.results.run_files import (
 from coilal.settings import checked
 from coilal.types import UserError
 
+if TYPE_CHECKING:
+    from coilal.experiment import Experiment
+    from coilal.plan import Plan
+
 log = logging.getLogger(__name__)
 
 
@@ -51,16 +55,45 @@ def run(cfg: DictConfig) -> float:
         log.info("%s is finished; skipped (force=true does it again)", folder)
         return objective(folder)
     ensure_writable(folder)
-    weights_files.ensure_reachable(cfg.model.weights, cfg.model.hub, cfg.model.name)  # before slow imports
+    plan, weights = _settled(cfg)
+    from coilal import experiment  # torch and Lightning, now that the settings are known to be sound
+
+    started = time.perf_counter()
+    log.info("run: %s", folder)
+    parts = _checked_parts(cfg, plan, weights, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder):
+        if is_done(folder, config, cfg.force):  # another process may have finished it meanwhile
+            return objective(folder)
+        status = _begin(parts, config)
+        try:
+            value = experiment.learn(parts)
+        except Exception as error:  # not SystemExit: a preempted or interrupted run has not failed
+            write_failure(folder, status, error)
+            raise
+        seconds = round(time.perf_counter() - started, 1)
+        stored = None if math.isnan(value) else value  # JSON has no NaN
+        done = {"state": "done", "end": now(), "seconds": seconds, "validation_aulc": stored}
+        write_status(folder, {**status, **done})
+    return value
+
+
+def _settled(cfg: DictConfig) -> tuple[Plan, Path | None]:
+    """Return what the run will do and the file of its weights, before slow imports."""
+    weights_files.ensure_reachable(cfg.model.weights, cfg.model.hub, cfg.model.name)
     with uncollected():
         from coilal.plan import Plan  # the tables; a launcher, which only asks whether a run is done, needs none
 
         plan = Plan.of(cfg)
         weights = weights_files.resolve(cfg.model.weights, cfg.model.hub, cfg.model.name)
-        from coilal import experiment  # torch and Lightning, now that the settings are known to be sound
+        import coilal.experiment  # noqa: F401
+    return plan, weights
 
-    started = time.perf_counter()
-    log.info("run: %s", folder)
+
+def _checked_parts(cfg: DictConfig, plan: Plan, weights: Path | None, folder: Path) -> Experiment:
+    """Return trainer, weights and data, checked against each other and against what lies in the run directory."""
+    from coilal import experiment
+
     experiment.quieten_libraries()
     trainer = experiment.build_trainer(cfg, folder)
     fingerprint = weights_files.fingerprint(weights)
@@ -75,33 +108,26 @@ def run(cfg: DictConfig) -> float:
     same_data.tell_of_other_runs(cfg, folder, prepared)
     parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s, reread)
     experiment.ensure_backbone(parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder):
-        if is_done(folder, config, cfg.force):  # another process may have finished it meanwhile
-            return objective(folder)
-        if cfg.force:
-            remove_results(folder)
-        elif failed_at_start(folder):
-            log.info("%s holds a run that failed in its first cycle: replaced", folder)
-        else:  # another process may have begun it meanwhile
-            same_data.ensure_of_begun(cfg, folder, prepared, fingerprint)
-        prepared.keep_records(Path(cfg.records))
-        name = read_status(folder).get("identity") if has_cycles(folder) else None
-        name = name or identity.identity_hash(config, {**prepared.record.aspects(), "weights": fingerprint})
-        status = initial_status(cfg, name, prepared, fingerprint)
-        write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
-        write_atomically(folder / "splits.csv", prepared.counts.to_csv())
-        write_status(folder, {**status, "state": "running"})
-        try:
-            value = experiment.learn(parts)
-        except Exception as error:  # not SystemExit: a preempted or interrupted run has not failed
-            write_failure(folder, status, error)
-            raise
-        seconds = round(time.perf_counter() - started, 1)
-        stored = None if math.isnan(value) else value  # JSON has no NaN
-        done = {"state": "done", "end": now(), "seconds": seconds, "validation_aulc": stored}
-        write_status(folder, {**status, **done})
-    return value
+    return parts
+
+
+def _begin(parts: Experiment, config: dict[str, Any]) -> dict[str, Any]:
+    """Write what a run is, the directory being locked; return its status.json."""
+    cfg, folder, prepared = parts.cfg, parts.folder, parts.prepared
+    if cfg.force:
+        remove_results(folder)
+    elif failed_at_start(folder):
+        log.info("%s holds a run that failed in its first cycle: replaced", folder)
+    else:  # another process may have begun it meanwhile
+        same_data.ensure_of_begun(cfg, folder, prepared, parts.weights)
+    prepared.keep_records(Path(cfg.records))
+    name = read_status(folder).get("identity") if has_cycles(folder) else None
+    name = name or identity.identity_hash(config, {**prepared.record.aspects(), "weights": parts.weights})
+    status = initial_status(cfg, name, prepared, parts.weights)
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+    write_atomically(folder / "splits.csv", prepared.counts.to_csv())
+    write_status(folder, {**status, "state": "running"})
+    return status
 
 
 def is_done(folder: Path, config: dict[str, Any], force: bool) -> bool:

@@ -179,6 +179,8 @@ def tell_of_other_runs(cfg: DictConfig, folder: Path, prepared: Prepared) -> Non
         prepared: the data now.
     """
     for path in sorted(folder.parent.parent.glob("*/seed*/status.json")):
+        if path.parent == folder and cfg.force:  # it is to be replaced
+            continue
         try:
             status = read_status(path.parent)
         except DamagedError:  # status and report name it; this run is another one
