@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,21 @@ from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
 from coilal.refusals import once
 from coilal.results.data_record import DataRecord
+from coilal.results.run_files import WAY_OUT
 from coilal.settings import checked
 from coilal.study_split import keep_split, read_split, split_file
-from coilal.types import Budget, DataError, DataSource, DecodedImages, ImageFormat, Problem, Samples, Split, Targets
+from coilal.types import (
+    Budget,
+    DataError,
+    DataSource,
+    DecodedImages,
+    ImageFormat,
+    Problem,
+    Samples,
+    Split,
+    Targets,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from coilal.tasks.task import Task
@@ -52,6 +64,7 @@ class Prepared:
     counts: pd.DataFrame
     placed: Placed
     split_file: Path
+    _kept: set[Path] = field(default_factory=set)  # folders that hold the records, as far as this process knows
 
     @cached_property
     def record(self) -> DataRecord:
@@ -60,9 +73,14 @@ class Prepared:
 
     def keep_records(self, records: Path) -> None:
         """Keep with the study what its data are, and its split."""
-        self.record.write(records)
-        if self.placed.adds:
-            keep_split(self.split_file, self.samples, self.placed.part)
+        if records in self._kept:
+            return
+        records.mkdir(parents=True, exist_ok=True)
+        with machine.acquired(records / ".lock", WAY_OUT):  # all runs of a study write there
+            self.record.write(records)
+            if self.placed.adds:
+                keep_split(self.split_file, self.samples, self.placed.part)
+        self._kept.add(records)
 
 
 def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
@@ -96,18 +114,21 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
     return Prepared(samples, targets, split, images, counts, placed, file)
 
 
-def read_data(cfg: DictConfig, look_at_images: bool) -> DataRecord:
+def read_data(cfg: DictConfig, decode: bool) -> DataRecord:
     """Return what the data are now, without the parts of the split; writes nothing but the cache.
 
     Args:
         cfg: the settings of a run.
-        look_at_images: whether the images are decoded, or found in the cache, to compare them.
+        decode: whether images that are not in the cache are decoded; if not, the record has no content then.
     """
     source: DataSource = instantiate(cfg.data.source)
     samples = source.read()
     images = None
-    if look_at_images:
-        images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb)
+    try:
+        images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb if decode else 0.0)
+    except UserError as error:  # images that cannot be read, or a cache that cannot be used or may not grow
+        reason = str(error) if decode else "they are not in the cache (changed since, or the cache was cleared)"
+        log.warning("finished runs are compared by labels and groups only, not by images: %s", reason)
     return DataRecord.of(samples, images, split=None)
 
 

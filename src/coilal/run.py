@@ -120,14 +120,26 @@ def _begin(parts: Experiment, config: dict[str, Any]) -> dict[str, Any]:
         log.info("%s holds a run that failed in its first cycle: replaced", folder)
     else:  # another process may have begun it meanwhile
         same_data.ensure_of_begun(cfg, folder, prepared, parts.weights)
+        _tell_of_tf32(folder, parts.trainer.strategy.root_device.type)
     prepared.keep_records(Path(cfg.records))
     name = read_status(folder).get("identity") if has_cycles(folder) else None
-    name = name or identity.identity_hash(config, {**prepared.record.aspects(), "weights": parts.weights})
+    name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": parts.weights})
     status = initial_status(cfg, name, prepared, parts.weights)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
     write_atomically(folder / "splits.csv", prepared.counts.to_csv())
     write_status(folder, {**status, "state": "running"})
     return status
+
+
+def _tell_of_tf32(folder: Path, device: str) -> None:
+    """Say that the cycles an earlier version has done on a GPU were computed with TF32 in convolutions."""
+    begun = has_cycles(folder) and device == "cuda"
+    if begun and "tf32" not in read_config(folder / "config.yaml"):
+        log.warning(
+            "%s was begun by a version that let torch round convolutions to TF32, and goes on without "
+            "(tf32=false): do it again as a whole with force=true",
+            folder,
+        )
 
 
 def is_done(folder: Path, config: dict[str, Any], force: bool) -> bool:

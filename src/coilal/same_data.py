@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.models.weights import are_at_hand, fingerprint, resolve
-from coilal.results import data_record
+from coilal.results import data_record, earlier
 from coilal.results.health import DamagedError
 from coilal.results.run_files import has_cycles, read_status
-from coilal.types import DataError, Problem, UserError
+from coilal.types import Problem, UserError
 
 if TYPE_CHECKING:
     from coilal.prepare import Prepared
@@ -32,11 +31,11 @@ class Now:
     """The data as they are now, read once for all runs of the same settings.
 
     Args:
-        look_at_images: whether images are compared, too, which decodes those that are not in the cache.
+        decode: whether images that are not in the cache are decoded to compare them.
     """
 
-    def __init__(self, look_at_images: bool = True) -> None:
-        self._look_at_images = look_at_images
+    def __init__(self, decode: bool = True) -> None:
+        self._decode = decode
         self._read: dict[str, DataRecord | None] = {}
 
     def of(self, cfg: DictConfig) -> DataRecord | None:
@@ -50,8 +49,8 @@ class Now:
         from coilal.prepare import read_data  # the tables
 
         try:
-            return read_data(cfg, self._look_at_images)
-        except DataError as error:
+            return read_data(cfg, self._decode)
+        except UserError as error:
             log.warning("finished runs are not compared with their data, which cannot be read: %s", error)
             return None
 
@@ -66,9 +65,17 @@ def ensure_of_finished(cfg: DictConfig, folder: Path, now: Now) -> None:
     if record is None:
         return
     status = read_status(folder)
-    problems = [*changed(status, record, Path(cfg.records)), *_other_weights(status, _weights_now(cfg))]
+    problems = [*_since(folder, status, record, cfg), *_other_weights(status, _weights_now(cfg))]
     if problems:
         raise _refusal(f"{folder} is finished, with other data or weights", problems)
+
+
+def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, cfg: DictConfig) -> list[Problem]:
+    """Return what changed since a run of this version, or of an earlier one, was begun."""
+    problems = changed(status, record, Path(cfg.records))
+    if not problems and "labels" not in status.get("data", {}):
+        return earlier.changed(folder, record)
+    return problems
 
 
 def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: str) -> None:
@@ -86,15 +93,9 @@ def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: 
     status = read_status(folder)
     if not has_cycles(folder):
         return  # there is nothing to mix
-    problems = changed(status, prepared.record, Path(cfg.records))
-    if not problems and "labels" not in status.get("data", {}):  # stored by an earlier version
-        problems = _changed_queries(folder, prepared)
-    if status.get("weights", weights) != weights:
-        problems.append(
-            Problem(f"the weights changed (fingerprint {status['weights']} → {weights}): model.weights")
-        )
+    problems = [*_since(folder, status, prepared.record, cfg), *_other_weights(status, weights)]
     if problems:
-        raise _refusal(f"{folder} holds a run that was begun with other data", problems)
+        raise _refusal(f"{folder} holds a run that was begun with other data or weights", problems)
 
 
 def ensure_of_replayed(cfg: DictConfig, source: Path, prepared: Prepared) -> None:
@@ -121,7 +122,7 @@ def changed(status: Mapping[str, Any], record: DataRecord, records: Path) -> lis
         record: the data now.
         records: the folder of the study's records.
     """
-    now = record.aspects()
+    now = record.aspects
     begun = status.get("data", {})
     differing = data_record.differing_aspects(begun, now)
     if not differing:
@@ -151,23 +152,6 @@ def _weights_now(cfg: DictConfig) -> str | None:
 
 def _unnamed(differing: Sequence[str]) -> Problem:
     return Problem(f"changed, of the data: {', '.join(differing)} (no record says in which images)")
-
-
-def _changed_queries(folder: Path, prepared: Prepared) -> list[Problem]:
-    """Return the queried images that are gone or have other labels: all that earlier versions kept."""
-    from coilal.recorder import label_texts
-    from coilal.results.store import read_queries
-
-    queries = read_queries(folder)
-    ids = {name: i for i, name in enumerate(prepared.samples.names)}
-    known = queries[queries["image"].isin(ids)]
-    texts = label_texts(prepared.targets, np.array([ids[name] for name in known["image"]], dtype=np.int64))
-    rows = zip(known["image"], known["label"], texts, strict=True)
-    found = {
-        "images that are gone": [name for name in queries["image"] if name not in ids],
-        "labels that changed": [f"{name}: {old} → {new}" for name, old, new in rows if old != new],
-    }
-    return [Problem(kind, tuple(places)) for kind, places in found.items() if places]
 
 
 def tell_of_other_runs(cfg: DictConfig, folder: Path, prepared: Prepared) -> None:

@@ -21,6 +21,7 @@ from coilal.results.run_files import read_status, run_folder, write_status
 from coilal.results.runs import Run, read_runs, run_folders
 from coilal.results.store import read_queries
 from coilal.run import run
+from coilal.same_data import Now, ensure_of_finished
 from coilal.shared import forget
 from coilal.types import UserError
 
@@ -169,6 +170,53 @@ def test_a_run_that_was_cut_off_does_not_go_on_with_other_data(start: Start, fol
     assert read_status(at)["state"] == "done"
 
 
+def of_earlier_version(at: Path) -> None:
+    """Take away what earlier versions did not write."""
+    status = read_status(at)
+    for key in ("labels", "groups", "parts", "record"):
+        del status["data"][key]
+    write_status(at, status)
+    shutil.rmtree(at.parents[3] / ".data")
+
+
+def test_a_finished_run_of_an_earlier_version_is_compared_by_what_it_kept(start: Start, folder: Folder) -> None:
+    run(start())
+    at = run_folder(start())
+    tested = [int(name[1:3]) for name in np.load(at / "predictions.npz")["images"]]
+    queried = [int(name[1:3]) for name in read_queries(at)["image"]]
+    of_earlier_version(at)
+    run(start())
+    for image in (tested[0], queried[0]):
+        folder.relabel(image)
+        with pytest.raises(UserError, match=f"i{image:02}.png: "):
+            run(start())
+        folder.relabel(image)
+    run(start())
+
+
+def test_beside_an_image_that_cannot_be_read_labels_are_compared(
+    start: Start, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(start())
+    (folder.root / "i09.png").write_bytes(b"no image")
+    run(start())
+    assert "compared by labels and groups only" in caplog.text
+    folder.relabel(3)
+    with pytest.raises(UserError, match=r"i03.png: scratch → ok"):
+        run(start())
+
+
+def test_the_finished_cells_of_a_grid_are_not_decoded_to_compare_them(start: Start, folder: Folder) -> None:
+    run(start())
+    shutil.rmtree(Path(start().cache.dir))
+    now = Now(decode=False)
+    ensure_of_finished(start(), run_folder(start()), now)
+    assert not (Path(start().cache.dir) / "images").exists()
+    folder.relabel(3)
+    with pytest.raises(UserError, match=r"i03.png: scratch → ok"):
+        ensure_of_finished(start(), run_folder(start()), Now(decode=False))
+
+
 def test_other_weights_are_told_before_a_run_goes_on(start: Start) -> None:
     run(start())
     at = cut_off(start())
@@ -181,11 +229,7 @@ def test_a_run_of_an_earlier_version_goes_on_unless_what_it_queried_changed(star
     run(start())
     whole = read_queries(run_folder(start()))
     at = cut_off(start())
-    status = read_status(at)
-    for key in ("labels", "groups", "parts", "record"):
-        del status["data"][key]
-    write_status(at, status)
-    shutil.rmtree(Path(start().records))
+    of_earlier_version(at)
     queried = int(whole["image"][0].removeprefix("i").removesuffix(".png"))
     folder.relabel(queried)
     with pytest.raises(UserError, match=f"i{queried:02}.png: "):
@@ -235,6 +279,30 @@ def test_the_report_compares_runs_of_equal_data_only_and_names_the_labels(start:
     assert sorted(comparison.runs["entropy"]) == [0, 1]
     (left_out,) = [finding for finding in findings if "seed2" in finding.where]
     assert "labels that changed (1): i05.png: scratch → ok" in left_out.what
+
+
+def test_runs_of_an_earlier_version_are_compared_with_new_ones_unless_their_labels_differ(
+    start: Start, folder: Folder
+) -> None:
+    for overrides in (("seed=0",), ("strategy=random", "seed=0")):
+        run(start(*overrides))
+        of_earlier_version(run_folder(start(*overrides)))
+    for overrides in (("seed=1",), ("strategy=random", "seed=1"), ("strategy=random", "seed=2")):
+        run(start(*overrides))
+    study = run_folder(start()).parents[3]
+
+    def compared() -> tuple[list[int], str]:
+        runs = [found for found in read_runs(run_folders(study), "test/macro_f1") if isinstance(found, Run)]
+        (comparison,), findings = compare(runs, "random")
+        return sorted(comparison.runs["random"]), "\n".join(finding.what for finding in findings)
+
+    seeds, said = compared()
+    assert seeds == [0, 1, 2]
+    assert "2 of 5 runs, of an earlier version" in said
+    queries = read_queries(run_folder(start("strategy=random", "seed=0")))
+    queries["label"] = "scratch"
+    queries.to_csv(run_folder(start("strategy=random", "seed=0")) / "queries.csv", index=False)
+    assert compared()[0] == [1, 2]
 
 
 @pytest.mark.parametrize("spelling", ["data/", "./data", "{root}", "data labels={root}/labels.csv"])

@@ -41,7 +41,7 @@ def _resumed(after: DataRecord) -> Callable[[Path], str]:
     def try_it(folder: Path) -> str:
         before = _record(SAMPLES)
         before.write(folder)
-        status = {"data": {**before.aspects(), "record": before.file_name}}
+        status = {"data": {**before.aspects, "record": before.file_name}}
         if problems := changed(status, after, folder):
             raise DataError(problems)
         return "the same"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from coilal.prepare import check
+from coilal.instantiate import instantiate
+from coilal.prepare import check, prepare
+from coilal.study_split import read_split
 from coilal.types import DataError
 
 
@@ -36,3 +40,30 @@ def test_the_split_is_judged_when_the_files_are_fine(folder: DictConfig) -> None
     damaged.write_bytes(whole)
     with pytest.raises(DataError, match="starting set is larger than the pool"):
         check(folder)
+
+
+def keep(settings: str, together: Barrier, times: int) -> None:
+    cfg = OmegaConf.create(settings)
+    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    for number in range(times):
+        together.wait(60)
+        prepared.keep_records(Path(cfg.records) / str(number))
+
+
+def test_runs_that_begin_at_the_same_time_keep_the_records_of_their_study(
+    small: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    cfg, times = small(f"records={tmp_path}/records"), 5
+    context = multiprocessing.get_context("forkserver")
+    together = context.Barrier(4)
+    settings = OmegaConf.to_yaml(cfg, resolve=True)
+    processes = [context.Process(target=keep, args=(settings, together, times)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    for number in range(times):
+        files = {path.name.partition("-")[0]: path for path in (tmp_path / "records" / str(number)).glob("*.gz")}
+        assert files.keys() == {"images", "split"}
+        assert len(read_split(files["split"]).rows) == 12 * 16

@@ -47,7 +47,7 @@ class Placed:
         part: part of each image (N), a place in ``PARTS``.
         is_stored: whether a stored split said so.
         adds: whether there are images that the stored split does not know.
-        note: what is new against the stored split, in one sentence, or "".
+        note: that the split is a stored one, and what is new against it, in one sentence, or "".
     """
 
     part: IntArray
@@ -110,8 +110,9 @@ def _check_whole(given: Mapping[str, set[str]]) -> None:
 
 
 def _described(new: list[tuple[str, int]]) -> str:
+    kept = "The split is the one that this study has drawn (another study=… draws anew)"
     if not new:
-        return ""
+        return f"{kept}."
     images = {part: sum(count for where, count in new if where == part) for part in PARTS}
     where = ", ".join(f"{count} to {part}" for part, count in images.items() if count)
-    return f"the study's stored split is kept; of {len(new)} new groups, images went {where}"
+    return f"{kept}; of {len(new)} new groups, images went {where}."

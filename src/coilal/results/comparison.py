@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from coilal.results.data_record import read_rows
+from coilal.results.earlier import contradictions, known_labels
 from coilal.results.runs import DATA_KEYS, LEFT_OUT, Finding, Run, place
 from coilal.types import FloatArray, IntArray
 
@@ -148,12 +150,12 @@ def _comparison(
         findings += found
         by_strategy[strategy] = {run.seed: run for run in same}
     comparison = Comparison(study, task, model, by_strategy, full_pool, baseline)
-    return comparison, [*findings, *_versions(comparison), *_seeds(comparison)]
+    return comparison, [*findings, *_unrecorded(comparison), *_versions(comparison), *_seeds(comparison)]
 
 
 def _alike(runs: Sequence[Run], settings: Callable[[Run], dict[str, Any]]) -> tuple[list[Run], list[Finding]]:
     """Return the largest group of runs with equal settings, and what is wrong with the rest."""
-    texts = [json.dumps(settings(run), sort_keys=True) for run in runs]
+    texts = _with_what_is_known(runs, [settings(run) for run in runs])
     usual = Counter(texts).most_common(1)[0][0]
     kept = [run for run, text in zip(runs, texts, strict=True) if text == usual]
     findings = [
@@ -162,6 +164,25 @@ def _alike(runs: Sequence[Run], settings: Callable[[Run], dict[str, Any]]) -> tu
         if text != usual
     ]
     return kept, findings
+
+
+def _with_what_is_known(runs: Sequence[Run], settings: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the settings as text; what an earlier version has not recorded of its data is taken to be as usual.
+
+    Unless the labels that such a run has kept contradict that.
+    """
+    recorded = [(run, own) for run, own in zip(runs, settings, strict=True) if run.records_its_data]
+    if not recorded or len(recorded) == len(runs):
+        return [json.dumps(own, sort_keys=True) for own in settings]
+    counted = Counter(json.dumps({key: own.get(key) for key in DATA_KEYS}) for _, own in recorded)
+    usual: dict[str, Any] = json.loads(counted.most_common(1)[0][0])
+    rows = read_rows(next(run for run, own in recorded if {k: own.get(k) for k in DATA_KEYS} == usual).data_record)
+    filled = []
+    for run, own in zip(runs, settings, strict=True):
+        fits = not run.records_its_data and not (rows and contradictions(known_labels(run.folder), rows))
+        unknown = {key: usual[key] for key in DATA_KEYS if own.get(key) is None} if fits else {}
+        filled.append(json.dumps(own | unknown, sort_keys=True))
+    return filled
 
 
 def _difference(usual: Run, run: Run, settings: Callable[[Run], dict[str, Any]]) -> str:
@@ -202,6 +223,16 @@ def _differing(expected: dict[str, Any], found: dict[str, Any]) -> str:
     keys = sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key))
     named = [f"{key} {found.get(key)} instead of {expected.get(key)}" for key in keys[:MOST_NAMED]]
     return "; ".join(named) + (f"; and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else "")
+
+
+def _unrecorded(comparison: Comparison) -> list[Finding]:
+    """Return that some runs, and not all, were made by a version that did not record their data; they are kept."""
+    runs = [run for of_strategy in comparison.runs.values() for run in of_strategy.values()]
+    earlier = [run for run in runs if not run.records_its_data]
+    if not earlier or len(earlier) == len(runs):
+        return []
+    what = f"{len(earlier)} of {len(runs)} runs, of an earlier version, kept the labels of queried and test images"
+    return [Finding(comparison.name, what, "kept: these agree, and so does what the images show")]
 
 
 def _versions(comparison: Comparison) -> list[Finding]:

@@ -64,8 +64,9 @@ class DataRecord:
             images.fingerprint if images else "",
         )
 
-    def aspects(self) -> dict[str, str]:
-        """Return one digest for each of ``COLUMN_OF`` that is known."""
+    @cached_property
+    def aspects(self) -> Mapping[str, str]:
+        """One digest for each of ``COLUMN_OF`` that is known."""
         digests = {
             "fingerprint": self.fingerprint,
             "labels": _digest([*self.label_names, "", *self.labels]),
@@ -77,7 +78,7 @@ class DataRecord:
     @cached_property
     def file_name(self) -> str:
         """The name of its file, a digest of it."""
-        return f"images-{_digest(list(self.aspects().values()))}.csv.gz"
+        return f"images-{_digest(list(self.aspects.values()))}.csv.gz"
 
     def write(self, folder: Path) -> None:
         """Keep the record in a folder, unless it is there."""

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from coilal.types import UserError
 
@@ -91,8 +89,9 @@ def read_config(path: Path) -> dict[str, Any]:
         DamagedError: there are none.
     """
     try:
-        content = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
-    except (ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+        # Resolved when it was written: it needs no OmegaConf, which reads a thousand files in half a minute.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except (ValueError, yaml.YAMLError) as error:
         first = str(error).partition("\n")[0]
         raise DamagedError(path, f"{type(error).__name__}: {first}") from None
     if not isinstance(content, dict) or not content:

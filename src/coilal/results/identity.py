@@ -23,7 +23,8 @@ ADDED: Mapping[str, Any] = {
     "data.source.no_value": ["nan", "na", "n/a", "#n/a", "<na>", "null", "-"],
 }
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
-a setting does not count, so that such runs go on."""
+a setting does not count, so that such runs go on. On a GPU those versions had TF32 where torch has it by itself, in
+convolutions: ``coilal.run`` says so when such a run goes on."""
 
 _PREFIXES = tuple(f"{name}." for name in NOT_IDENTITY)
 

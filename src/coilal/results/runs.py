@@ -121,7 +121,7 @@ class Run:
         }
         return {
             **settings,
-            **{key: self.status["data"].get(aspect, "not recorded") for key, aspect in DATA_KEYS.items()},
+            **{key: self.status["data"].get(aspect) for key, aspect in DATA_KEYS.items()},
             "weights fingerprint": self.status["weights"],
             "labelled counts": self.labelled.tolist(),
         }
@@ -132,6 +132,11 @@ class Run:
             return []
         before, after = (read_rows(run.data_record) for run in (self, other))
         return changes(before, after) if before and after else []
+
+    @property
+    def records_its_data(self) -> bool:
+        """Whether the version that made the run kept what its labels, groups and split were."""
+        return all(aspect in self.status["data"] for aspect in COLUMN_OF)
 
     @property
     def data_record(self) -> Path:

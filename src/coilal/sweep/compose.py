@@ -88,14 +88,12 @@ def compose(
     return Grid(tuple(cells), configs, refused, frozenset(forced), frozenset(done))
 
 
-def with_changes_refused(grid: Grid, look_at_images: bool) -> Grid:
+def with_changes_refused(grid: Grid) -> Grid:
     """Return the grid, with those finished cells refused whose data or weights have changed since.
 
-    Args:
-        grid: the cells.
-        look_at_images: whether images are compared, too; labels and groups are.
+    Nothing is decoded for that: a launcher may run on a login node.
     """
-    now, refused = same_data.Now(look_at_images), dict(grid.refused)
+    now, refused = same_data.Now(decode=False), dict(grid.refused)
     for cell in grid.cells:
         if cell in grid.done:
             try:

@@ -49,7 +49,6 @@ class GridLauncher(Launcher):
     """What all launchers share; they differ in how the cells become jobs."""
 
     settle_s = 0.0  # see coilal.sweep.grid.wait
-    looks_at_images = True  # of finished cells, whether they have changed
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over; refuse secrets before the sweeper writes the settings down."""
@@ -68,7 +67,7 @@ class GridLauncher(Launcher):
         configure_log(hydra.hydra_logging, hydra.verbose, self.hydra_context.execution_whitelist)
         count = len(job_overrides)
         grid = compose(self.hydra_context, self.config, job_overrides, lambda first: self.prepare(first, count))
-        grid = with_changes_refused(grid, self.looks_at_images)
+        grid = with_changes_refused(grid)
         try:
             with locked(cell.study for cell in grid.cells):
                 todo = grids.choose(grid)
@@ -197,7 +196,6 @@ class SlurmLauncher(GridLauncher):
     """
 
     settle_s = 15.0
-    looks_at_images = False  # a login node is not for decoding
 
     def __init__(self, pack: int, **settings: Any) -> None:
         if pack < 1:

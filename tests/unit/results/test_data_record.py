@@ -64,7 +64,7 @@ def test_without_a_readable_record_nothing_can_be_named(tmp_path: Path, content:
     ],
 )
 def test_each_change_is_an_aspect_and_is_named(other: DataRecord, aspects: list[str], said: str) -> None:
-    assert differing_aspects(record().aspects(), other.aspects()) == aspects
+    assert differing_aspects(record().aspects, other.aspects) == aspects
     assert said in text(record(), other)
     assert record().file_name != other.file_name
 
@@ -75,7 +75,7 @@ def test_images_that_come_and_go_and_move_are_named() -> None:
     assert "new (1):\n  new.png" in text(record(), renamed)
     images = DecodedImages(np.zeros((4, 1, 2, 2), np.uint8), "f", np.arange(1, 5).astype(np.uint64))
     moved = DataRecord.of(SAMPLES, images, Split(np.array([0, 1, 3]), np.array([2]), np.array([], np.int64)))
-    assert differing_aspects(record().aspects(), moved.aspects()) == ["parts"]
+    assert differing_aspects(record().aspects, moved.aspects) == ["parts"]
     assert "d.png: test → pool" in text(record(), moved)
 
 
@@ -94,8 +94,8 @@ def test_another_order_is_said() -> None:
 
 
 def test_a_status_of_an_earlier_version_is_compared_by_what_it_has() -> None:
-    assert differing_aspects({"fingerprint": "f"}, record().aspects()) == []
-    assert differing_aspects({"fingerprint": "g"}, record().aspects()) == ["fingerprint"]
+    assert differing_aspects({"fingerprint": "f"}, record().aspects) == []
+    assert differing_aspects({"fingerprint": "g"}, record().aspects) == ["fingerprint"]
 
 
 def test_label_texts_of_labels() -> None:
