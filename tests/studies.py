@@ -107,6 +107,8 @@ def _config(
 def _status(task: str, model: str, strategy: str, seed: int) -> dict[str, Any]:
     return {
         "state": "done",
+        "host": "here",
+        "start": "2026-11-20T10:00:00+00:00",
         "task": task,
         "model": model,
         "strategy": strategy,

@@ -111,7 +111,7 @@ def ensure_writable(folder: Path, way_out: str, locks: bool = False) -> None:
         existing = _existing(folder)
         if existing != folder:
             place += f" (in {existing.absolute()})"
-        with tempfile.TemporaryFile(dir=existing) as probe:  # without a name, gone whatever happens
+        with tempfile.TemporaryFile("w+b", dir=existing) as probe:  # without a name, gone whatever happens
             probe.write(b"room?")
             probe.flush()
             if locks:

@@ -71,8 +71,9 @@ class Prepared:
         """What the data are, image by image."""
         return DataRecord.of(self.samples, self.images, self.split)
 
-    def keep_records(self, records: Path) -> None:
+    def keep_records(self) -> None:
         """Keep with the study what its data are, and its split."""
+        records = self.split_file.parent
         if records in self._kept:
             return
         records.mkdir(parents=True, exist_ok=True)

@@ -121,7 +121,7 @@ def _begin(parts: Experiment, config: dict[str, Any]) -> dict[str, Any]:
     else:  # another process may have begun it meanwhile
         same_data.ensure_of_begun(cfg, folder, prepared, parts.weights)
         _tell_of_tf32(folder, parts.trainer.strategy.root_device.type)
-    prepared.keep_records(Path(cfg.records))
+    prepared.keep_records()
     name = read_status(folder).get("identity") if has_cycles(folder) else None
     name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": parts.weights})
     status = initial_status(cfg, name, prepared, parts.weights)

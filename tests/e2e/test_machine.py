@@ -23,7 +23,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_images_are_decoded(
 ) -> None:
     (tmp_path / "file").write_text("")
     cache = tmp_path / "cache"
-    with pytest.raises(UserError, match=r"file is not a folder\. Give another folder with outputs=FOLDER"):
+    with pytest.raises(UserError, match=r"file is a file, and the run needs a folder there"):
         run(small(f"outputs={tmp_path}/file/outputs", f"cache.dir={cache}"))
     assert not cache.exists()
 

@@ -127,7 +127,7 @@ def test_what_is_wrong_stands_at_the_top(outputs: Path) -> None:
     page, _ = write_report(outputs, ["s"], outputs / "r", SETTINGS, no_images)
     text = text_of(page)
     top = text[: text.index("The answer")]
-    for expected in ("random with seed 4", "trainer.max_epochs 3 instead of 50", "margin/seed2 cannot be read"):
+    for expected in ("random with seed 4", "trainer.max_epochs 3 instead of 50", "cycles.csv is damaged"):
         assert expected in top
     assert "Left out, like the images" in text
     assert "margin surpasses random" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def keep(settings: str, together: Barrier, times: int) -> None:
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
     for number in range(times):
         together.wait(60)
-        prepared.keep_records(Path(cfg.records) / str(number))
+        replace(prepared, split_file=Path(cfg.records) / str(number) / prepared.split_file.name).keep_records()
 
 
 def test_runs_that_begin_at_the_same_time_keep_the_records_of_their_study(

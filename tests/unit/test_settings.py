@@ -73,7 +73,7 @@ def test_wrong_values_are_refused_before_anything_is_done(
         (["strategy.name=''"], "strategy.name is ''"),
         (["data.split.test=0"], "data.split.test is 0; allowed: a number above 0 and below 1"),
         (["data=coils", "data.root=x", "data.source.good_class=0"], "data.source.good_class is 0; allowed: text"),
-        (["data=coils", "data.root=x", "data.source.label_columns=a"], "data.source.label_columns is 'a'"),
+        (["data=coils", "data.root=x", "data.source.label_columns=3"], "data.source.label_columns is 3"),
         (["data.image=3"], "data.image is 3; allowed: settings of its own, as data.image.size"),
         (["model.trunk=3"], "model.trunk is 3; allowed: settings of its own, as model.trunk._target_"),
         (["~cache"], "cache is null; allowed: settings of its own"),

@@ -25,7 +25,7 @@ def write_run(folder: Path, images: Sequence[str]) -> Path:
     rows = "".join(f"0,{rank},{name},,gap\n" for rank, name in enumerate(images))
     (folder / "queries.csv").write_text(f"cycle,rank,image,score,label\n{rows}")
     (folder / "status.json").write_text(
-        json.dumps({"data": {"split": {"validation": 7}, "fingerprint": "5e2f"}, "seconds": 2.5})
+        json.dumps({"state": "done", "data": {"split": {"validation": 7}, "fingerprint": "5e2f"}, "seconds": 2.5})
     )
     return folder
 
