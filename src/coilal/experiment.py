@@ -201,9 +201,14 @@ def build_trainer(cfg: DictConfig, folder: Path) -> Trainer:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-    except (MisconfigurationException, InstantiationException, TypeError, ValueError) as error:
+    except (MisconfigurationException, InstantiationException, ImportError, TypeError, ValueError) as error:
         reason = str(error).removesuffix("full_key: trainer").strip()  # Hydra adds where it was building
         raise UserError(f"the trainer cannot be built with these settings (trainer.…): {reason}") from error
+    if (devices := trainer.num_devices * trainer.num_nodes) > 1:
+        raise UserError(
+            f"this trainer would start {devices} processes for one run (trainer.devices, trainer.num_nodes), and a "
+            "run takes one: set trainer.devices=1. A grid (-m) does its runs on all GPUs of a machine, one a GPU."
+        )
     ensure_as_asked(cfg.trainer.precision, trainer.precision_plugin)
     set_tf32(cfg.tf32, trainer.strategy.root_device)
     return trainer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 import hydra.utils
@@ -20,7 +21,8 @@ def instantiate(node: Any, **arguments: Any) -> Any:
     """Return the object that a node with ``_target_`` describes, lists and mappings as plain Python.
 
     Raises:
-        UserError: the node has a setting that its class or function does not know.
+        UserError: the node names nothing that can be built, or has a setting that its class or function does not
+            know.
     """
     _refuse_unknown(OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else node)
     return hydra.utils.instantiate(node, _convert_="all", _execution_whitelist_=TRUSTED, **arguments)
@@ -30,7 +32,7 @@ def _refuse_unknown(node: Any) -> None:
     """Refuse settings that would end in a TypeError, with ``_partial_`` after hours; what the node holds included.
 
     Raises:
-        UserError: names the setting and those that there are.
+        UserError: names the setting and those that there are, or a ``_target_`` that is nothing.
     """
     if isinstance(node, list):
         for item in node:
@@ -39,9 +41,24 @@ def _refuse_unknown(node: Any) -> None:
         return
     target = str(node.get("_target_", ""))
     if target.startswith(("coilal.", "pytorch_lightning.")):
-        known = inspect.signature(hydra.utils.get_object(target)).parameters
+        known = inspect.signature(_named(target)).parameters
         unknown = [str(key) for key in node if not str(key).startswith("_") and str(key) not in known]
         if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
             raise UserError(f"{target} has no setting {', '.join(unknown)}; it has {', '.join(known)}")
     for item in node.values():
         _refuse_unknown(item)
+
+
+def _named(target: str) -> Callable[..., Any]:
+    """Return the class or function that a dotted path names; Hydra's own look-up would log a second message."""
+    first, *rest = target.split(".")
+    found, path = import_module(first), first
+    try:
+        for part in rest:
+            path += f".{part}"
+            found = getattr(found, part) if hasattr(found, part) else import_module(path)
+    except ImportError as error:
+        raise UserError(f"_target_={target} cannot be found: {error}") from error
+    if not callable(found):
+        raise UserError(f"_target_={target} is no class or function, but {type(found).__name__}")
+    return found

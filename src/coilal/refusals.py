@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coilal.array_store.store import in_turn
-from coilal.types import UserError
+from coilal.results.run_files import WAY_OUT
+from coilal.types import DataError, Problem
 
 T = TypeVar("T")
 
@@ -33,14 +34,16 @@ def kept_in(folder: Path) -> Iterator[None]:
 
 
 def once(determined_by: Mapping[str, Any], make: Callable[[], T]) -> T:
-    """Return what ``make`` gives, or raise again what it has raised for another cell of this launch.
+    """Return what ``make`` gives, or raise again the DataError that it has raised for another cell of this launch.
+
+    Only the data are refused for good: a full disk or a lost connection may be mended before the next cell.
 
     Args:
         determined_by: everything that decides whether the data is refused.
         make: reads, checks or decodes data.
 
     Raises:
-        UserError: the data is refused.
+        DataError: the data is refused.
     """
     if _folder is None:
         return make()
@@ -50,11 +53,11 @@ def once(determined_by: Mapping[str, Any], make: Callable[[], T]) -> T:
     if found.exists():
         return make()
     _folder.mkdir(parents=True, exist_ok=True)
-    with in_turn(found.with_suffix(".lock"), "another process looks at the same data"):
+    with in_turn(found.with_suffix(".lock"), "another process looks at the same data", WAY_OUT):
         _raise_again(found)
         try:
             made = make()
-        except UserError as error:
+        except DataError as error:
             found.write_text(str(error), encoding="utf-8")
             raise
         found.touch()
@@ -63,4 +66,4 @@ def once(determined_by: Mapping[str, Any], make: Callable[[], T]) -> T:
 
 def _raise_again(found: Path) -> None:
     if found.exists() and (message := found.read_text(encoding="utf-8")):
-        raise UserError(message)
+        raise DataError([Problem(message)])

@@ -100,6 +100,15 @@ def one_or_more(item: Rule) -> Rule:
     return Rule(f"{item.allowed}, or a list of them", lambda value: item.fits(value) or several.fits(value))
 
 
+def mapping_of(item: Rule) -> Rule:
+    """Return the rule of keys that all have values of one kind."""
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, Mapping) and all(map(item.fits, value.values()))
+
+    return Rule(f"{{KEY: VALUE, …}}, each VALUE {item.allowed}", fits)
+
+
 def list_of_channels(least: float, words: str) -> Rule:
     """Return the rule of a number for each channel of an image, or one for all."""
 
@@ -118,6 +127,10 @@ def _is_separator(value: Any) -> bool:
 
 TEXT = Rule("text (in a file, a number in quotes: '123')", lambda value: isinstance(value, str) and value != "")
 SWITCH = one_of(True, False)
+NUMBER_OR_TEXT = Rule(
+    "text or a number",
+    lambda value: isinstance(value, str | int | float) and not isinstance(value, bool) and value != "",
+)
 NAME = Rule(folder_names.ALLOWED, folder_names.fits)
 COLUMN = or_null(one_or_more(TEXT))
 SHARE = above(0, below=1)  # no run can do without a validation or a test split
@@ -133,6 +146,11 @@ def _is_range(value: Any) -> bool:
     return list_of(number(-math.inf), 2).fits(value) and -math.inf < value[0] < value[1]
 
 
+def _is_one_device(value: Any) -> bool:
+    return (value in (1, "1", "auto") and value is not True) or list_of(whole(0), 1).fits(value)
+
+
+ONE_DEVICE = Rule("1, auto, or the number of one GPU in brackets, as [0]; a run takes one", _is_one_device)
 PIXEL_RANGE = Rule("auto, dtype or two numbers, the smaller first, as in [0,4095]", _is_range)
 
 RULES: Mapping[str, Rule] = {
@@ -165,6 +183,8 @@ RULES: Mapping[str, Rule] = {
     "data.source.label_columns": COLUMN,
     "data.source.ignored_columns": list_of(TEXT),
     "data.source.good_class": COLUMN,
+    "data.source.label_names": or_null(mapping_of(NUMBER_OR_TEXT)),
+    "data.source.class_codes": or_null(mapping_of(mapping_of(list_of(TEXT)))),
     "hparams.data": or_null(TEXT),
     "hparams.any_data": SWITCH,
     "model.name": NAME,
@@ -192,6 +212,7 @@ RULES: Mapping[str, Rule] = {
     "budget.labelled": list_of(whole(1)),
     "trainer.max_epochs": whole(1),
     "trainer.precision": PRECISION,
+    "trainer.devices": ONE_DEVICE,
     "tf32": SWITCH,
     "cache.dir": TEXT,
     "cache.max_gb": or_null(number(0)),
@@ -215,7 +236,7 @@ SECTIONS = (
 """Settings that hold others."""
 OPTIONAL = (
     *("data.root", "data.labels", "data.source", "data.image.range", "data.image.page"),
-    *("budget", "hparams"),
+    *("budget", "hparams", "trainer.devices"),
 )
 """Settings that only some choices of a group have, or that have a default elsewhere, with what they hold."""
 
@@ -236,6 +257,7 @@ def checked(cfg: DictConfig) -> dict[str, Any]:
     config = resolved(cfg)
     flat, written = flatten(config), as_written(cfg)
     refuse_secrets(flat)
+    flat |= _mappings(config)
     repeated = {key for key in RULES if str(written.get(key)).strip("${}") in RULES}  # as seeds.start: ${seed} does
     wrong = _no_sections(config) or [
         f"{key} is {_shown(flat[key])}; allowed: {rule.allowed}" if key in flat else f"{key} is missing"
@@ -249,6 +271,18 @@ def checked(cfg: DictConfig) -> dict[str, Any]:
 
 def _optional(key: str) -> bool:
     return any(f"{key}.".startswith(f"{name}.") for name in OPTIONAL)
+
+
+def _mappings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings by dotted key that have a rule as a whole, which a flat list of settings lacks."""
+    found: dict[str, Any] = {}
+    for key in RULES:
+        value: Any = config
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping):
+            found[key] = value
+    return found
 
 
 def _no_sections(config: Mapping[str, Any]) -> list[str]:

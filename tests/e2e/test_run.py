@@ -327,16 +327,22 @@ def test_diverged_training_names_cycle_and_image(small: Small) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("trainer.accelerator=abacus", "trainer cannot be built"),
-        ("trainer.devices=none", "trainer cannot be built"),
+        ("trainer.accelerator=tpu", "trainer cannot be built"),
         ("+trainer.no_such_setting=1", "has no setting no_such_setting"),
     ],
 )
 def test_what_lightning_refuses_is_told_before_anything_is_written(
-    small: Small, tmp_path: Path, setting: str, told: str
+    small: Small, tmp_path: Path, setting: str, message: str
 ) -> None:
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         run(small(setting))
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_run_that_would_start_several_processes_is_refused(small: Small, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"would start 2 processes for one run.*set trainer\.devices=1"):
+        run(small("+trainer.num_nodes=2"))
     assert not (tmp_path / "outputs").exists()

@@ -27,3 +27,25 @@ def test_also_within_another_and_where_it_would_be_told_after_hours() -> None:
     }
     with pytest.raises(UserError, match=r"multiclass\.margin has no setting foo"):
         instantiate(OmegaConf.create(node))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (
+            "coilal.tasks.nope.X",
+            r"_target_=coilal\.tasks\.nope\.X cannot be found: No module named 'coilal.tasks.nope'",
+        ),
+        ("coilal.types.Budgte", r"_target_=coilal\.types\.Budgte cannot be found"),
+        ("coilal.types.", r"_target_=coilal\.types\. cannot be found"),
+        ("coilal.types", "no class or function, but module"),
+    ],
+)
+def test_what_names_nothing_is_refused(target: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        instantiate(OmegaConf.create({"_target_": target}))
+
+
+def test_a_class_method_can_be_named() -> None:
+    node = {"_target_": "coilal.types.ImageFormat.of", "settings": {"size": [8, 9], "fit": "crop", "mode": "L"}}
+    assert instantiate(OmegaConf.create(node)).size == (8, 9)

@@ -15,6 +15,8 @@ from coilal.types import UserError
 
 Composed = Callable[..., DictConfig]
 
+OWN = ("data=coils", "data.root=x")
+
 
 @pytest.mark.parametrize(
     ("override", "message"),
@@ -35,6 +37,13 @@ Composed = Callable[..., DictConfig]
         ),
         ("trainer.max_epochs=abc", "trainer.max_epochs is 'abc'; allowed: a whole number, 1 or more"),
         ("trainer.max_epochs=0", "trainer.max_epochs is 0"),
+        (
+            "trainer.devices=7",
+            "trainer.devices is 7; allowed: 1, auto, or the number of one GPU in brackets, as [0]",
+        ),
+        ("trainer.devices=[0,1]", "trainer.devices is [0, 1]"),
+        ("trainer.devices=true", "trainer.devices is true"),
+        ("trainer.devices=none", "trainer.devices is 'none'"),
         ("data.image.mode=XYZ", "data.image.mode is 'XYZ'; allowed: L or RGB"),
         ("data.image.fit=cut", "data.image.fit is 'cut'; allowed: squash, crop or letterbox"),
         (
@@ -73,7 +82,13 @@ def test_wrong_values_are_refused_before_anything_is_done(
         (["strategy.name=''"], "strategy.name is ''"),
         (["data.split.test=0"], "data.split.test is 0; allowed: a number above 0 and below 1"),
         (["data=coils", "data.root=x", "data.source.good_class=0"], "data.source.good_class is 0; allowed: text"),
-        (["data=coils", "data.root=x", "data.source.label_columns=3"], "data.source.label_columns is 3"),
+        (["data=coils", "data.root=x", "data.source.label_columns=5"], "data.source.label_columns is 5; allowed"),
+        ([*OWN, "data.source.class_codes=5"], "data.source.class_codes is 5; allowed: {KEY: VALUE, …}"),
+        ([*OWN, "data.source.class_codes.Error_Multi=5"], 'data.source.class_codes is {"Error_Multi": 5}'),
+        ([*OWN, "data.source.class_codes.Error_Multi={0:gap}"], 'is {"Error_Multi": '),
+        ([*OWN, "data.source.class_codes.Error_Multi={0:[1]}"], "each VALUE a list of any length, each text"),
+        ([*OWN, "data.source.label_names=5"], "data.source.label_names is 5"),
+        ([*OWN, "data.source.label_names={2_Luecke:true}"], "each VALUE text or a number"),
         (["data.image=3"], "data.image is 3; allowed: settings of its own, as data.image.size"),
         (["model.trunk=3"], "model.trunk is 3; allowed: settings of its own, as model.trunk._target_"),
         (["~cache"], "cache is null; allowed: settings of its own"),
@@ -88,7 +103,19 @@ def test_names_sections_and_what_is_missing(composed: Composed, overrides: list[
 
 
 def test_settings_that_have_a_default_elsewhere_may_be_deleted(composed: Composed) -> None:
-    checked(composed("data=coils", "data.root=x", "~data.source.label_names", "~budget.labelled", "study=20261128"))
+    checked(composed(*OWN, "~data.source.label_names", "~budget.labelled", "~trainer.devices", "study=20261128"))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("trainer.devices=1", "trainer.devices=auto", "trainer.devices=[1]"),
+        *("data.source.class_codes=null", "+data.source.class_codes.Own={a:[],b:[gap]}"),
+        "+data.source.label_names={a:b,1:2}",
+    ],
+)
+def test_devices_and_names_that_are_meant(composed: Composed, override: str) -> None:
+    checked(composed(*OWN, override))
 
 
 def test_all_wrong_settings_are_listed_once(composed: Composed) -> None:

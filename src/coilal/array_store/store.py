@@ -187,19 +187,20 @@ def _locked(path: Path) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def in_turn(file: Path, occupied: str) -> Iterator[None]:
+def in_turn(file: Path, occupied: str, way_out: str = WAY_OUT) -> Iterator[None]:
     """Do what only one process may do at a time; the system gives the turn of a killed process to the next.
 
     Args:
         file: of the lock.
         occupied: what is said if it is another one's turn, before waiting for it.
+        way_out: what the user can do where locking is impossible, a sentence.
     """
     try:
-        lock = machine.acquired(file, WAY_OUT, timeout=0)
+        lock = machine.acquired(file, way_out, timeout=0)
     except Timeout:
         log.info("%s; waiting for it", occupied)
         start = time.monotonic()
-        lock = machine.acquired(file, WAY_OUT)
+        lock = machine.acquired(file, way_out)
         _waits.append(time.monotonic() - start)
     try:
         yield

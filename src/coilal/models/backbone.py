@@ -114,9 +114,9 @@ class Backbone(nn.Module):
         return [*self.trunk.blocks[-count:], *self.trunk.tail]
 
     def _check_channels(self, images: int) -> None:
-        taken = next((p.shape[1] for p in self.net.parameters() if p.ndim == 4), None)
+        taken = next((part.in_channels for part in self.net.modules() if isinstance(part, nn.Conv2d)), None)
         given = max(images, self.mean.numel(), self.std.numel())
-        if taken in (None, given):
+        if taken not in (1, 3) or taken == given:  # another number is that of a later layer: the trial image tells
             return
         if images > 1:
             raise UserError(
@@ -126,8 +126,8 @@ class Backbone(nn.Module):
         raise UserError(
             f"model.normalisation has {self.mean.numel()} mean and {self.std.numel()} std, and this network takes "
             f"{taken} {'channel' if taken == 1 else 'channels'}: give each as a list of {taken}, for example "
-            f"model.normalisation.mean=[{','.join(['0.45'] * int(taken or 1))}] "
-            f"model.normalisation.std=[{','.join(['0.23'] * int(taken or 1))}]"
+            f"model.normalisation.mean=[{','.join(['0.45'] * taken)}] "
+            f"model.normalisation.std=[{','.join(['0.23'] * taken)}]"
         )
 
     def _check_size(self, image_size: tuple[int, int]) -> None:

@@ -125,8 +125,13 @@ def ensure_sound(folder: Path, force: bool) -> None:
         _ensure_own(folder)
 
 
+def records(folder: Path) -> list[str]:
+    """Return which files are there that say what a run is and how far it has come: none before it has begun."""
+    return [name for name in RECORDS if (folder / name).exists()]
+
+
 def _ensure_own(folder: Path) -> None:
-    there = [name for name in RECORDS if (folder / name).exists()]
+    there = records(folder)
     if not there:
         others = sorted(path.name for path in folder.iterdir() if _is_others(path))
         if others:

@@ -24,6 +24,8 @@ HYPERPARAMETERS = (
 NOT_SWEPT = ("seed", "seeds", "study", "outputs", "force", "cache", "logger", "hydra")
 """Settings whose best value means nothing, or that a trial has its own values of."""
 
+DATA = "data"  # with all that it holds: images, labels or split, which must be the same for values to be compared
+
 LISTED = 20  # values that a message lists at most
 
 
@@ -41,7 +43,7 @@ def check_space(overrides: Sequence[Override], groups: Collection[str], config: 
         config: the settings that hold where the overrides say nothing.
 
     Raises:
-        UserError: a group or a seed is varied, or values are given in a way that would be misread.
+        UserError: a group, a seed or the data are varied, or values are given in a way that would be misread.
     """
     varied = [override for override in overrides if override.is_sweep_override()]
     for override in overrides:
@@ -99,6 +101,11 @@ def _check_setting(key: str, groups: Collection[str]) -> None:
         raise UserError(
             f"a search finds values for one {key} and cannot vary it. Make a search for each, with another "
             "study=…, or compare them in a grid, without hparams_search"
+        )
+    if f"{key}.".startswith(f"{DATA}."):
+        raise UserError(
+            f"a search cannot vary {key}: its trials are compared on the same images, labels and split. Make a "
+            "search for each value, with another study=…"
         )
     if f"{key}.".startswith(tuple(f"{name}." for name in NOT_SWEPT)):
         raise UserError(f"a search cannot vary {key}: it has no best value")

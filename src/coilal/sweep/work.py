@@ -15,6 +15,7 @@ from omegaconf import DictConfig, open_dict
 
 from coilal import machine, output
 from coilal.cli import user_error
+from coilal.results.health import records
 from coilal.sweep.book import Outcome, data_folder, exact_now, write_outcome
 from coilal.sweep.cells import Cell
 
@@ -86,7 +87,9 @@ class Worker:
         config = copy.deepcopy(assignment.config)  # Hydra changes and locks it, and a job may do the cell again
         with open_dict(config):
             config.hydra.job.num, config.hydra.job.id = number, cell.name
-            config.force = False  # the launcher removed the old results; a job that goes on must not do it again
+            # The launcher removed the old results, and a job that goes on must not do it again. Until the run has
+            # begun, force says that it may write beside files of other people.
+            config.force = config.force and not records(cell.folder)
         log.info("#%d : %s", number, " ".join(cell.overrides))
         result = run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
         outcome = _outcome(result)

@@ -112,6 +112,15 @@ def test_settings_that_do_not_fit_are_refused(name: str, settings: dict[str, obj
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["visformer_tiny", "volo_d1_224"])
+def test_channels_are_those_of_the_first_convolution_not_of_positions_before_it(name: str) -> None:
+    net = trunk(name)
+    assert next(p for p in net.net.parameters() if p.ndim == 4).shape[1] > 3, "its positions come first"
+    assert Backbone(net, "mean", "head", (224, 224)).features == 384
+    with pytest.raises(UserError, match=r"this network takes 3 channels: give each as a list of 3"):
+        Backbone(net, "mean", "head", (224, 224), mean=(0.45,), std=(0.23,))
+
+
 UNCUTTABLE = {
     "a block that takes the size of the feature map": ("mvitv2_tiny", 1),
     "a block that takes several feature maps": ("hrnet_w18_small", 2),

@@ -32,6 +32,12 @@ def check(*overrides: str) -> list[str]:
         ("seed=3", "hydra.sweeper.seeds"),
         ("seeds.split=1,2", "seeds.split: it has no best value"),
         ("study=a,b", "study: it has no best value"),
+        (
+            "data.image.fit=squash,crop",
+            "data.image.fit: its trials are compared on the same images, labels and split",
+        ),
+        ("data.split.test=interval(0.1,0.3)", "data.split.test: its trials are compared on the same"),
+        ("data.source.good_class=a,b", "with another study=…"),
         ("cache.max_gb=1,2", "cache.max_gb: it has no best value"),
         ("trainer.gradient_clip_val=null,1", "cannot propose null"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from submitit.core.utils import UncompletedJobError
 
+from coilal.results.health import ensure_sound
 from coilal.sweep import work
 from coilal.sweep.book import read_outcome
 from coilal.sweep.cells import Cell
@@ -21,13 +22,15 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Return a function that works through cells which end with the given values or exceptions."""
     from omegaconf import OmegaConf
 
+    seen: list[bool] = []
+
     def go(*endings: Any) -> list[Cell]:
         cells = [Cell(str(tmp_path), f"t/m/s/seed{seed}", (), "") for seed in range(len(endings))]
         config = OmegaConf.create({"hydra": {"job": {"num": 0, "id": ""}}, "force": True})
         go.waiting[:] = endings
 
         def run_job(task: Any, config: Any, *_: Any) -> JobReturn:
-            assert config.force is False
+            seen.append(config.force)
             OmegaConf.set_readonly(config, True)  # as Hydra's does
             try:
                 ending = go.waiting.pop(0)
@@ -43,7 +46,7 @@ def ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         go.worker.work()
         return cells
 
-    go.waiting = []
+    go.waiting, go.forced = [], seen
     return go
 
 
@@ -80,3 +83,14 @@ def test_the_end_of_the_job_is_no_failure_of_the_cell(ends: Any, end: BaseExcept
     with pytest.raises(type(end)):
         ends(end, 0.5)
     assert not (tmp_path / ".multirun").exists()
+
+
+def test_force_lasts_until_a_run_has_begun(ends: Any, tmp_path: Path) -> None:
+    fresh, beside, begun = (tmp_path / f"t/m/s/seed{seed}" for seed in range(3))
+    for folder, name in ((beside, "thesis.docx"), (begun, "config.yaml")):
+        folder.mkdir(parents=True)
+        (folder / name).write_text("kept")
+    ends(0.5, 0.5, 0.5)
+    assert ends.forced == [True, True, False]
+    for folder, force in zip((fresh, beside), ends.forced, strict=False):
+        ensure_sound(folder, force)
