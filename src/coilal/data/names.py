@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
+from coilal.data.listing import SUFFIXES
 from coilal.types import Problem
 
 _DRIVE = re.compile(r"[A-Za-z]:/|//")
@@ -112,6 +113,11 @@ class _Files:
         return self._by(lambda name: _fold(posixpath.basename(name)))
 
     @cached_property
+    def base_stems(self) -> dict[str, list[str]]:
+        """Return the files of each such name without its folder and its extension."""
+        return self._by(lambda name: _fold(posixpath.splitext(posixpath.basename(name))[0]))
+
+    @cached_property
     def fronts(self) -> tuple[str, ...]:
         """Return the folder as absolute names begin with it, slash included: as it is named, and without links."""
         folders = self.folder.absolute(), self.folder.resolve()
@@ -159,12 +165,16 @@ class _Files:
         return kept if kept in self.exact else name
 
     def _would_fit(self, path: str) -> list[str]:
+        """Return the files of that name in another folder, with another extension, or both."""
         parts = path.split("/")
         for start in range(1, len(parts)):
             found = self.folded.get(_fold("/".join(parts[start:])), [])
             if found:
                 return found
-        return self.bases.get(_fold(parts[-1]), [])
+        stem, suffix = posixpath.splitext(_fold(path))
+        other = self.stems.get(stem, []) if suffix in SUFFIXES else []
+        elsewhere = self.base_stems.get(posixpath.basename(stem), []) if suffix in SUFFIXES else []
+        return other or self.bases.get(_fold(parts[-1]), []) or elsewhere
 
 
 def _plain(name: str) -> str:

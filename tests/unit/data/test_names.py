@@ -88,5 +88,23 @@ def test_names_that_fit_two_files_or_only_another_folder_are_refused(tmp_path: P
     assert files_meant(["a.png"], tmp_path, ["x/a.png"]).unclear == {"a.png"}
 
 
+@pytest.mark.parametrize(
+    ("given", "file"),
+    [
+        ("c.png", "c.jpg"),
+        ("x/C.png", "x/c.jpg"),
+        ("d.png", "deep/er/d.png"),
+        ("e.bmp", "deep/e.tif"),
+        ("y/e.bmp", "deep/e.tif"),
+    ],
+)
+def test_the_name_that_would_fit_is_told(tmp_path: Path, given: str, file: str) -> None:
+    assert f"{given}: {file} would fit" in refused(tmp_path, given, there=(file, "other.png"))
+
+
+def test_what_is_no_extension_is_part_of_the_name(tmp_path: Path) -> None:
+    assert meant(tmp_path, "part.1", there=("part.png",)) == ("part.1",)
+
+
 def test_names_that_fit_nothing_are_left_for_the_list_of_missing_files(tmp_path: Path) -> None:
     assert meant(tmp_path, "gone.png", there=("a.png",)) == ("gone.png",)
