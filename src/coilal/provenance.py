@@ -45,6 +45,7 @@ def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: 
         "hparams": cfg.hparams.source,
         "data": {
             "images": len(prepared.samples),
+            "range": prepared.images.range,
             **prepared.record.aspects(),
             "record": prepared.record.file_name,
             "split": {part: len(ids) for part, ids in prepared.split.parts()},

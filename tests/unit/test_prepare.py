@@ -10,7 +10,9 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from coilal.prepare import check
+from coilal.instantiate import instantiate
+from coilal.prepare import check, prepare
+from coilal.provenance import initial_status
 from coilal.types import DataError
 
 
@@ -36,3 +38,15 @@ def test_the_split_is_judged_when_the_files_are_fine(folder: DictConfig) -> None
     damaged.write_bytes(whole)
     with pytest.raises(DataError, match="starting set is larger than the pool"):
         check(folder)
+
+
+@pytest.mark.parametrize(("kind", "limits"), [(np.uint8, None), (np.uint16, (0, 220))])
+def test_the_range_of_the_values_is_kept_with_the_run(
+    folder: DictConfig, kind: type, limits: tuple[float, float] | None
+) -> None:
+    for number, file in enumerate(sorted(Path(folder.data.root).rglob("*.png"))):
+        Image.fromarray(np.full((9, 9), 20 * number, kind)).save(file)
+    folder.budget = {"_target_": "coilal.types.Budget", "initial": 1}
+    folder.data.split = {"validation": 0.3, "test": 0.3}
+    prepared = prepare(folder, instantiate(folder.task.module), instantiate(folder.budget))
+    assert initial_status(folder, "id", prepared, "w")["data"]["range"] == limits

@@ -133,7 +133,7 @@ def decode_files(
         raise DataError(problems)
     _tell(files, headers, contents)
     digests = np.array(contents["digest"])
-    return DecodedImages(rows["pixels"], _digest(names, image, digests, extra), digests)
+    return DecodedImages(rows["pixels"], _digest(names, image, digests, extra), digests, files.limits)
 
 
 @dataclass(frozen=True)

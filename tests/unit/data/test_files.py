@@ -307,6 +307,7 @@ def test_deep_images_are_scaled_by_the_range_of_the_set(tmp_path: Path, caplog: 
     images = decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache")
     assert np.array_equal(images.pixels[0, 0], stretched(dark, 40, 440))
     assert np.array_equal(images.pixels[1, 0], stretched(bright, 40, 440))
+    assert images.range == (40, 440)
     assert "2 images of 16 bits; their values from 40 to 440 become 0 to 255 (data.image.range=auto" in caplog.text
     assert "clipped" not in caplog.text
 
