@@ -76,6 +76,9 @@ def images_of(run: Run) -> DataImages:
     image = ImageFormat.of(settings["image"])
     scale = min(1.0, THUMBNAIL / max(image.size))
     size = (round(image.size[0] * scale), round(image.size[1] * scale))
+    limits = run.status["data"].get("range")
+    if limits is not None:  # that of all images; range=auto would be decided over those that are shown
+        image = replace(image, range=(float(limits[0]), float(limits[1])))
     return DataImages(source, samples, replace(image, size=size))
 
 

@@ -175,11 +175,13 @@ class DecodedImages:
         pixels: uint8 (N, C, H, W).
         fingerprint: hex digest of content, order and format: equal fingerprints mean equal pixels.
         digests: uint64 (N,), a hash of what each image shows at full size, whatever its name and the format.
+        range: the values that became 0 and 255 in all images; None where they were not scaled, or each by its type.
     """
 
     pixels: ImageArray
     fingerprint: str
     digests: NDArray[np.uint64]
+    range: tuple[float, float] | None = None
 
 
 class DataSource(Protocol):

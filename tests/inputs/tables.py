@@ -179,6 +179,12 @@ CASES: list[Case] = [
         table(_CLASSES, names=["batch1/a.png", "b.png"]),
     ),
     Case(
+        "`a.png` where `a.jpg` is",
+        "refused",
+        "a.png: a.jpg would fit",
+        table(_CLASSES, names=["a.jpg", "b.png"]),
+    ),
+    Case(
         "two names of one file",
         "refused",
         "first in line 2: labels disagree",

@@ -15,6 +15,7 @@ from PIL import Image
 
 from coilal.instantiate import instantiate
 from coilal.prepare import check, prepare
+from coilal.provenance import initial_status
 from coilal.study_split import read_split
 from coilal.types import DataError
 
@@ -68,3 +69,15 @@ def test_runs_that_begin_at_the_same_time_keep_the_records_of_their_study(
         files = {path.name.partition("-")[0]: path for path in (tmp_path / "records" / str(number)).glob("*.gz")}
         assert files.keys() == {"images", "split"}
         assert len(read_split(files["split"]).rows) == 12 * 16
+
+
+@pytest.mark.parametrize(("kind", "limits"), [(np.uint8, None), (np.uint16, (0, 220))])
+def test_the_range_of_the_values_is_kept_with_the_run(
+    folder: DictConfig, kind: type, limits: tuple[float, float] | None
+) -> None:
+    for number, file in enumerate(sorted(Path(folder.data.root).rglob("*.png"))):
+        Image.fromarray(np.full((9, 9), 20 * number, kind)).save(file)
+    folder.budget = {"_target_": "coilal.types.Budget", "initial": 1}
+    folder.data.split = {"validation": 0.3, "test": 0.3}
+    prepared = prepare(folder, instantiate(folder.task.module), instantiate(folder.budget))
+    assert initial_status(folder, "id", prepared, "w")["data"]["range"] == limits

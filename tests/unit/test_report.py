@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
+from PIL import Image
 
 from coilal.cli import conf_folder, explain
 from coilal.report import images_of, settings_of, without_directory
@@ -61,6 +64,24 @@ def test_images_are_those_of_the_runs(tmp_path: Path) -> None:
     assert first.shape == (160, 122)
     assert (first == images.thumbnails(names)[0]).all()
     assert not (first == last).all()
+
+
+def test_thumbnails_are_scaled_as_the_run_scaled_its_images(tmp_path: Path) -> None:
+    for number, name in enumerate(("ok/a", "ok/b", "bent/c")):
+        file = tmp_path / "data" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 1000 * (number + 1), np.uint16)).save(file)
+    source = {"_target_": "coilal.data.folder.ImageFolder", "root": str(tmp_path / "data"), "group_pattern": None}
+    overrides = {"data.source": source, "data.image": {"size": [8, 8], "fit": "squash", "mode": "L"}}
+    write_study(tmp_path / "s", Simulated({"random": 0.0}, seeds=[0], overrides=overrides))
+    folder = tmp_path / "s/multiclass/tiny/random/seed0"
+    status = json.loads((folder / "status.json").read_text())
+    status["data"]["range"] = [1000.0, 3000.0]
+    (folder / "status.json").write_text(json.dumps(status))
+    (run,) = read_runs([folder], "test/macro_f1")
+    assert isinstance(run, Run)
+    shown = images_of(run).thumbnails(["ok/a.png", "ok/b.png"])
+    assert [int(image.max()) for image in shown] == [0, 128], "the brightest image of the set is not among them"
 
 
 def test_data_that_are_not_here_are_an_error(tmp_path: Path) -> None:

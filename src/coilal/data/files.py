@@ -35,7 +35,6 @@ from coilal.data.headers import (
 )
 from coilal.data.image_file import Values
 from coilal.data.in_order import at_a_time, in_order
-from coilal.data.listing import nearest
 from coilal.data.pixel_range import PixelRange, full_range, scaled, spread
 from coilal.long_work import LongWork
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, UserError
@@ -134,7 +133,7 @@ def decode_files(
         raise DataError(problems)
     _tell(files, headers, contents)
     digests = np.array(contents["digest"])
-    return DecodedImages(rows["pixels"], _digest(names, image, digests, extra), digests)
+    return DecodedImages(rows["pixels"], _digest(names, image, digests, extra), digests, files.limits)
 
 
 @dataclass(frozen=True)
@@ -295,8 +294,7 @@ def file_problems(
 
 def _missing(folder: Path, missing: Sequence[str]) -> Problem:
     kind = f"images that are not in {folder}; add them, take their rows out, or mend data.root"
-    near = nearest(folder, missing)
-    return Problem(kind, tuple(f"{name}{f' (there is {near[name]})' if name in near else ''}" for name in missing))
+    return Problem(kind, tuple(missing))
 
 
 def _problems(names: Sequence[str], scanned: Sequence[Scanned], duplicates: Duplicates) -> list[Problem]:

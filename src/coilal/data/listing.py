@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -37,15 +37,6 @@ class Listing:
 
     images: list[str]
     notes: tuple[str, ...]
-
-
-def list_images(folder: Path) -> list[str]:
-    """Return the images in a folder and its sub-folders, as sorted paths relative to it.
-
-    Raises:
-        DataError: as ``look_through``.
-    """
-    return look_through(folder).images
 
 
 def look_through(folder: Path) -> Listing:
@@ -92,37 +83,6 @@ def undecodable_names(names: Iterable[str]) -> list[Problem]:
             tuple(name.encode("unicode_escape").decode() if not name.isprintable() else name for name in shown),
         )
     ]
-
-
-def nearest(folder: Path, missing: Sequence[str]) -> dict[str, str]:
-    """Return for names that are not in a folder an image that is there and may be meant.
-
-    The same path in other letters (``a.png`` for ``A.PNG``), with another suffix for an image, or the only one of
-    that name in another folder.
-
-    Args:
-        folder: folder that the names are relative to.
-        missing: names of files that are not there.
-    """
-    if not missing or not folder.is_dir():
-        return {}
-    found = [name for name in _files(folder) if PurePosixPath(name).suffix.lower() in SUFFIXES and _is_text(name)]
-    ways = (
-        lambda name: name.lower(),
-        lambda name: str(PurePosixPath(name.lower()).with_suffix("")),
-        lambda name: PurePosixPath(name.lower()).name,
-        lambda name: PurePosixPath(name.lower()).stem,
-    )
-    near: dict[str, str] = {}
-    for way in ways:
-        there: dict[str, list[str]] = {}
-        for name in found:
-            there.setdefault(way(name), []).append(name)
-        for name in missing:
-            fitting = there.get(way(name), []) if PurePosixPath(name).name else []
-            if name not in near and len(fitting) == 1:
-                near[name] = fitting[0]
-    return near
 
 
 def _is_text(name: str) -> bool:

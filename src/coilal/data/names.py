@@ -8,9 +8,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote
 
+from coilal.data.listing import SUFFIXES
 from coilal.types import Problem
 
 _DRIVE = re.compile(r"[A-Za-z]:/|//")
@@ -111,6 +112,17 @@ class _Files:
         """Return the files of each such name without its folder."""
         return self._by(lambda name: _fold(posixpath.basename(name)))
 
+    @cached_property
+    def base_stems(self) -> dict[str, list[str]]:
+        """Return the files of each such name without its folder and its extension."""
+        return self._by(lambda name: _fold(posixpath.splitext(posixpath.basename(name))[0]))
+
+    @cached_property
+    def fronts(self) -> tuple[str, ...]:
+        """Return the folder as absolute names begin with it, slash included: as it is named, and without links."""
+        folders = self.folder.absolute(), self.folder.resolve()
+        return tuple(f"{folder.as_posix().rstrip('/')}/" for folder in folders)
+
     def _by(self, key: Callable[[str], str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for name in self.files:
@@ -143,11 +155,9 @@ class _Files:
 
     def inside(self, path: str) -> str | None:
         """Return an absolute path relative to the folder of the images, or None if it lies elsewhere."""
-        for folder in (self.folder.absolute(), self.folder.resolve()):
-            place = PurePosixPath(posixpath.normpath(path))
-            if place.is_relative_to(folder.as_posix()):
-                return place.relative_to(folder.as_posix()).as_posix()
-        return None
+        place = posixpath.normpath(path)
+        front = next((front for front in self.fronts if f"{place}/".startswith(front)), None)
+        return None if front is None else place[len(front) :]
 
     def _uploaded(self, name: str, path: str) -> str:
         """Return the file of an upload, which may have kept what Label Studio puts in front of its name."""
@@ -155,12 +165,16 @@ class _Files:
         return kept if kept in self.exact else name
 
     def _would_fit(self, path: str) -> list[str]:
+        """Return the files of that name in another folder, with another extension, or both."""
         parts = path.split("/")
         for start in range(1, len(parts)):
             found = self.folded.get(_fold("/".join(parts[start:])), [])
             if found:
                 return found
-        return self.bases.get(_fold(parts[-1]), [])
+        stem, suffix = posixpath.splitext(_fold(path))
+        other = self.stems.get(stem, []) if suffix in SUFFIXES else []
+        elsewhere = self.base_stems.get(posixpath.basename(stem), []) if suffix in SUFFIXES else []
+        return other or self.bases.get(_fold(parts[-1]), []) or elsewhere
 
 
 def _plain(name: str) -> str:

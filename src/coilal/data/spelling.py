@@ -104,8 +104,9 @@ def one_spelling(
         are = "one" if similar == "merge" else "different ones"
         note = f"{what.capitalize()} that differ only in spelling are {are} (data.source.similar_names): {some}."
         joined = {name: names[0] for names in several for name in names[1:]} if similar == "merge" else {}
-        return values.replace(joined), [], [note]
-    first = {name: places[values == name].iloc[0] for names in several for name in names}
+        return values.map(lambda name: joined.get(name, name)), [], [note]
+    is_first = ~values.duplicated()
+    first = dict(zip(values[is_first], places[is_first], strict=True))
     lines = tuple(
         " and ".join(f"'{name}' ({counts[name]} times, first: {first[name]})" for name in names)
         for names in several

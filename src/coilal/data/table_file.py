@@ -7,6 +7,7 @@ import csv
 import io
 import re
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -64,7 +65,7 @@ def _header(path: Path, text: str, separator: str, blanks_behind: bool) -> list[
     """Return the names of the columns; pandas would call a second ``a`` ``a.1``."""
     first = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=blanks_behind))
     names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(first)]
-    twice = tuple(sorted({name for name in names if names.count(name) > 1}))
+    twice = tuple(sorted(name for name, times in Counter(names).items() if times > 1))
     if twice:
         raise DataError([Problem(f"the table {path} has columns of the same name; rename one of each", twice)])
     return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -166,7 +167,7 @@ def _ambiguous(names: Sequence[str], ways: str) -> tuple[Problem, ...]:
             f"give them other names: {ways or _rename(wrong)}"
         )
         problems.append(Problem(kind, tuple(wrong)))
-    twice = sorted({name for name in names if list(names).count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         problems.append(
             Problem("labels of the same name; give each its own in data.source.label_names", tuple(twice))

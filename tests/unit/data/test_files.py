@@ -18,7 +18,7 @@ from PIL import Image
 from coilal.array_store import build
 from coilal.data import files
 from coilal.data.files import decode_files, file_problems
-from coilal.data.listing import list_images
+from coilal.data.listing import look_through
 from coilal.types import DataError, DecodedImages, ImageFormat
 
 FORMAT = ImageFormat((6, 5))
@@ -284,7 +284,7 @@ def test_blank_images_are_counted_and_are_no_duplicates(tmp_path: Path, caplog: 
 
 def test_a_whole_folder_of_real_images_is_decoded(shared: Path, tmp_path: Path) -> None:
     folder = shared / "data/deep_pcb/images"
-    images = decode_files(folder, list_images(folder), ImageFormat((64, 64)), tmp_path)
+    images = decode_files(folder, look_through(folder).images, ImageFormat((64, 64)), tmp_path)
     assert images.pixels.shape == (2000, 1, 64, 64)
 
 
@@ -307,6 +307,7 @@ def test_deep_images_are_scaled_by_the_range_of_the_set(tmp_path: Path, caplog: 
     images = decode_files(tmp_path, ["a.png", "b.png"], FORMAT, tmp_path / "cache")
     assert np.array_equal(images.pixels[0, 0], stretched(dark, 40, 440))
     assert np.array_equal(images.pixels[1, 0], stretched(bright, 40, 440))
+    assert images.range == (40, 440)
     assert "2 images of 16 bits; their values from 40 to 440 become 0 to 255 (data.image.range=auto" in caplog.text
     assert "clipped" not in caplog.text
 
@@ -408,9 +409,3 @@ def test_the_page_is_part_of_what_is_stored(tmp_path: Path) -> None:
         assert (np.asarray(images.pixels) == pages[page - 1][0, 0]).all()
     with pytest.raises(DataError, match=r"a\.tif: 2 pages"):
         decode_files(tmp_path, ["a.tif"], FORMAT, tmp_path / "cache")
-
-
-def test_the_name_that_would_fit_is_told(tmp_path: Path) -> None:
-    save(tmp_path, "a.png", 1)
-    with pytest.raises(DataError, match=r"A\.PNG \(there is a\.png\)"):
-        decode_files(tmp_path, ["A.PNG"], FORMAT, tmp_path / "cache")

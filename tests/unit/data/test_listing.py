@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coilal.data.listing import list_images, look_through, nearest
+from coilal.data.listing import look_through
 from coilal.types import DataError
 
 
@@ -18,7 +18,7 @@ def touch(folder: Path, *names: str) -> None:
 def test_images_of_every_suffix_in_every_case_are_listed_sorted(tmp_path: Path) -> None:
     names = ["a.jpg", "b/c.PNG", "b/d/e.Tif", "f.pgm", "g.ppm", "h.jp2", "i.gif", "j.jfif", "k.JPE", "l.tiff"]
     touch(tmp_path, *names, "notes.txt", "labels.csv", "README")
-    assert list_images(tmp_path) == sorted(names)
+    assert look_through(tmp_path).images == sorted(names)
     assert look_through(tmp_path).notes == ()
 
 
@@ -40,7 +40,7 @@ def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
     (data / "c.png").symlink_to(tmp_path / "store" / "c.png")
     (tmp_path / "store/good/inner/again").symlink_to(tmp_path / "store/good")
     (tmp_path / "store/good/up").symlink_to(data)
-    assert list_images(data) == ["bad/again/a.png", "bad/b.png", "c.png", "good/a.png", "good/inner/b.png"]
+    assert look_through(data).images == ["bad/again/a.png", "bad/b.png", "c.png", "good/a.png", "good/inner/b.png"]
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,19 +54,10 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "scandir", denied)
     with pytest.raises(DataError, match=r"cannot be read[\s\S]*/a: Permission denied"):
-        list_images(tmp_path)
+        look_through(tmp_path)
 
 
 def test_names_in_another_encoding_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode("für.png".encode("latin-1"))).touch()
     with pytest.raises(DataError, match=r"rename[\s\S]*  für\.png"):
-        list_images(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("missing", "found"),
-    [("a/b.png", "a/B.PNG"), ("c.png", "c.jpg"), ("d.png", "deep/er/d.png"), ("e.bmp", "deep/e.tif")],
-)
-def test_the_name_that_would_fit_is_found(tmp_path: Path, missing: str, found: str) -> None:
-    touch(tmp_path, "a/B.PNG", "c.jpg", "deep/er/d.png", "deep/e.tif", "x/f.png", "y/f.png")
-    assert nearest(tmp_path, [missing, "f.png", "zzz.png", ""]) == {missing: found}
+        look_through(tmp_path)

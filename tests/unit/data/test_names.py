@@ -53,6 +53,19 @@ def test_absolute_names(tmp_path: Path) -> None:
     assert meant(link, f"{tmp_path}/a.png", there=("a.png",)) == ("a.png",)
 
 
+def test_the_folder_is_looked_up_once_for_all_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    for way in (Path.absolute, Path.resolve):
+        monkeypatch.setattr(Path, way.__name__, lambda path, way=way: looked.append(way) or way(path))
+    there = tuple(f"{number}.png" for number in range(100))
+    assert meant(tmp_path, *(f"{tmp_path}/./{name}" for name in there), there=there) == there
+    assert len(looked) == 2
+    beside = f"{tmp_path}2/0.png"  # begins with the name of the folder, and lies beside it
+    whole = f"{tmp_path}/0.png"
+    assert meant(Path("/"), whole, there=(whole[1:],)) == (whole[1:],)
+    assert "0.png would fit" in refused(tmp_path, beside, f"{tmp_path}3/1.png", there=there)
+
+
 def test_a_folder_of_elsewhere_is_left_out_if_all_names_have_it(tmp_path: Path) -> None:
     there = ("x/a.png", "y/b.png")
     assert meant(tmp_path, r"D:\data\x\a.png", r"D:\data\y\b.png", there=there) == there
@@ -73,6 +86,24 @@ def test_names_that_fit_two_files_or_only_another_folder_are_refused(tmp_path: P
     assert "a.png: A.png or a.PNG would fit" in refused(tmp_path, "a.png", there=("A.png", "a.PNG"))
     assert "a.png: x/a.png would fit" in refused(tmp_path, "a.png", there=("x/a.png",))
     assert files_meant(["a.png"], tmp_path, ["x/a.png"]).unclear == {"a.png"}
+
+
+@pytest.mark.parametrize(
+    ("given", "file"),
+    [
+        ("c.png", "c.jpg"),
+        ("x/C.png", "x/c.jpg"),
+        ("d.png", "deep/er/d.png"),
+        ("e.bmp", "deep/e.tif"),
+        ("y/e.bmp", "deep/e.tif"),
+    ],
+)
+def test_the_name_that_would_fit_is_told(tmp_path: Path, given: str, file: str) -> None:
+    assert f"{given}: {file} would fit" in refused(tmp_path, given, there=(file, "other.png"))
+
+
+def test_what_is_no_extension_is_part_of_the_name(tmp_path: Path) -> None:
+    assert meant(tmp_path, "part.1", there=("part.png",)) == ("part.1",)
 
 
 def test_names_that_fit_nothing_are_left_for_the_list_of_missing_files(tmp_path: Path) -> None:

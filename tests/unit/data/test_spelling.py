@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from coilal.data.spelling import alike, check_similar, in_order, meant, one_spelling, quoted, spelled_alike
+from coilal.data.spelling import Similar, alike, check_similar, in_order, meant, one_spelling, quoted, spelled_alike
 from coilal.types import UserError
 
 
@@ -58,6 +58,27 @@ def test_one_spelling_counts_the_rows_and_names_the_first() -> None:
     assert "are different ones" in note
     assert one_spelling(values[:2], places[:2], "classes", "error")[1:] == ([], [])
     assert alike(["a", "b"]) == []
+
+
+@pytest.mark.parametrize(
+    ("similar", "says"), [("error", "'OK199' (3 times, first: line 399)"), ("merge", "and 195 more")]
+)
+def test_many_names_that_are_alike_need_no_pass_over_the_rows_each(similar: Similar, says: str) -> None:
+    compared = 0
+
+    class Name(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    names = [Name(f"{spelling}{number}") for _ in range(3) for number in range(200) for spelling in ("ok", "OK")]
+    values, places = pd.Series(names, dtype=object), pd.Series(f"line {row}" for row in range(len(names)))
+    _, problems, notes = one_spelling(values, places, "classes", similar)
+    assert says in (problems[0].places[-1] if problems else notes[0])
+    assert compared < 30 * len(names)
 
 
 @pytest.mark.parametrize(
