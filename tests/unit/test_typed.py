@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from coilal.typed import as_typed, passed_over, quoted, shell, unquoted, unreadable
+from coilal.typed import as_argument, as_typed, passed_over, quoted, shell, unquoted, unreadable
 
 
 def value(argument: str) -> object:
@@ -118,3 +118,14 @@ def test_other_text_stays(text: str) -> None:
 def test_plain_arguments_need_no_quotes_in_a_shell() -> None:
     assert shell("budget.query=3") == "budget.query=3"
     assert shell("study=[a,b]") == '"study=[a,b]"'
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["11", "it's", 'say "so"', "a b", "$x", "Lücke", "a,b", "[/b]", "back\\", "no!", "a\nb", "`x`", "~/x", ""],
+)
+def test_a_quoted_name_is_typed_as_it_stands(name: str) -> None:
+    typed = subprocess.run(
+        ["bash", "-c", f"printf %s {as_argument('key', name)}"], capture_output=True, check=True, encoding="utf-8"
+    ).stdout
+    assert OverridesParser.create().parse_override(typed).value() == name
