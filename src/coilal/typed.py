@@ -19,7 +19,7 @@ TEXTS = frozenset(
         *("project", "entity", "logger.wandb.project", "logger.wandb.entity"),
         *(f"hydra.launcher.{name}" for name in ("partition", "account", "qos", "constraint", "name")),
         *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "doubt")),
-        *("data.source.label_columns", "data.source.ignored_columns", "data.source.good_class"),
+        *(f"data.source.{name}" for name in ("label_columns", "ignored_columns", "good_class", "no_value")),
     }
 )
 """Settings that are text, or a list of texts, whatever they look like."""
