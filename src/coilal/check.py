@@ -6,7 +6,6 @@ python -m coilal.check --help
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import hydra
 from omegaconf import DictConfig
 
 from coilal.cli import conf_folder, run_main, shows_errors
+from coilal.typed import quoted
 
 HELP = """\
 Check settings, images, labels, splits and budget without training.
@@ -57,8 +57,7 @@ def _added(argument: str) -> str:
     key, _, file = argument.partition("=")
     if not file or file[0] in "'\"":  # in Hydra's quotes already
         return f"+{argument}"
-    quoted = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (r"\'" if found[2] else ""), file)
-    return f"+{key}='{quoted}'"
+    return f"+{key}={quoted(file)}"
 
 
 if __name__ == "__main__":

@@ -154,10 +154,10 @@ def explain(message: str, arguments: list[str], config_name: str = "train") -> s
 
 def _ambiguous(argument: str) -> str:
     """Return what can be typed for several values in a single run: text, a list, or a sweep."""
-    from coilal.typed import TEXTS, quoted, shell
+    from coilal.typed import TEXTS, as_argument
 
     key, _, text = argument.partition("=")
-    text_meant = f" If it is one text: {shell(f'{key}={quoted(text)}')}." if key in TEXTS else ""
+    text_meant = f" If it is one text: {as_argument(key, text)}." if key in TEXTS else ""
     return f"{argument} names several values, and this is one run.{text_meant} -m makes a run of each."
 
 

@@ -33,6 +33,7 @@ from coilal.lean_imports import uncollected
 from coilal.learning import ActiveLearning
 from coilal.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.loop import LabelledData, QueryRetrainLoop
+from coilal.machine import cache_folder
 from coilal.measure import seconds
 from coilal.models.augment import Augmentation
 from coilal.models.backbone import Backbone, PooledFeatures
@@ -42,7 +43,7 @@ from coilal.models.module import CoilModule, Optimizer
 from coilal.models.standardise import Inputs, Statistics, standardised
 from coilal.plan import Plan
 from coilal.precision import ensure_as_asked, set_tf32, words
-from coilal.prepare import Prepared, cache_folder, describe, prepare
+from coilal.prepare import Prepared, describe, prepare
 from coilal.recorder import Recorder
 from coilal.results.curves import aulc
 from coilal.results.figures import learning_curve
@@ -154,7 +155,7 @@ def ensure_weights_fit(
     trunk = OmegaConf.to_container(cfg.model.trunk, resolve=True)
     facts = [fingerprint, trunk, version("timm"), version("transformers")]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-    note = Path(cfg.cache.dir).expanduser() / "weights" / f"{digest}.txt"
+    note = cache_folder(cfg.cache.dir) / "weights" / f"{digest}.txt"
     with contextlib.suppress(OSError):
         noted = note.read_text(encoding="utf-8")
         if noted in _NOTES:
@@ -343,7 +344,7 @@ def _cache_settings(experiment: Experiment) -> CacheSettings:
     precision = cache.precision
     if precision == "auto" and _precision(experiment) == "32-true":
         precision = "float32"  # the same files as for who asks for it
-    return CacheSettings(cache_folder(experiment.cfg), precision, cache.max_gb, cache.memory_gb)
+    return CacheSettings(cache_folder(cache.dir), precision, cache.max_gb, cache.memory_gb)
 
 
 def _precision(experiment: Experiment) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from coilal import machine
 from coilal.data.checks import check_budget, check_split
 from coilal.data.histogram import describe_levels
 from coilal.data.sheet import check_sheet_file, write_stored_sheet
@@ -19,6 +18,7 @@ from coilal.data.splits import as_split, label_counts
 from coilal.data.stored_split import Placed, place
 from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
+from coilal.machine import cache_folder
 from coilal.refusals import once
 from coilal.results.data_record import DataRecord
 from coilal.results.run_files import WAY_OUT
@@ -92,13 +92,13 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
         UserError: the study's split cannot be read.
     """
     source: DataSource = instantiate(cfg.data.source)
-    data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg))}
+    data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg.cache.dir))}
     samples = once({**data, "what": "table"}, source.read)
     targets = task.targets(samples)
     # Images that are not there or damaged come first: what a split lacks may well be what they show.
     images = once(
         {**data, "what": "images"},
-        lambda: source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb),
+        lambda: source.decode(samples, image_format(cfg), cache_folder(cfg.cache.dir), cfg.cache.max_gb),
     )
     shares, seed = dict(cfg.data.split), cfg.seeds.split
     file = split_file(Path(cfg.records), shares, seed, source.data_set)
@@ -126,7 +126,9 @@ def read_data(cfg: DictConfig, decode: bool) -> DataRecord:
     samples = source.read()
     images = None
     try:
-        images = source.decode(samples, image_format(cfg), cache_folder(cfg), cfg.cache.max_gb if decode else 0.0)
+        images = source.decode(
+            samples, image_format(cfg), cache_folder(cfg.cache.dir), cfg.cache.max_gb if decode else 0.0
+        )
     except UserError as error:  # images that cannot be read, or a cache that cannot be used or may not grow
         reason = str(error) if decode else "they are not in the cache (changed since, or the cache was cleared)"
         log.warning("finished runs are compared by labels and groups only, not by images: %s", reason)
@@ -136,15 +138,6 @@ def read_data(cfg: DictConfig, decode: bool) -> DataRecord:
 def image_format(cfg: DictConfig) -> ImageFormat:
     """Return the image format that the settings ask for."""
     return ImageFormat.of(cfg.data.image)
-
-
-def cache_folder(cfg: DictConfig) -> Path:
-    """Return the cache folder.
-
-    Raises:
-        UserError: it lies in a home that this user does not have.
-    """
-    return machine.cache_folder(cfg.cache.dir)
 
 
 def check(cfg: DictConfig, sheet: Path | None = None) -> None:

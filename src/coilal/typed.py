@@ -14,21 +14,12 @@ from hydra.errors import HydraException
 
 TEXTS = frozenset(
     {
-        *(
-            "study",
-            "outputs",
-            "out",
-            "cache.dir",
-            "data.root",
-            "data.labels",
-            "data.source.group_pattern",
-            "hparams.data",
-        ),
+        *("study", "outputs", "out", "cache.dir", "data.root", "data.labels", "data.source.group_pattern"),
         *("model.name", "model.weights", "task.name", "strategy.name", "hparams.data"),
         *("project", "entity", "logger.wandb.project", "logger.wandb.entity"),
         *(f"hydra.launcher.{name}" for name in ("partition", "account", "qos", "constraint", "name")),
         *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "doubt")),
-        *("data.source.label_columns", "data.source.ignored_columns", "data.source.good_class"),
+        *(f"data.source.{name}" for name in ("label_columns", "ignored_columns", "good_class", "no_value")),
     }
 )
 """Settings that are text, or a list of texts, whatever they look like."""
@@ -81,6 +72,11 @@ def shell(argument: str) -> str:
         return argument
     special = re.search(r'["$`!\n]|\\\\', argument)  # what a shell does not leave alone between double quotes
     return shlex.quote(argument) if special else f'"{argument}"'
+
+
+def as_argument(key: str, text: str) -> str:
+    """Return a setting of text as it is typed in a shell, in quotes that keep it text."""
+    return shell(f"{key}={quoted(text)}")
 
 
 def unquoted(text: str) -> str:
@@ -164,4 +160,4 @@ def _null_choice(text: str) -> str | None:
 
 def _typed(key: str, text: str) -> str:
     """Return a setting with its text in quotes, as it is typed in a shell, which would leave ~ as it is."""
-    return shell(f"{key}={quoted(os.path.expanduser(text))}")
+    return as_argument(key, os.path.expanduser(text))

@@ -24,7 +24,7 @@ ALLOWED = {
     "signals": set(),
     "long_work": set(),
     "results": {"types", "machine", "signals"},
-    "data": {"types", "array_store", "machine", "signals", "long_work"},
+    "data": {"types", "array_store", "machine", "signals", "long_work", "typed"},
     "models": {"types", "machine", "tasks", "array_store", "lean_imports", "threads", "long_work"},
     "pool": {"types"},
     "instantiate": {"types"},

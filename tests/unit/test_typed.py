@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from coilal.typed import as_typed, passed_over, quoted, shell, unquoted, unreadable
+from coilal.settings import RULES
+from coilal.typed import TEXTS, as_argument, as_typed, passed_over, quoted, shell, unquoted, unreadable
 
 
 def value(argument: str) -> object:
@@ -38,6 +39,7 @@ def value(argument: str) -> object:
         ("data.source.good_class=01", "01"),
         ("data.source.good_class=[1_1,ok]", ["1_1", "ok"]),
         ("data.source.label_columns=[1,2]", ["1", "2"]),
+        ("data.source.no_value=[-999,n.a.]", ["-999", "n.a."]),
         ("+hydra.launcher.partition=12", "12"),
         ("seed=007", "007"),
         ("seed=7", 7),
@@ -48,6 +50,11 @@ def test_text_is_what_is_typed_and_numbers_are_numbers(typed: str, read: object)
     (argument,) = as_typed([typed])
     assert value(argument) == read
     assert as_typed([argument]) == [argument], "a command that is recorded and typed again"
+
+
+def test_settings_whose_rule_asks_for_text_are_text() -> None:
+    asking = {key for key, rule in RULES.items() if rule.fits("a text") or rule.fits(["a text"])}
+    assert {key for key in asking if not RULES[key].fits(7)} <= TEXTS
 
 
 UGLY = [
@@ -118,3 +125,14 @@ def test_other_text_stays(text: str) -> None:
 def test_plain_arguments_need_no_quotes_in_a_shell() -> None:
     assert shell("budget.query=3") == "budget.query=3"
     assert shell("study=[a,b]") == '"study=[a,b]"'
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["11", "it's", 'say "so"', "a b", "$x", "Lücke", "a,b", "[/b]", "back\\", "no!", "a\nb", "`x`", "~/x", ""],
+)
+def test_a_quoted_name_is_typed_as_it_stands(name: str) -> None:
+    typed = subprocess.run(
+        ["bash", "-c", f"printf %s {as_argument('key', name)}"], capture_output=True, check=True, encoding="utf-8"
+    ).stdout
+    assert OverridesParser.create().parse_override(typed).value() == name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from coilal.data.spelling import quoted
+from coilal.typed import as_argument
 from coilal.types import DataError, Problem
 
 _KINDS = {
@@ -135,4 +135,4 @@ def _in_shell(script: str) -> str:
 
 
 def _typed(key: str, name: str) -> str:
-    return f"{key}={name}" if name.isidentifier() else quoted(key, name)
+    return f"{key}={name}" if name.isidentifier() else as_argument(key, name)

@@ -208,7 +208,7 @@ def _tell(files: _Files, headers: Headers, contents: Rows) -> None:
             images,
             type_in_words(kind.name),
             f"from {limits.low:.9g} to {limits.high:.9g}",
-            f"auto; {limits} keeps that whatever images are added" if files.image.range == "auto" else str(limits),
+            _setting_in_words(files.image, limits),
         )
         clipped = contents["clipped"]
         if clipped.any():
@@ -223,6 +223,13 @@ def _tell(files: _Files, headers: Headers, contents: Rows) -> None:
     blank = int(contents["blank"].sum())
     if blank:
         log.info("data: %d of %d images are blank (one single value); they are kept", blank, images)
+
+
+def _setting_in_words(image: ImageFormat, limits: PixelRange) -> str:
+    if image.range != "auto":
+        return str(limits)
+    # If all values are the same, there is no range that data.image.range takes.
+    return f"auto; {limits} keeps that whatever images are added" if limits.low < limits.high else "auto"
 
 
 def _types(headers: Headers) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pandas as pd
-from hydra.core.override_parser.types import Quote, QuotedString
 
+from coilal.typed import as_argument
 from coilal.types import Problem, UserError
 
 Similar = Literal["error", "merge", "keep"]
@@ -60,15 +60,9 @@ def as_tuple(setting: object) -> tuple[object, ...]:
     return tuple(setting) if isinstance(setting, list | tuple) else (setting,)
 
 
-def quoted(key: str, name: str) -> str:
-    """Return a setting as it is typed in a shell, with a name that stays text."""
-    setting = f"{key}={QuotedString(name, Quote.single).with_quotes()}"
-    return '"' + re.sub(r'(["$`\\])', r"\\\1", setting) + '"'
-
-
 def unclear(key: str, setting: object, names: Sequence[str]) -> str:
     """Return what to say of a number that may mean several names."""
-    return f"{key}={setting} may mean {' or '.join(names)}; write it as text, as in {quoted(key, names[0])}"
+    return f"{key}={setting} may mean {' or '.join(names)}; write it as text, as in {as_argument(key, names[0])}"
 
 
 def check_similar(value: str) -> Similar:

@@ -27,7 +27,7 @@ HEAD = 7  # bytes of the file's head, and of each chunk's
 WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
-class DamagedError(Exception):
+class WandbFileError(Exception):
     """A file that is not what W&B wrote."""
 
 
@@ -49,7 +49,7 @@ def held_rows(folder: Path, run_id: str, project: str, entity: str | None) -> li
             for record in _of_project(read_records(path), project, entity):
                 if record.HasField("history"):
                     rows += _row(record, path.parent / "files")
-        except (OSError, DamagedError) as error:
+        except (OSError, WandbFileError) as error:
             log.warning(
                 "W&B: %s is unreadable (%s); cycles that it does not hold before that are logged again", path, error
             )
@@ -69,14 +69,14 @@ def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of a ``.wandb`` file, up to an end that a kill has torn.
 
     Raises:
-        DamagedError: this is no such file, or it holds something else than was written.
+        WandbFileError: this is no such file, or it holds something else than was written.
     """
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from wandb.proto.wandb_internal_pb2 import Record
 
     content = path.read_bytes()
     if content[:4] != b":W&B"[: len(content)]:
-        raise DamagedError("not a file of W&B")
+        raise WandbFileError("not a file of W&B")
     message = b""
     for position, kind, part in _chunks(content):
         if kind in (WHOLE, FIRST):
@@ -86,7 +86,7 @@ def read_records(path: Path) -> Iterator[Record]:
             try:
                 yield Record.FromString(message)
             except DecodeError:
-                raise DamagedError(f"no record before byte {position + HEAD + len(part)}") from None
+                raise WandbFileError(f"no record before byte {position + HEAD + len(part)}") from None
 
 
 def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -101,12 +101,12 @@ def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
         if not any(content[position:]):  # space that a power cut left unwritten
             return
         if kind not in (WHOLE, FIRST, MIDDLE, LAST) or HEAD + length > left:
-            raise DamagedError(f"no record at byte {position}")
+            raise WandbFileError(f"no record at byte {position}")
         part = content[position + HEAD : position + HEAD + length]
         if len(part) < length:
             return
         if zlib.crc32(bytes([kind]) + part) != checksum:
-            raise DamagedError(f"wrong checksum at byte {position}")
+            raise WandbFileError(f"wrong checksum at byte {position}")
         yield position, kind, part
         position += HEAD + length
 

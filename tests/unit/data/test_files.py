@@ -5,6 +5,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 import PIL
 import pytest
+import yaml
 from PIL import Image
 
 from coilal.array_store import build
 from coilal.data import files
 from coilal.data.files import decode_files, file_problems
 from coilal.data.listing import look_through
+from coilal.settings import PIXEL_RANGE
 from coilal.types import DataError, DecodedImages, ImageFormat
 
 FORMAT = ImageFormat((6, 5))
@@ -310,6 +313,19 @@ def test_deep_images_are_scaled_by_the_range_of_the_set(tmp_path: Path, caplog: 
     assert images.range == (40, 440)
     assert "2 images of 16 bits; their values from 40 to 440 become 0 to 255 (data.image.range=auto" in caplog.text
     assert "clipped" not in caplog.text
+
+
+@pytest.mark.parametrize("levels", [(1000,), (1000, 1003)])
+def test_a_range_that_is_advised_is_taken(
+    tmp_path: Path, levels: tuple[int, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for level in levels:
+        Image.fromarray(np.full((5, 6), level, np.uint16)).save(tmp_path / f"{level}.png")
+    decode_files(tmp_path, [f"{level}.png" for level in levels], FORMAT, tmp_path / "cache")
+    advised = re.findall(r"data\.image\.range=auto; (\S+) keeps", caplog.text)
+    assert len(advised) == len(levels) - 1
+    assert all(PIXEL_RANGE.fits(yaml.safe_load(limits)) for limits in advised)
 
 
 def test_the_range_is_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

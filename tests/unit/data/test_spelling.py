@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import subprocess
-
 import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from coilal.data.spelling import Similar, alike, check_similar, in_order, meant, one_spelling, quoted, spelled_alike
+from coilal.data.spelling import Similar, alike, check_similar, in_order, meant, one_spelling, spelled_alike
 from coilal.types import UserError
 
 
@@ -87,14 +85,6 @@ def test_many_names_that_are_alike_need_no_pass_over_the_rows_each(similar: Simi
 def test_a_setting_means_the_name_that_was_typed(name: str) -> None:
     setting = OverridesParser.create().parse_override(f"key={name}").value()
     assert meant(setting, ["other", name]) == (name,)
-
-
-@pytest.mark.parametrize("name", ["11", "it's", 'say "so"', "a b", "$x", "Lücke", "a,b", "[/b]", "back\\"])
-def test_a_quoted_name_is_typed_as_it_stands(name: str) -> None:
-    typed = subprocess.run(
-        ["bash", "-c", f"printf %s {quoted('key', name)}"], capture_output=True, check=True, encoding="utf-8"
-    ).stdout
-    assert OverridesParser.create().parse_override(typed).value() == name
 
 
 def test_a_number_may_mean_two_names() -> None:

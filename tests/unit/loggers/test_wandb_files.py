@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coilal.loggers.wandb_files import BLOCK, DamagedError, held_rows, read_records, says_the_same
+from coilal.loggers.wandb_files import BLOCK, WandbFileError, held_rows, read_records, says_the_same
 
 # What a run may call its columns: names of classes are the user's.
 ODD = ["f1/a.b", "f1/a b", "f1/ a b ", "f1/a/b", "f1/", "f1/ü+", "f1/a\\b", "f1/[x]", "f1/a", "f1/A", "f1/*", "_f1"]
@@ -97,7 +97,7 @@ def test_a_damaged_byte_is_warned_of_and_what_follows_does_not_count(
 @pytest.mark.parametrize("content", [b"PK\x03\x04" + bytes(100), b":W&B\xe1\xbe\x00" + b"\xff" * 100])
 def test_a_foreign_file_is_warned_of(copy: Path, caplog: pytest.LogCaptureFixture, content: bytes) -> None:
     copy.write_bytes(content)
-    with pytest.raises(DamagedError):
+    with pytest.raises(WandbFileError):
         list(read_records(copy))
     assert held(copy.parents[1]) == []
     assert caplog.text.count(str(copy)) == 1
