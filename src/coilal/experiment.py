@@ -208,7 +208,7 @@ def build_trainer(cfg: DictConfig, folder: Path) -> Trainer:
     if (devices := trainer.num_devices * trainer.num_nodes) > 1:
         raise UserError(
             f"this trainer would start {devices} processes for one run (trainer.devices, trainer.num_nodes), and a "
-            "run takes one: set trainer.devices=1. A grid (-m) does its runs on all GPUs of a machine, one a GPU."
+            "run takes one: set trainer.devices=1, and no num_nodes. A grid (-m) uses all GPUs, one a run."
         )
     ensure_as_asked(cfg.trainer.precision, trainer.precision_plugin)
     set_tf32(cfg.tf32, trainer.strategy.root_device)

@@ -15,6 +15,7 @@ from coilal.types import UserError
 # Packages whose classes and functions a yaml may name. A strategy, model, task or logger of your own either
 # lives in coilal, or its package is added here: settings are text, and text should not run just any code.
 TRUSTED = ("coilal.*", "pytorch_lightning.*")
+_PACKAGES = tuple(pattern.removesuffix("*") for pattern in TRUSTED)
 
 
 def instantiate(node: Any, **arguments: Any) -> Any:
@@ -40,7 +41,12 @@ def _refuse_unknown(node: Any) -> None:
     if not isinstance(node, Mapping):
         return
     target = str(node.get("_target_", ""))
-    if target.startswith(("coilal.", "pytorch_lightning.")):
+    if "_target_" in node and not target.startswith(("${", *_PACKAGES)):
+        raise UserError(
+            f"_target_={target}: settings run no other code than that of {', '.join(TRUSTED)} "
+            "(TRUSTED in coilal/instantiate.py)"
+        )
+    if target.startswith(_PACKAGES):
         known = inspect.signature(_named(target)).parameters
         unknown = [str(key) for key in node if not str(key).startswith("_") and str(key) not in known]
         if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
@@ -49,11 +55,11 @@ def _refuse_unknown(node: Any) -> None:
         _refuse_unknown(item)
 
 
-def _named(target: str) -> Callable[..., Any]:
+def _named(target: str) -> Callable[..., object]:
     """Return the class or function that a dotted path names; Hydra's own look-up would log a second message."""
-    first, *rest = target.split(".")
-    found, path = import_module(first), first
+    path, *rest = target.split(".")
     try:
+        found: object = import_module(path)
         for part in rest:
             path += f".{part}"
             found = getattr(found, part) if hasattr(found, part) else import_module(path)

@@ -150,6 +150,30 @@ CASES: list[Case] = [
     Case("`+budget.foo=1`", "refused", "has no setting foo", typed("+budget.foo=1")),
     Case("`data.split=0.2`, a section", "refused", "settings of its own", typed("data.split=0.2")),
     Case("`~data.image.size`", "refused", "data.image.size is missing", typed("~data.image.size")),
+    Case(
+        "`data.source.class_codes=5`",
+        "refused",
+        "allowed: {KEY: VALUE, …}",
+        typed(*OWN, "data.source.class_codes=5"),
+    ),
+    Case(
+        "`budget._target_=coilal.nope`, a class that is not there",
+        "refused",
+        "cannot be found",
+        typed("budget._target_=coilal.nope"),
+    ),
+    Case(
+        "`budget._target_=os.getcwd`, of another package",
+        "refused",
+        "no other code",
+        typed("budget._target_=os.getcwd"),
+    ),
+    Case(
+        "`trainer.devices=7`, more than a run takes",
+        "refused",
+        "1, auto, or the number of one GPU",
+        typed("trainer.devices=7"),
+    ),
     Case("`data.split.validation=0`", "refused", "a number above 0 and below 1", typed("data.split.validation=0")),
     Case("`seed=1.5`, `seed=-1`", "refused", "allowed: a whole number from 0", typed("seed=1.5")),
     Case(
@@ -167,6 +191,12 @@ CASES: list[Case] = [
     Case("`~data.source.label_names` in a grid", "read", "strategy=margin ~data.source.label_names", _deleted),
     Case("`cache.max_gb=choice(null,1)`", "refused", "cache.max_gb=null,1", typed("cache.max_gb=choice(null,1)")),
     Case("a search over `strategy=random,margin`", "refused", "cannot vary it", searched("strategy=random,margin")),
+    Case(
+        "a search over `data.image.fit=squash,crop`, other images for each trial",
+        "refused",
+        "compared on the same images",
+        searched("data.image.fit=squash,crop"),
+    ),
     Case("a search over `seed=1,2`", "refused", "hydra.sweeper.seeds", searched("seed=1,2")),
     Case(
         "`trainer.max_epochs=range(1,4)` in a search",

@@ -39,6 +39,8 @@ def test_also_within_another_and_where_it_would_be_told_after_hours() -> None:
         ("coilal.types.Budgte", r"_target_=coilal\.types\.Budgte cannot be found"),
         ("coilal.types.", r"_target_=coilal\.types\. cannot be found"),
         ("coilal.types", "no class or function, but module"),
+        ("nope.X", r"_target_=nope\.X: settings run no other code than that of coilal\.\*, pytorch_lightning\.\*"),
+        ("os.getcwd", "settings run no other code"),
     ],
 )
 def test_what_names_nothing_is_refused(target: str, message: str) -> None:
