@@ -277,7 +277,7 @@ def _inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inputs, floa
     cfg, device = experiment.cfg, experiment.trainer.strategy.root_device
     weights, source = experiment.weights, cfg.hparams.source
     how = words(_precision(experiment), cfg.tf32, device)
-    log.info("device: %s, %s; %s, hyperparameters: %s", device, how, weights, source)
+    log.info("device: %s, %s; weights %s, hyperparameters %s", device, how, weights, source)
     pool = experiment.prepared.split.pool
     some = pool[:: max(1, len(pool) // STATISTICS_IMAGES)]
     settings = {

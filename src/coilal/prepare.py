@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
+from coilal import same_data
 from coilal.data.checks import check_budget, check_split
 from coilal.data.histogram import describe_levels
 from coilal.data.sheet import check_sheet_file, write_stored_sheet
@@ -21,7 +22,7 @@ from coilal.instantiate import instantiate
 from coilal.machine import acquired, cache_folder
 from coilal.refusals import once
 from coilal.results.data_record import DataRecord
-from coilal.results.run_files import WAY_OUT
+from coilal.results.run_files import WAY_OUT, run_folder
 from coilal.settings import checked
 from coilal.study_split import keep_split, read_split, split_file
 from coilal.types import (
@@ -153,6 +154,7 @@ def check(cfg: DictConfig, sheet: Path | None = None) -> None:
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
     ensure_found_on(cfg.hparams, prepared.images.fingerprint)
     describe(prepared)
+    same_data.tell_of_other_runs(cfg, run_folder(cfg), prepared)
     describe_levels(prepared.images.pixels)
     if sheet is not None:
         left_out = write_stored_sheet(sheet, prepared.images.pixels, prepared.samples, prepared.targets)

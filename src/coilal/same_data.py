@@ -67,7 +67,7 @@ def ensure_of_finished(cfg: DictConfig, folder: Path, now: Now) -> None:
     status = read_status(folder)
     problems = [*_since(folder, status, record, cfg), *_other_weights(status, _weights_now(cfg))]
     if problems:
-        raise _refusal(f"{folder} is finished, with other data or weights", problems)
+        raise _refusal("the run is finished, with other data or weights", problems)
 
 
 def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, cfg: DictConfig) -> list[Problem]:

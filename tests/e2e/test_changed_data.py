@@ -340,7 +340,8 @@ def test_a_grid_says_which_labels_its_finished_cells_do_not_have(folder: Folder,
     folder.relabel(3)
     done = grid(0, 1, 2)
     assert done.returncode == 2
-    assert "seed0 is finished, with other data" in done.stderr
-    assert "seed1 is finished, with other data" in done.stderr
-    assert "i03.png: scratch → ok" in done.stderr
+    assert "2 of 3 cells failed" in done.stderr
+    assert "random/seed0, multiclass/tiny/random/seed1): the run is finished, with other data" in done.stderr
+    assert done.stderr.count("i03.png: scratch → ok") == 1
+    assert "The same command again" not in done.stderr
     assert read_status(tmp_path / "outputs/default/multiclass/tiny/random/seed2")["state"] == "done"

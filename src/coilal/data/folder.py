@@ -81,7 +81,7 @@ class ImageFolder:
                 "there is no class (data.source.no_value)."
             )
         places = pd.Series(names, dtype=str)
-        groups, note, problems = groups_from_names(names, names, self.group_pattern)
+        groups, note, problems = groups_from_names(names, names, self.group_pattern, in_table=False)
         notes.append(note)
         if self.group_pattern is not None:
             spelled, wrong, said = one_spelling(pd.Series(groups, dtype=str), places, "groups", self.similar)

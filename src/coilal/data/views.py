@@ -54,8 +54,8 @@ def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, c
             for place, column, value in zip(places.iloc[rows], columns.tolist(), found, strict=True)
         )
         kind = (
-            "labels that are not 0 or 1; mend them, or name a column that is no label in "
-            "data.source.ignored_columns"
+            "labels that are not 0 or 1; mend them, name a column of classes in data.source.class_column, or one "
+            "that is no label in data.source.ignored_columns"
         )
         return View(problems=(Problem(kind, bad),))
     labels = (values == "1").to_numpy().astype(np.uint8)

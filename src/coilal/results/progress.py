@@ -88,6 +88,8 @@ class RunProgress:
 
     def phase(self, name: str) -> None:
         """Show what is being done now: decode, extract, fit, infer, select, evaluate or write."""
+        if name.startswith("extract"):
+            self._clock.start()  # done once: it says nothing of the cycles
         if self._bar is not None:
             self._bar.update(self._task, phase=name)
 

@@ -118,7 +118,8 @@ def failure(
     for (why, last), names in same.items():
         several = f"{len(names)} cells ({', '.join(names)})" if len(names) > 1 else names[0]
         lines += [f"  {several}: {_indented(why)}", *(f"    | {line}" for line in last)]
-    lines.append("The same command again does only those.")
+    if any(cell not in grid.refused for cell in bad):
+        lines.append("The same command again does only what has not been done.")
     mendable = all(not tail for _, tail in reports.values())
     return CellsFailed("\n".join(lines), code=2 if mendable else 1)
 

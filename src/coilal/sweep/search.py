@@ -85,7 +85,7 @@ class Search(OptunaSweeperImpl):
         )
         check_same(study, self._description(arguments))
         if killed := bury_killed(study):
-            log.info("trials %s were killed; they do not count", ", ".join(map(str, killed)))
+            log.info("left unfinished, and not counted: trial %s", ", ".join(map(str, killed)))
         total, done = min(self.n_trials, self.most), finished(study)
         self.n_trials = max(0, int(total) - done)
         if self.n_trials == 0:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
-from optuna.trial import Trial
+from optuna.trial import Trial, TrialState
 
 from coilal.results.data_record import COLUMN_OF
 from coilal.results.run_files import read_status
@@ -66,7 +66,7 @@ def labels_used(runs: Sequence[Path]) -> tuple[int, int]:
 def _check_data(trial: Trial) -> None:
     """Refuse to go on with a search whose data changed: its trials could not be compared."""
     now = trial.user_attrs.get("record")
-    for earlier in trial.study.get_trials(deepcopy=False):
+    for earlier in trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         before = earlier.user_attrs.get("record")
         if now and before and before != now:
             changed = ", ".join(aspect for aspect in now if now[aspect] != before.get(aspect))
