@@ -48,7 +48,7 @@ def run_main(main: Callable[[], int | None], config_name: str = "train") -> None
         try:
             code = main()
         except BaseException as error:
-            if (number := ended_by(error)) is not None:
+            if (number := ended_by(error) or listener.told) is not None:
                 listener.say_farewell(number)
                 sys.exit(exit_code(number))
             if isinstance(error, SystemExit) and not error.code:

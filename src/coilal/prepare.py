@@ -19,7 +19,7 @@ from coilal.data.splits import as_split, label_counts
 from coilal.data.stored_split import Placed, place
 from coilal.hparams import ensure_found_on
 from coilal.instantiate import instantiate
-from coilal.machine import acquired, cache_folder
+from coilal.machine import acquired, cache_folder, writing
 from coilal.refusals import once
 from coilal.results.data_record import DataRecord
 from coilal.results.run_files import WAY_OUT, run_folder
@@ -77,7 +77,8 @@ class Prepared:
         records = self.split_file.parent
         if records in self._kept:
             return
-        records.mkdir(parents=True, exist_ok=True)
+        with writing(records):
+            records.mkdir(parents=True, exist_ok=True)
         with acquired(records / ".lock", WAY_OUT):  # all runs of a study write there
             self.record.write(records)
             if self.placed.adds:

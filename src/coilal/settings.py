@@ -157,6 +157,7 @@ RULES: Mapping[str, Rule] = {
     "force": SWITCH,
     "score_validation": one_of("auto", True, False),
     "outputs": TEXT,
+    "records": TEXT,
     "study": NAME,
     "seed": whole(0, 2**32 - 1),
     "seeds.split": whole(0, 2**32 - 1),
@@ -166,7 +167,7 @@ RULES: Mapping[str, Rule] = {
     "data.labels": or_null(TEXT),
     "data.split.validation": SHARE,
     "data.split.test": SHARE,
-    "data.image.size": list_of(whole(8), 2),  # smaller ones are typing errors: no network here sees a fault in them
+    "data.image.size": list_of(whole(8, 16384), 2),  # others are typing errors: no network sees a fault in them
     "data.image.fit": one_of("squash", "crop", "letterbox"),
     "data.image.mode": one_of("L", "RGB"),
     "data.image.range": PIXEL_RANGE,

@@ -104,6 +104,11 @@ class Listener:
         for number in self._heard:
             signal.signal(number, self._before[number])
 
+    @property
+    def told(self) -> signal.Signals | None:
+        """The signal that has told the process to end, whatever became of its exception: libraries swallow some."""
+        return None if self._told is None else signal.Signals(self._told)
+
     def say_farewell(self, number: int) -> None:
         """Say on standard error how the command goes on, unless that is said already."""
         if self._saying.acquire(blocking=False):

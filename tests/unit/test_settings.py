@@ -48,7 +48,7 @@ OWN = ("data=coils", "data.root=x")
         ("data.image.fit=cut", "data.image.fit is 'cut'; allowed: squash, crop or letterbox"),
         (
             "data.image.size=[1,1]",
-            "data.image.size is [1, 1]; allowed: a list of 2, each a whole number, 8 or more",
+            "data.image.size is [1, 1]; allowed: a list of 2, each a whole number from 8 to 16384",
         ),
         ("data.image.size=[64]", "data.image.size is [64]"),
         ("data.image.size=64", "data.image.size is 64"),

@@ -158,6 +158,10 @@ def _ensure_numbers(file: WeightsFile) -> None:
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
             raise UserError(f"{file.path}: {name} is {kind}, and quantised weights do not fit.")
+        if tensor.is_meta or tensor.layout != torch.strided:
+            raise UserError(
+                f"{file.path}: {name} is no plain tensor; save {{name: value.to_dense(), …}} of real ones."
+            )
         if not torch.isfinite(tensor).all():
             raise UserError(f"{file.path}: {name} holds NaN or infinity; these weights are of no use.")
 

@@ -11,6 +11,9 @@ import yaml
 
 from coilal.types import UserError
 
+SECTIONS = ("study", "seed", "data", "model", "task", "strategy", "trainer")
+"""What every config.yaml has, in the order in which it stands there."""
+
 TABLES = ("cycles.csv", "queries.csv", "splits.csv")
 RECORDS = ("config.yaml", "status.json", "checkpoints/state.json")
 FILES = (*RECORDS, *TABLES, "predictions.npz", "curve.png")
@@ -56,6 +59,8 @@ def checked_status(path: Path) -> dict[str, Any]:
     """
     status = read_object(path)
     needed: dict[str, type] = {"state": str}
+    if status.get("state") == "done":
+        needed |= {key: kind for key, kind in (("data", dict), ("weights", str)) if key in status}
     if status.get("state") == "running":
         needed |= {"host": str, "start": str}
     if status.get("state") == "failed":
@@ -96,6 +101,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise DamagedError(path, f"{type(error).__name__}: {first}") from None
     if not isinstance(content, dict) or not content:
         raise DamagedError(path, "it holds no settings")
+    if lacking := [name for name in SECTIONS if name not in content]:  # cut off: what is left is YAML all the same
+        raise DamagedError(path, f"it lacks {', '.join(lacking)}")
     return {str(key): value for key, value in content.items()}
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from coilal.results.curves import aulc
 from coilal.results.data_record import COLUMN_OF, changes, read_rows
-from coilal.results.health import DamagedError
+from coilal.results.health import DamagedError, read_config
 from coilal.results.identity import flatten, identifying
 from coilal.results.run_files import read_status
 from coilal.results.store import read_cycles, read_queries
@@ -213,14 +213,16 @@ def _read(folder: Path, column: str) -> Run | Finding:
     missing = [name for name in _NEEDED if name not in status]
     if missing:
         return Finding(place(folder), f"status.json lacks {', '.join(missing)}", LEFT_OUT)
-    config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    if not isinstance(config, dict):
-        return Finding(place(folder), "config.yaml holds no settings", LEFT_OUT)
+    config = read_config(folder / "config.yaml")
     cycles, queries = read_cycles(folder), read_queries(folder)
     absent = [name for name in ("labelled", column) if name not in cycles]
     absent += [name for name in ("cycle", "rank", "image", "label") if name not in queries]
     if absent:
         return Finding(place(folder), f"cycles.csv or queries.csv lacks the column {', '.join(absent)}", LEFT_OUT)
+    counts = queries.groupby("cycle").size().cumsum().tolist()
+    if counts != cycles["labelled"].tolist():
+        what = f"cycles.csv and queries.csv disagree ({cycles['labelled'].tolist()} labelled, {counts} queried)"
+        return Finding(place(folder), f"{what}: one of them is damaged", LEFT_OUT)
     if not np.isfinite(cycles[column]).all():
         return Finding(place(folder), f"{column} is undefined in a cycle", LEFT_OUT)
     study, task, model, strategy, seed = folder.parts[-5:]

@@ -23,7 +23,7 @@ from coilal.results.run_files import WAY_OUT
 from coilal.settings import checked, without_hydra
 from coilal.sweep.space import check_sampler, check_space, grid_size, values_given
 from coilal.sweep.trials import TrialLauncher
-from coilal.sweep.tuning import bury_killed, check_same, finished
+from coilal.sweep.tuning import bury_killed, check_same, finished, readable
 from coilal.typed import quoted
 from coilal.types import UserError
 
@@ -77,6 +77,10 @@ class Search(OptunaSweeperImpl):
             raise UserError(f"another search is working in {self.folder}; wait for it") from None
 
     def _sweep_alone(self, arguments: list[str]) -> None:
+        with readable(str(self.storage)):
+            self._go_on(arguments)
+
+    def _go_on(self, arguments: list[str]) -> None:
         study = optuna.create_study(
             study_name=self.study_name,
             storage=self.storage,

@@ -22,7 +22,7 @@ from coilal.machine import writing
 from coilal.provenance import git_commit
 from coilal.results.run_files import write_atomically
 from coilal.sweep.space import is_hyperparameter
-from coilal.sweep.tuning import DESCRIPTION
+from coilal.sweep.tuning import DESCRIPTION, readable
 from coilal.types import UserError
 
 DPI = 150
@@ -103,7 +103,11 @@ def ensure_replaceable(target: Path, data: str | None, completed: int) -> None:
 def load(database: Path) -> optuna.Study:
     """Return the study in a file."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.load_study(study_name=None, storage=f"sqlite:///{database}")
+    storage = f"sqlite:///{database}"
+    with readable(storage):
+        study = optuna.load_study(study_name=None, storage=storage)
+        study.get_trials(deepcopy=False)
+    return study
 
 
 def as_yaml(study: optuna.Study, source: str, data: str | None) -> str:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from coilal.results.identity import differences
 from coilal.types import UserError
 
 DESCRIPTION, KILLED = "description", "killed"  # keys of the study's user attributes
+
+
+@contextmanager
+def readable(storage: str) -> Iterator[None]:
+    """Tell of a file of a search that is damaged.
+
+    Raises:
+        UserError: names the file and the way out.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        words = ("malformed", "not a database", "no such table")
+        if not any(word in str(error) for word in words):
+            raise
+        raise UserError(
+            f"{storage.removeprefix('sqlite:///')}, the file of the search, is damaged; bring it back from a copy, "
+            "or give the search another study=…"
+        ) from error
 
 
 def check_same(study: optuna.Study, description: Mapping[str, Any]) -> None:

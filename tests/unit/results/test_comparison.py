@@ -162,3 +162,12 @@ def test_one_seed_and_no_baseline_are_said(tmp_path: Path) -> None:
 def test_an_empty_study_is_refused_with_those_that_are_there(outputs: Path) -> None:
     with pytest.raises(UserError, match=r"no runs in .*nothing.* name one of the studies in .*: s\."):
         find_studies(outputs, ["nothing"])
+
+
+@pytest.mark.parametrize("name", ["cycles.csv", "queries.csv"])
+def test_a_table_that_lost_rows_is_left_out_and_named(outputs: Path, name: str) -> None:
+    file = outputs / "s/multiclass/tiny/margin/seed1" / name
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    _, findings = read(outputs)
+    assert "cycles.csv and queries.csv disagree" in findings[0].what
+    assert "margin/seed1" in findings[0].where

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from coilal.sweep.tuning import bury_killed, check_same, finished
+from coilal.sweep.tuning import bury_killed, check_same, finished, readable
 from coilal.types import UserError
 
 
@@ -51,3 +52,12 @@ def test_killed_trials_are_marked_once_and_do_not_count(study: optuna.Study) -> 
     study.ask()
     assert bury_killed(study) == [3]
     assert finished(study) == 2
+
+
+def test_a_damaged_file_of_a_search_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.db"
+    storage = f"sqlite:///{file}"
+    optuna.create_study(storage=storage)
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(UserError, match=f"{file}, the file of the search, is damaged"), readable(storage):
+        optuna.load_study(study_name=None, storage=storage)
