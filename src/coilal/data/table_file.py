@@ -55,6 +55,11 @@ def load_table(path: Path, separator: str = ",") -> tuple[pd.DataFrame, list[str
         raise DataError([Problem(f"the table {path} cannot be read as CSV: {reason}")]) from None
     except pd.errors.EmptyDataError:
         raise DataError([Problem(f"the table {path} is empty")]) from None
+    if table.apply(lambda column: column.str.contains("\n", na=False)).any(axis=None):
+        # A quote that does not end takes in the rows up to the next quote.
+        reason = _broken_row(text, separator, blanks_behind, lines)
+        if reason is not None:
+            raise DataError([Problem(f"the table {path} cannot be read as CSV: {reason}")])
     table.columns = pd.Index(_header(path, text, separator, blanks_behind))
     table = table.fillna("").apply(lambda column: column.str.strip())
     table.index += lines

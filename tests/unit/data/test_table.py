@@ -357,6 +357,7 @@ def test_a_header_that_begins_with_a_hash_is_none(make: Make, first: str) -> Non
         ('image,label,group\n"x\n.png",ok,g\ny.png,ok,h,1\n', "line 4 has 4 fields"),
         ('image,label,group\nx.png,ok,g\ny.png,"ok,h\n', "line 3 has a double quote"),
         ('image,label,group\nx.png,"ok,g\n' + "y.png,ok,h\n" * 20000, "line 2 has a double quote"),
+        ('image,label,group\nx.png,"ok,g\ny.png,"bent",h\nz.png,ok,h\n', "line 2 has a double quote"),
     ],
 )
 def test_a_broken_row_is_named_by_its_line(make: Make, table: str, says: str) -> None:
