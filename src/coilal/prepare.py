@@ -96,7 +96,7 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
     source: DataSource = instantiate(cfg.data.source)
     data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg.cache.dir))}
     samples = once({**data, "what": "table"}, source.read)
-    targets = task.targets(samples)
+    targets = _targets(task, samples)
     # Images that are not there or damaged come first: what a split lacks may well be what they show.
     images = once(
         {**data, "what": "images"},
@@ -112,9 +112,22 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
             problems.append(
                 Problem(f"the split is the one that this study has drawn, {file}; another study=… draws anew")
             )
-        raise DataError(problems)
+        raise DataError([*problems, *_how_read(samples)])
     counts = label_counts(samples, targets, split)
     return Prepared(samples, targets, split, images, counts, placed, file)
+
+
+def _targets(task: Task, samples: Samples) -> Targets:
+    """Return what the task learns; if the data do not suit it, say how they were read."""
+    try:
+        return task.targets(samples)
+    except UserError as error:
+        raise DataError([Problem(str(error)), *_how_read(samples)]) from error
+
+
+def _how_read(samples: Samples) -> list[Problem]:
+    """Return the notes of the data as a part of a refusal: what a task misses may have been left out."""
+    return [Problem("how the data were read", samples.notes)] if samples.notes else []
 
 
 def read_data(cfg: DictConfig, decode: bool) -> DataRecord:

@@ -34,6 +34,42 @@ CASES: list[Case] = [
     Case("classes 1E2 and 100", "refused", "'1E2' (1 times", table(_classes("1E2", "100"))),
     Case("classes `a b` and `ab`", "refused", "'a b' (1 times", table(_classes("a b", "ab"))),
     Case("ü written in two ways of Unicode", "refused", "differ only in spelling", table(_classes("ü", "u\u0308"))),
+    Case(
+        "classes `ok` and `ok` with a character that cannot be seen (U+200B, U+FEFF, U+00AD, U+2060, U+200F, …)",
+        "refused",
+        "'ok\\u200b' (1 times",
+        table(_classes("ok", "ok\u200b")),
+    ),
+    Case(
+        "a class with such a character, and no other spelling of it",
+        "read, with a line",
+        "with characters that cannot be seen, which belong to the name: 'ok\\xad'",
+        table(_classes("bent", "ok\u00ad")),
+    ),
+    Case(
+        "classes 1 and full-width １",
+        "refused",
+        "'\\uff11' (1 times, first: line 3",
+        table(_classes("1", "\uff11")),
+    ),
+    Case(
+        "groups `7` and `7` with a character that cannot be seen",
+        "refused",
+        "'7\\ufeff' (1 times",
+        table(_classes("a", "b", groups=("7", "7\ufeff"))),
+    ),
+    Case(
+        "a class of which nothing can be seen",
+        "read, with a line",
+        "1 cells of column label hold '\\u2060', which means that there is no value",
+        table(_classes("ok", "\u2060")),
+    ),
+    Case(
+        "class folders `ok` and `ok` with a character that cannot be seen",
+        "refused",
+        "'ok\\u200e' (1 times",
+        folders(["ok/a.png", "ok\u200e/b.png"]),
+    ),
     Case("classes 1_1 and 11", "read", "classes ['1_1', '11']", table(_classes("1_1", "11"))),
     Case(
         "classes 9007199254740992 and 9007199254740993",

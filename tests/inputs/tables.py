@@ -30,6 +30,26 @@ CASES: list[Case] = [
     Case("with a byte-order mark", "read", "classes ['ok', 'bent']", table(_CLASSES.encode("utf-8-sig"))),
     Case("UTF-16 with its mark", "read, with a line", "is read as UTF-16", table(_CLASSES.encode("utf-16"))),
     Case("UTF-16 without a mark", "refused", "UTF-16 without a mark", table(_CLASSES.encode("utf-16-le"))),
+    Case("UTF-32 with its mark", "refused", "is in UTF-32; save it as UTF-8", table(_CLASSES.encode("utf-32"))),
+    Case("UTF-32 without a mark", "refused", "iconv -f UTF-32BE -t UTF-8", table(_CLASSES.encode("utf-32-be"))),
+    Case(
+        "a comma too many in a row",
+        "refused",
+        "line 3 has 4 fields, and the header has 3; take out what is too much",
+        table(_CLASSES.replace("bent", "bent,")),
+    ),
+    Case(
+        "a quote that does not end",
+        "refused",
+        "line 3 has a double quote that begins a field and does not end it",
+        table(_CLASSES.replace("bent", '"bent')),
+    ),
+    Case(
+        "a line of comment above the header",
+        "refused",
+        "begins with comments (#) in line 1; take them out",
+        table("# made by hand; June\n" + _CLASSES),
+    ),
     Case(
         "Windows-1252",
         "refused",

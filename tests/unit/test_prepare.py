@@ -44,6 +44,23 @@ def test_the_split_is_judged_when_the_files_are_fine(folder: DictConfig) -> None
         check(folder)
 
 
+def test_a_refusal_by_the_task_tells_what_was_taken_as_empty(
+    tmp_path: Path, composed: Callable[..., DictConfig]
+) -> None:
+    rows = [f"{seed}.png,{'bad' if seed % 2 else '-'},g{seed}" for seed in range(4)]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label,group", *rows]))
+    for seed in range(4):
+        pixels = np.random.default_rng(seed).integers(0, 256, (9, 9), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{seed}.png")
+    cfg = composed("data=coils", f"data.root={tmp_path}", f"cache.dir={tmp_path}/cache")
+    with pytest.raises(DataError, match="needs at least 2 classes, the data have 1: bad") as error:
+        check(cfg)
+    assert "2 cells of column label hold '-', which means that there is no value" in str(error.value)
+    cfg.data.source.no_value = []
+    with pytest.raises(DataError, match="starting set is larger than the pool"):
+        check(cfg)
+
+
 def keep(settings: str, together: Barrier, times: int) -> None:
     cfg = OmegaConf.create(settings)
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 
@@ -86,8 +87,21 @@ def refuse_other_files(path: Path, content: bytes) -> None:
         except ValueError:
             return
         raise DataError([Problem(_of_json(path, found))])
+    order = _utf32_order(content)
+    if order is not None:
+        way = f"save it as UTF-8, or convert it: iconv -f UTF-32{order} -t UTF-8 TABLE > NEW"
+        raise DataError([Problem(f"the table {path} is in UTF-32; {way}")])
     if b"\x00" in content[:1000] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError([Problem(f"{path} is not text, or UTF-16 without a mark; save it as a CSV in UTF-8")])
+
+
+def _utf32_order(content: bytes) -> str | None:
+    """Return the byte order of text in UTF-32, as encodings are named ("": by its mark); None for other content."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return ""
+    return {(False, True): "LE", (True, False): "BE"}.get(
+        (content.startswith(b"\x00\x00\x00"), content[1:4] == b"\x00\x00\x00")
+    )
 
 
 def label_studio_problem(path: Path, table: pd.DataFrame, image: str, classes: str | None) -> Problem | None:

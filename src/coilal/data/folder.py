@@ -13,7 +13,7 @@ from coilal.data.columns import Setting
 from coilal.data.files import Duplicates, decode_files, file_problems
 from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
-from coilal.data.spelling import check_similar, one_spelling
+from coilal.data.spelling import check_similar, one_spelling, seen
 from coilal.data.views import from_names
 from coilal.machine import expanded
 from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
@@ -70,7 +70,7 @@ class ImageFolder:
         listing = look_through(self.root)
         found = listing.images
         inside = [name for name in found if "/" in name]
-        names = tuple(name for name in inside if name.split("/")[0].casefold() not in self.no_value)
+        names = tuple(name for name in inside if seen(name.split("/")[0]).casefold() not in self.no_value)
         notes = list(listing.notes)
         if len(found) > len(inside):
             notes.append(f"{len(found) - len(inside)} images in {self.root} lie in no class folder: left out.")

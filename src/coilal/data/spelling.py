@@ -1,4 +1,4 @@
-"""Names that differ in nothing but their spelling: case, blanks, Unicode form, or how a number is written."""
+"""Names that differ in nothing but their spelling: case, blanks, Unicode, or how a number is written."""
 
 from __future__ import annotations
 
@@ -20,14 +20,21 @@ _READ_AS_NUMBER = re.compile(
     r"[+-]?((0|[1-9](_?\d)*)(?P<point>\.(\d(_?\d)*)?)?|(?P<bare_point>\.\d(_?\d)*))(?P<exponent>e[+-]?\d(_?\d)*)?",
     re.ASCII | re.IGNORECASE,
 )
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""What Unicode calls default ignorable, besides the categories Cf and Cc: joiners, fillers, variation selectors."""
 
 
 def spelled_alike(text: str) -> str:
     """Return what all spellings of a name have in common: ``OK`` and ``ok``, 7 and 7.0 and 07, 1E2 and 100.
 
+    Characters that cannot be seen do not count, nor do compatibility forms of Unicode (full-width letters).
     Numbers are compared digit by digit, however long they are; ``1_1`` is no number.
     """
-    plain = "".join(unicodedata.normalize("NFC", text).casefold().split())
+    # Case folding may undo the normal form, so that it is made twice (Unicode's toNFKC_Casefold does so).
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen(text)).casefold())
+    plain = "".join(folded.split())
     found = _NUMBER.fullmatch(plain)
     if found is None or not (found[2] or found[3]):
         return plain
@@ -37,6 +44,37 @@ def spelled_alike(text: str) -> str:
         return "number 0"
     sign = "-" if found[1] == "-" else ""
     return f"number {sign}{significant}e{exponent + len(digits) - len(significant)}"
+
+
+def seen(text: str) -> str:
+    """Return a text without surrounding blanks and without the characters that cannot be seen."""
+    return "".join(char for char in text if char.isspace() or not _is_invisible(char)).strip()
+
+
+def in_full(name: str) -> str:
+    r"""Return a name with what looks like nothing, or like something else, as ``\u200b``."""
+    composed = unicodedata.is_normalized("NFC", name)
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if _is_invisible(char)
+        or unicodedata.normalize("NFKC", char) != char
+        or (not composed and unicodedata.combining(char))
+        else char
+        for char in name
+    )
+
+
+def invisible_note(names: Sequence[str], what: str) -> list[str]:
+    """Return the note on names with characters that cannot be seen, if there are any."""
+    found = [f"'{in_full(name)}'" for name in names if any(map(_is_invisible, name))]
+    if not found:
+        return []
+    some = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    return [f"{what.capitalize()} with characters that cannot be seen, which belong to the name: {some}."]
+
+
+def _is_invisible(char: str) -> bool:
+    return unicodedata.category(char) in ("Cf", "Cc") or _IGNORABLE.match(char) is not None
 
 
 def meant(setting: object, names: Sequence[str]) -> tuple[str, ...]:
@@ -62,7 +100,8 @@ def as_tuple(setting: object) -> tuple[object, ...]:
 
 def unclear(key: str, setting: object, names: Sequence[str]) -> str:
     """Return what to say of a number that may mean several names."""
-    return f"{key}={setting} may mean {' or '.join(names)}; write it as text, as in {as_argument(key, names[0])}"
+    several = " or ".join(map(in_full, names))
+    return f"{key}={setting} may mean {several}; write it as text, as in {as_argument(key, names[0])}"
 
 
 def check_similar(value: str) -> Similar:
@@ -89,20 +128,20 @@ def one_spelling(
         similar: refuse them, give all the most frequent spelling, or leave them.
     """
     counts = values[values != ""].value_counts()  # the most frequent first
-    several = alike(counts.index.tolist())
+    several, told = alike(counts.index.tolist()), invisible_note(counts.index.tolist(), what)
     if not several:
-        return values, [], []
-    shown = [" and ".join(f"'{name}' ({counts[name]})" for name in names) for names in several]
+        return values, [], told
+    shown = [" and ".join(f"'{in_full(name)}' ({counts[name]})" for name in names) for names in several]
     some = "; ".join(shown[:5]) + (f"; and {len(shown) - 5} more" if len(shown) > 5 else "")
     if similar != "error":
         are = "one" if similar == "merge" else "different ones"
         note = f"{what.capitalize()} that differ only in spelling are {are} (data.source.similar_names): {some}."
         joined = {name: names[0] for names in several for name in names[1:]} if similar == "merge" else {}
-        return values.map(lambda name: joined.get(name, name)), [], [note]
+        return values.map(lambda name: joined.get(name, name)), [], [note, *told]
     is_first = ~values.duplicated()
     first = dict(zip(values[is_first], places[is_first], strict=True))
     lines = tuple(
-        " and ".join(f"'{name}' ({counts[name]} times, first: {first[name]})" for name in names)
+        " and ".join(f"'{in_full(name)}' ({counts[name]} times, first: {first[name]})" for name in names)
         for names in several
     )
     kind = (

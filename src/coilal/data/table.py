@@ -16,7 +16,17 @@ from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
 from coilal.data.marks import read_marks
 from coilal.data.names import files_meant, probable
-from coilal.data.spelling import alike, check_similar, meant, one_spelling, spelled_alike, without_point
+from coilal.data.spelling import (
+    alike,
+    check_similar,
+    in_full,
+    invisible_note,
+    meant,
+    one_spelling,
+    seen,
+    spelled_alike,
+    without_point,
+)
 from coilal.data.table_file import load_table
 from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names
 from coilal.machine import expanded
@@ -117,7 +127,8 @@ class LabelTable:
         table["_place"] = [
             f"line {line}: {name}" for line, name in zip(table.index + 2, table[columns.image], strict=True)
         ]
-        table = self._without_texts_for_nothing(table, columns, notes)
+        table, emptied = self._without_texts_for_nothing(table, columns)
+        notes += emptied
         marked, wrong, said = read_marks(table[list(columns.labels)], self.no_value)
         table[list(columns.labels)] = marked
         problems += wrong
@@ -138,6 +149,7 @@ class LabelTable:
             problems.append(Problem("no row is left that has a label"))
         if problems:
             fitting = [name for name in dict.fromkeys(names) if name and name not in files.unclear]
+            problems += [Problem(note.removesuffix(".")) for note in emptied]  # a row may be refused for it
             raise DataError([*_of_table(table_file, problems), *file_problems(folder, fitting, self.duplicates)])
         notes += listing.notes
         unnamed = len({*listing.images} - {*table[columns.image], CONTACT_SHEET})
@@ -177,20 +189,25 @@ class LabelTable:
             return self.root
         return inner
 
-    def _without_texts_for_nothing(self, table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
-        """Return the table with empty cells for texts such as nan, where they are not labels of 0 and 1."""
+    def _without_texts_for_nothing(self, table: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, list[str]]:
+        """Return the table with empty cells for texts such as nan, where they are not labels of 0 and 1, and notes.
+
+        A cell of which nothing can be seen is empty as well.
+        """
+        notes = []
         for name in (columns.classes, columns.group, columns.doubt):
             if name is None:
                 continue
-            nothing = table[name].str.casefold().isin(self.no_value)
+            bare = table[name].map(seen).str.casefold()
+            nothing = bare.isin(self.no_value | {""}) & (table[name] != "")
             if nothing.any():
-                texts = ", ".join(f"'{text}'" for text in table[name][nothing].unique())
+                texts = ", ".join(f"'{in_full(text)}'" for text in table[name][nothing].unique())
                 notes.append(
                     f"{nothing.sum()} cells of column {name} hold {texts}, which means that there is no value "
                     "(data.source.no_value)."
                 )
                 table[name] = table[name].mask(nothing, "")
-        return table
+        return table, notes
 
     def _without_doubt(self, table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
         if columns.doubt is None:
@@ -246,6 +263,7 @@ class LabelTable:
     def _view(self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]) -> View:
         if columns.classes is None:
             names = self._label_names(columns.labels)
+            notes += invisible_note(names, "labels")
             if self.similar != "keep":
                 problems += _similar_labels(names)
             codes = next((codes for codes in self.class_codes.values() if faults_of(codes) == set(names)), None)
@@ -265,7 +283,9 @@ class LabelTable:
 
 
 def _similar_labels(names: Sequence[str]) -> list[Problem]:
-    found = tuple(" and ".join(f"'{name}'" for name in several) for several in alike(list(dict.fromkeys(names))))
+    found = tuple(
+        " and ".join(f"'{in_full(name)}'" for name in several) for several in alike(list(dict.fromkeys(names)))
+    )
     kind = (
         "label columns that differ only in spelling; make one of them, or say with data.source.similar_names=keep "
         "that they are different labels"

@@ -32,6 +32,7 @@ def load_table(path: Path, separator: str = ",") -> tuple[pd.DataFrame, list[str
     """
     text, notes = _text(path)
     text, separator, lines = _from_the_header_on(path, text, separator, notes)
+    _check_comments(path, text, separator, lines)
     _check_separator(path, text, separator)
     blanks_behind = not separator.isspace()  # "a, b" as people type it
     try:
@@ -48,9 +49,17 @@ def load_table(path: Path, separator: str = ",") -> tuple[pd.DataFrame, list[str
                 skipinitialspace=blanks_behind,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError([Problem(f"the table {path} cannot be read as CSV: {error}")]) from error
+        reason = _broken_row(text, separator, blanks_behind, lines)
+        if reason is None:
+            raise DataError([Problem(f"the table {path} cannot be read as CSV: {error}")]) from error
+        raise DataError([Problem(f"the table {path} cannot be read as CSV: {reason}")]) from None
     except pd.errors.EmptyDataError:
         raise DataError([Problem(f"the table {path} is empty")]) from None
+    if table.apply(lambda column: column.str.contains("\n", na=False)).any(axis=None):
+        # A quote that does not end takes in the rows up to the next quote.
+        reason = _broken_row(text, separator, blanks_behind, lines)
+        if reason is not None:
+            raise DataError([Problem(f"the table {path} cannot be read as CSV: {reason}")])
     table.columns = pd.Index(_header(path, text, separator, blanks_behind))
     table = table.fillna("").apply(lambda column: column.str.strip())
     table.index += lines
@@ -59,6 +68,59 @@ def load_table(path: Path, separator: str = ",") -> tuple[pd.DataFrame, list[str
         raise DataError([Problem(f"the table {path} has no rows; its columns are {', '.join(table.columns)}")])
     nothing = [name for name in map(str, filled) if name.startswith("Unnamed: ") and (filled[name] == "").all()]
     return filled.drop(columns=nothing), notes
+
+
+def _broken_row(text: str, separator: str, blanks_behind: bool, lines: int) -> str | None:
+    """Return which line has more fields than the header, or a quote that does not end, and what to do.
+
+    Args:
+        text: the table from the header on.
+        separator: what stands between the fields.
+        blanks_behind: whether blanks behind a separator do not count.
+        lines: lines of the file before the text.
+    """
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=blanks_behind, strict=True
+    )
+    width, before = 0, 0
+    try:
+        for row in reader:
+            width = width or len(row)
+            if len(row) > width:
+                return (
+                    f"line {lines + before + 1} has {len(row)} fields, and the header has {width}; take out "
+                    f"what is too much, or put a field that holds a `{separator}` between double quotes"
+                )
+            before = reader.line_num
+    except csv.Error:
+        return (
+            f"line {lines + before + 1} has a double quote that begins a field and does not end it; take it out, "
+            "or write the missing one"
+        )
+    return None
+
+
+def _check_comments(path: Path, text: str, separator: str, lines: int) -> None:
+    """Refuse comments above the header: lines that begin with # and have fewer fields than the first that does not.
+
+    A header may begin so as well: ``#,image,label``.
+    """
+    comments, most = 0, 0
+    for line in io.StringIO(text):
+        used = next((other for other in (separator, *_SEPARATORS) if other in line), separator)
+        fields = [field.strip() for field in next(csv.reader([line], delimiter=used), []) if field.strip()]
+        if fields and (not fields[0].startswith("#") or fields[0] == "#"):
+            break
+        comments, most = comments + 1, max(most, len(fields))
+    else:
+        return
+    if comments and most < len(fields):
+        where = f"line {lines + 1}" if comments == 1 else f"lines {lines + 1} to {lines + comments}"
+        kind = (
+            f"the table {path} begins with comments (#) in {where}; take them out, so that the first line names "
+            "the columns"
+        )
+        raise DataError([Problem(kind)])
 
 
 def _header(path: Path, text: str, separator: str, blanks_behind: bool) -> list[str]:

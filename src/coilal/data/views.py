@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from coilal.data.columns import Setting
-from coilal.data.spelling import as_tuple, in_order, meant, spelled_alike, unclear
+from coilal.data.spelling import as_tuple, in_full, in_order, meant, spelled_alike, unclear
 from coilal.types import IntArray, Problem
 
 Codes = Mapping[str, Sequence[str]]
@@ -50,7 +50,7 @@ def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, c
         rows, columns = np.nonzero(~known)
         found = values.to_numpy()[rows, columns]
         bad = tuple(
-            f"{place}: {values.columns[column]} is '{value}'"
+            f"{place}: {values.columns[column]} is '{in_full(value)}'"
             for place, column, value in zip(places.iloc[rows], columns.tolist(), found, strict=True)
         )
         kind = (

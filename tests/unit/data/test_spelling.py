@@ -4,8 +4,23 @@ import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from coilal.data.spelling import Similar, alike, check_similar, in_order, meant, one_spelling, spelled_alike
+from coilal.data.spelling import (
+    Similar,
+    alike,
+    check_similar,
+    in_full,
+    in_order,
+    meant,
+    one_spelling,
+    spelled_alike,
+)
 from coilal.types import UserError
+
+INVISIBLE = (
+    "\u200b\ufeff\u00ad\u2060\u200c\u200d\u200e\u200f\u061c\u202a\u202c\u2066\u2069"  # Cf
+    "\x00\x08\x1b\x7f\x85"  # Cc
+    "\u034f\ufe0f\u3164"  # default ignorable: a joiner, a variation selector, a filler
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +33,10 @@ from coilal.types import UserError
         ("Lücke", "Lu\u0308cke", "LÜCKE"),
         ("-1.5", "-01,50"),
         ("9007199254740993", "9007199254740993.0"),
+        *(("ok", f"o{char}k", f"{char}OK", f"ok{char}") for char in INVISIBLE),
+        ("1", "\uff11", "1\u200b", "1.0\ufeff"),
+        ("\u00fc", "u\u200b\u0308", "\uff35\u0308"),
+        ("\u00b2", "2"),
     ],
 )
 def test_spellings_of_one_name(names: tuple[str, ...]) -> None:
@@ -34,13 +53,31 @@ def test_spellings_of_one_name(names: tuple[str, ...]) -> None:
         ("0.1", "1"),
         ("e2", "2"),
         (".", "0"),
-        ("²", "2"),
         ("a_b", "ab"),
         ("1.2.3", "1.23"),
     ],
 )
 def test_names_that_differ(one: str, other: str) -> None:
     assert spelled_alike(one) != spelled_alike(other)
+
+
+@pytest.mark.parametrize("char", INVISIBLE)
+def test_a_character_that_cannot_be_seen_is_written_out(char: str) -> None:
+    escaped = char.encode("unicode_escape").decode()
+    assert in_full(f"ok{char}") == f"ok{escaped}"
+    values, places = pd.Series(["ok", f"ok{char}"]), pd.Series(["line 2", "line 3"])
+    _, (problem,), _ = one_spelling(values, places, "classes", "error")
+    assert problem.places == (f"'ok' (1 times, first: line 2) and 'ok{escaped}' (1 times, first: line 3)",)
+    alone, none, (note,) = one_spelling(values[1:], places[1:], "groups", "error")
+    assert (alone.tolist(), none) == ([f"ok{char}"], [])
+    assert note == f"Groups with characters that cannot be seen, which belong to the name: 'ok{escaped}'."
+
+
+def test_names_are_written_out_only_where_they_look_like_others() -> None:
+    assert in_full("\uff11") == r"\uff11"
+    assert in_full("a\u00a0b") == r"a\xa0b"
+    assert in_full("u\u0308") == r"u\u0308"
+    assert in_full("\u00fc a 漢 ✓") == "\u00fc a 漢 ✓"
 
 
 def test_one_spelling_counts_the_rows_and_names_the_first() -> None:

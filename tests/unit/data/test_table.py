@@ -327,6 +327,54 @@ def test_columns_of_nothing_are_left_out(make: Make) -> None:
     assert make("image,a,group,,\nx.png,1,g,,\ny.png,0,h,,\n").read().label_names == ("a",)
 
 
+def test_a_refusal_tells_which_cells_were_taken_as_empty(make: Make) -> None:
+    found = problems(make("image,label,group\nx.png,bad,g\ny.png,ok,-\n"))
+    assert any("1 cells of column group hold '-'" in kind for kind in found)
+    found = problems(make("image,label,group\nx.png,-,g\ny.png,n/a\u200b,h\n"))
+    assert any("2 cells of column label hold '-', 'n/a\\u200b'" in kind for kind in found)
+
+
+@pytest.mark.parametrize("comment", ["# made by Anna", '"# a, b and c"', "# one\n# two, and three"])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_comments_above_the_header_are_refused_with_their_lines(make: Make, comment: str, separator: str) -> None:
+    table = "image,label,group,doubt\nx.png,ok,g,\n".replace(",", separator)
+    ((kind, _),) = problems(make(f"\n{comment}\n{table}")).items()
+    assert "in lines 2 to 3;" in kind if "\n" in comment else "in line 2;" in kind
+
+
+@pytest.mark.parametrize("first", ["#", "# of image"])
+def test_a_header_that_begins_with_a_hash_is_none(make: Make, first: str) -> None:
+    table = make(f'{first},image,label,group\n1,x.png,"a,b",g\n', duplicates="keep")
+    Image.new("L", (4, 4)).save(table.root / "x.png")
+    assert table.read().class_names == ("a,b",)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("image,label,group\nx.png,ok,g\ny.png,ok,,h\n", "line 3 has 4 fields, and the header has 3"),
+        ("\nimage,label,group\nx.png,ok,g,\ny.png,ok,h\n", "line 3 has 4 fields, and the header has 3"),
+        ('image,label,group\n"x\n.png",ok,g\ny.png,ok,h,1\n', "line 4 has 4 fields"),
+        ('image,label,group\nx.png,ok,g\ny.png,"ok,h\n', "line 3 has a double quote"),
+        ('image,label,group\nx.png,"ok,g\n' + "y.png,ok,h\n" * 20000, "line 2 has a double quote"),
+        ('image,label,group\nx.png,"ok,g\ny.png,"bent",h\nz.png,ok,h\n', "line 2 has a double quote"),
+    ],
+)
+def test_a_broken_row_is_named_by_its_line(make: Make, table: str, says: str) -> None:
+    ((kind, _),) = problems(make(table)).items()
+    assert f"cannot be read as CSV: {says}" in kind
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be"])
+def test_utf_32_is_named(make: Make, tmp_path: Path, encoding: str) -> None:
+    table = make("")
+    (tmp_path / "labels.csv").write_bytes("image,label\nx.png,ok\n".encode(encoding))
+    ((kind, _),) = problems(table).items()
+    name = encoding.upper().replace("32-", "32")
+    assert "is in UTF-32" in kind
+    assert f"iconv -f {name} -t UTF-8" in kind
+
+
 def test_two_spellings_of_a_code_are_refused_and_a_declared_code_is_found_in_any(make: Make) -> None:
     table = "Image,Error_Multi\nSpule1_1.png,1\nSpule2_1.png,1.0\n"
     ((kind, _),) = problems(make(table)).items()
