@@ -301,7 +301,9 @@ def file_problems(
 
 
 def _missing(folder: Path, missing: Sequence[str]) -> list[Problem]:
-    links, others, absent = [], [], []
+    links: list[str] = []
+    others: list[str] = []
+    absent: list[str] = []
     for name in missing:
         path = folder / name
         (others if path.exists() else links if path.is_symlink() else absent).append(name)

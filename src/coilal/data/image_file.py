@@ -142,7 +142,8 @@ def _portable_anymap(image: ImageFile.ImageFile, path: Path) -> Values:
         values = np.frombuffer(content[: len(content) // 2 * 2], dtype=">u2").astype(np.uint16)
     else:  # numbers in words, with comments up to the end of their line
         values = np.array(re.sub(rb"#[^\r\n]*", b"", content).split()[:count], dtype=bytes).astype(np.int64)
-        if ((values < 0) | (values > image.tile[0].args[-1])).any():
+        arguments: Any = image.tile[0].args  # raw mode, largest value
+        if ((values < 0) | (values > arguments[-1])).any():
             raise ValueError("it holds values below 0 or above the largest that it names")
         values = values.astype(np.uint16)
     if len(values) < count:
