@@ -36,8 +36,9 @@ def write_tiff(
     deflated: bool = False,
     orientation: int = 1,
     photometric: int | None = None,
+    planar: bool = False,
 ) -> None:
-    """Write a TIFF of one strip, (H, W) or (H, W, C), of any type of numbers.
+    """Write a TIFF of one strip (or one a channel), (H, W) or (H, W, C), of any type of numbers.
 
     Args:
         path: the file.
@@ -45,12 +46,15 @@ def write_tiff(
         order: ``<`` or ``>``.
         deflated: whether it is compressed.
         orientation: the EXIF orientation.
+        planar: whether the channels lie one after another, a strip each; of small images.
         photometric: 0 white is 0, 1 black is 0, 2 RGB, 5 CMYK; None for the usual one.
     """
     high, wide = values.shape[:2]
     channels = 1 if values.ndim == 2 else values.shape[2]
-    content = values.astype(values.dtype.newbyteorder(order)).tobytes()  # type: ignore[arg-type]
-    content = zlib.compress(content) if deflated else content
+    layers = list(values.transpose(2, 0, 1)) if planar else [values]
+    strips = [layer.astype(values.dtype.newbyteorder(order)).tobytes() for layer in layers]  # type: ignore[arg-type]
+    strips = [zlib.compress(strip) for strip in strips] if deflated else strips
+    sizes = [len(strip) for strip in strips]
     kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
     usual = 1 if channels == 1 else 2
     tags = {
@@ -59,25 +63,26 @@ def write_tiff(
         258: [values.dtype.itemsize * 8] * channels,
         259: [8 if deflated else 1],
         262: [usual if photometric is None else photometric],
-        273: [0],  # where the pixels lie, below
+        273: [0] * len(strips),  # where the pixels lie, below
         274: [orientation],
         277: [channels],
         278: [high],
-        279: [len(content)],
-        284: [1],
+        279: sizes,
+        284: [2 if planar else 1],
         339: [kind] * channels,
     }
     start = 8 + 2 + 12 * len(tags) + 4
-    lists = b"".join(struct.pack(f"{order}{channels}H", *tags[tag]) for tag in (258, 339)) if channels > 2 else b""
-    tags[273] = [start + len(lists)]
+    first = start + sum(2 * len(entry) for entry in tags.values() if len(entry) > 2)
+    tags[273] = [first + sum(sizes[:i]) for i in range(len(sizes))]
+    lists = b"".join(struct.pack(f"{order}{len(entry)}H", *entry) for entry in tags.values() if len(entry) > 2)
     entries, used = b"", 0
     for tag, entry in tags.items():
         if len(entry) > 2:
             entries += struct.pack(f"{order}HHII", tag, 3, len(entry), start + used)
             used += 2 * len(entry)
-        elif tag in (273, 279):
+        elif tag in (273, 279) and not planar:
             entries += struct.pack(f"{order}HHII", tag, 4, 1, entry[0])
         else:
             entries += struct.pack(f"{order}HHIHH", tag, 3, len(entry), *entry, *[0] * (2 - len(entry)))
     head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(tags))
-    path.write_bytes(head + entries + struct.pack(f"{order}I", 0) + lists + content)
+    path.write_bytes(head + entries + struct.pack(f"{order}I", 0) + lists + b"".join(strips))

@@ -78,6 +78,7 @@ def folder_of(make: Callable[[Path], object]) -> Callable[[Path], str]:
         Image.fromarray(GREY).save(data / "good" / "a.png")
         make(data)
         samples = ImageFolder(str(data)).read()
+        ImageFolder(str(data)).decode(samples, ImageFormat((16, 16)), folder / "cache")
         return "\n".join([f"{len(samples)} images: {', '.join(samples.names)}", *samples.notes])
 
     return try_it
@@ -96,6 +97,18 @@ def linked(data: Path) -> None:
     Image.fromarray(255 - GREY).save(store / "b.png")
     (store / "loop").symlink_to(data)
     (data / "bad").symlink_to(store)
+
+
+def with_pipe(data: Path) -> None:
+    """Add a class with a named pipe beside an image."""
+    only_pgm(data)
+    os.mkfifo(data / "bad" / "c.png")
+
+
+def with_dead_link(data: Path) -> None:
+    """Add a class with a link to nothing beside an image."""
+    only_pgm(data)
+    (data / "bad" / "c.png").symlink_to("nowhere.png")
 
 
 def listed(*names: str) -> Callable[[Path], str]:
@@ -155,6 +168,33 @@ CASES: list[Case] = [
                 write_tiff(folder / "b.tif", COLOURS[::-1], ">"),
             ]
         ),
+    ),
+    Case(
+        "16-bit colours, TIFF, channel after channel (planar)",
+        "read, with a line",
+        "1 images of 16 bits; their values from 9",
+        decoded(
+            lambda folder: write_tiff(folder / "a.tif", COLOURS, planar=True),
+            ImageFormat((16, 16), mode="RGB"),
+        ),
+    ),
+    Case(
+        "the same, compressed",
+        "refused",
+        "save it with the channels of each pixel together",
+        decoded(lambda folder: write_tiff(folder / "a.tif", COLOURS, deflated=True, planar=True)),
+    ),
+    Case(
+        "plain PPM (P3) with a maximum of 4095",
+        "read, with a line",
+        "1 images of 16 bits; their values from 900 to 1000",
+        decoded(lambda folder: (folder / "a.ppm").write_text("P3 2 1 4095\n900 900 900 1000 1000 1000\n")),
+    ),
+    Case(
+        "float TIFF of which 0 is white",
+        "refused",
+        "save it so that 0 is black",
+        decoded(lambda folder: write_tiff(folder / "a.tif", DEEP.astype(np.float32), photometric=0)),
     ),
     Case(
         "16-bit CMYK",
@@ -296,6 +336,13 @@ CASES: list[Case] = [
         "files in",
         listed("a.png", "b.heic", "c.npy", "d.dcm"),
     ),
+    Case(
+        "a named pipe, socket or device with the name of an image",
+        "read, with a line",
+        "1 named pipes, sockets or devices in",
+        folder_of(with_pipe),
+    ),
+    Case("a link to nothing", "refused", "to nothing; mend them, or take them out", folder_of(with_dead_link)),
     Case("hidden images", "read, with a line", "1 hidden images in", listed("a.png", ".b.png")),
     Case(
         "file names that are not UTF-8",

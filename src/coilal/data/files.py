@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import stat
 import struct
 import time
 import zlib
@@ -291,7 +292,7 @@ def file_problems(
     absent = set(missing)
     present = [name for name in names if name not in absent]
     files = _Files(folder, present, image or ImageFormat((1, 1), mode=mode), duplicates)
-    problems = [_missing(folder, missing)] if missing else []
+    problems = _missing(folder, missing)
     if image is not None:
         if headers is None or missing:
             headers = np.concatenate([np.zeros(0, HEADER), *read_headers(folder, present, image.page, 0)])
@@ -299,9 +300,19 @@ def file_problems(
     return [*problems, *_problems(present, list(_scan(files, CONTENT)), duplicates)]
 
 
-def _missing(folder: Path, missing: Sequence[str]) -> Problem:
-    kind = f"images that are not in {folder}; add them, take their rows out, or mend data.root"
-    return Problem(kind, tuple(missing))
+def _missing(folder: Path, missing: Sequence[str]) -> list[Problem]:
+    links: list[str] = []
+    others: list[str] = []
+    absent: list[str] = []
+    for name in missing:
+        path = folder / name
+        (others if path.exists() else links if path.is_symlink() else absent).append(name)
+    kinds = {
+        f"images that are not in {folder}; add them, take their rows out, or mend data.root": absent,
+        f"links in {folder} to nothing; mend them, or take them out": links,
+        f"images in {folder} that are no files but folders, named pipes or the like; take them out": others,
+    }
+    return [Problem(kind, tuple(names)) for kind, names in kinds.items() if names]
 
 
 def _problems(names: Sequence[str], scanned: Sequence[Scanned], duplicates: Duplicates) -> list[Problem]:
@@ -311,7 +322,7 @@ def _problems(names: Sequence[str], scanned: Sequence[Scanned], duplicates: Dupl
 
 
 def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return size and time of change of each file (N, 2) and the names of those that are not there."""
+    """Return size and time of change of each file (N, 2) and the names of those that are no files."""
     stats = np.zeros((len(names), 2), dtype=np.int64)
     missing = []
     for index, name in enumerate(names):
@@ -319,6 +330,9 @@ def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[s
         try:
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
+            missing.append(name)
+            continue
+        if not stat.S_ISREG(found.st_mode):  # to open a named pipe waits for what is never written
             missing.append(name)
             continue
         stats[index] = found.st_size, found.st_mtime_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -48,14 +49,17 @@ def look_through(folder: Path) -> Listing:
     Raises:
         DataError: a folder that cannot be read, or images whose names are not UTF-8.
     """
-    images, hidden = [], 0
+    images, hidden, special = [], 0, 0
     others: Counter[str] = Counter()
     for name in _files(folder):
         path = PurePosixPath(name)
         if any(part.startswith(".") for part in path.parts):
             hidden += path.suffix.lower() in SUFFIXES and not path.name.startswith("._")  # ._: macOS's own
         elif path.suffix.lower() in SUFFIXES:
-            images.append(name)
+            if _may_be_read(folder / name):
+                images.append(name)
+            else:
+                special += 1
         elif path.suffix.lower() not in _BESIDE:
             others[path.suffix.lower()] += 1
     problems = undecodable_names(images)
@@ -65,9 +69,24 @@ def look_through(folder: Path) -> Listing:
     if others:
         counted = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
         notes.append(f"{others.total()} files in {folder} are of a kind that is not read: {counted}.")
+    if special:
+        notes.append(
+            f"{special} named pipes, sockets or devices in {folder} have the name of an image; they are left out."
+        )
     if hidden:
         notes.append(f"{hidden} hidden images in {folder} (a name in their path begins with a dot) are left out.")
     return Listing(sorted(images), tuple(notes))
+
+
+def _may_be_read(path: Path) -> bool:
+    """Return whether this is a file, or a link to nothing, which is told with the missing images.
+
+    To open a named pipe waits for what is never written.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # what is wrong with it is told when it is read
+        return True
 
 
 def undecodable_names(names: Iterable[str]) -> list[Problem]:

@@ -425,3 +425,13 @@ def test_the_page_is_part_of_what_is_stored(tmp_path: Path) -> None:
         assert (np.asarray(images.pixels) == pages[page - 1][0, 0]).all()
     with pytest.raises(DataError, match=r"a\.tif: 2 pages"):
         decode_files(tmp_path, ["a.tif"], FORMAT, tmp_path / "cache")
+
+
+def test_links_to_nothing_and_what_is_no_file_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "link.png").symlink_to("nowhere.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    problems = file_problems(tmp_path, ["gone.png", "link.png", "pipe.png", "folder.png"])
+    assert [problem.places for problem in problems] == [("gone.png",), ("link.png",), ("pipe.png", "folder.png")]
+    assert "links" in problems[1].kind
+    assert "to nothing" in problems[1].kind

@@ -77,3 +77,61 @@ def test_deep_colours_that_pillow_cannot_give_are_refused(tmp_path: Path) -> Non
     (tmp_path / "b.jp2").write_bytes(content)
     with opened(tmp_path / "b.jp2") as image:
         assert pixel_type(image) == np.uint16
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("pixels", [COLOURS, WITH_ALPHA], ids=["RGB", "RGBA"])
+def test_16_bit_colours_in_planes_are_read(
+    tmp_path: Path, pixels: np.ndarray, order: str, orientation: int
+) -> None:
+    write_tiff(tmp_path / "a.tif", pixels, order, orientation=orientation, planar=True)
+    expected = COLOURS if orientation == 1 else np.rot90(COLOURS, -1)
+    assert np.array_equal(open_image(tmp_path / "a.tif", "RGB"), expected)
+    with opened(tmp_path / "a.tif") as image:
+        assert pixel_type(image) == np.uint16
+
+
+def test_8_bit_colours_in_planes_are_read(tmp_path: Path) -> None:
+    pixels = (COLOURS >> 8).astype(np.uint8)
+    for deflated in (False, True):
+        write_tiff(tmp_path / "a.tif", pixels, deflated=deflated, planar=True)
+        assert np.array_equal(open_image(tmp_path / "a.tif", "RGB"), pixels)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "photometric", "deflated"),
+    [
+        (COLOURS, 2, True),
+        (WITH_ALPHA, 5, False),
+        (GREY[..., None].astype(np.float32), 1, False),
+        ((GREY[..., None] >> 8).astype(np.uint8), 0, False),
+    ],
+    ids=["deflated", "CMYK", "float", "white is 0"],
+)
+def test_planes_that_pillow_takes_for_others_are_refused(
+    tmp_path: Path, pixels: np.ndarray, photometric: int, deflated: bool
+) -> None:
+    write_tiff(tmp_path / "a.tif", pixels, deflated=deflated, photometric=photometric, planar=True)
+    with pytest.raises(ValueError, match="PlanarConfiguration 1, chunky"):
+        open_image(tmp_path / "a.tif", "L")
+
+
+def test_float_values_of_which_0_is_white_are_refused(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "a.tif", GREY.astype(np.float32), photometric=0)
+    with pytest.raises(ValueError, match="save it so that 0 is black"):
+        open_image(tmp_path / "a.tif", "L")
+
+
+@pytest.mark.parametrize(("name", "pixels"), [("P2", GREY >> 4), ("P3", COLOURS >> 4)])
+def test_plain_anymaps_keep_the_values_of_the_camera(tmp_path: Path, name: str, pixels: np.ndarray) -> None:
+    path = tmp_path / "a.pnm"
+    head = f"{name}\n11 13\n4095\n# taken at 3 o'clock\n"
+    path.write_text(head + " ".join(map(str, pixels.ravel())) + "\n")
+    assert np.array_equal(open_image(path, "L" if name == "P2" else "RGB"), pixels)
+    path.write_text(head + "4096 " * pixels.size)
+    with pytest.raises(ValueError, match="above the largest"):
+        open_image(path, "RGB")
+    path.write_text(head + "1 2 3")
+    with pytest.raises(OSError, match="truncated"):
+        open_image(path, "RGB")

@@ -61,3 +61,12 @@ def test_names_in_another_encoding_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode("für.png".encode("latin-1"))).touch()
     with pytest.raises(DataError, match=r"rename[\s\S]*  für\.png"):
         look_through(tmp_path)
+
+
+def test_named_pipes_are_no_images(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to(tmp_path / "b.png")
+    listing = look_through(tmp_path)
+    assert listing.images == ["a.png"]
+    assert listing.notes[0].startswith("2 named pipes, sockets or devices in")
