@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from coilal.shared import forget
 multiprocessing.get_context("forkserver").set_forkserver_preload(
     ["tests.e2e.child", "tests.unit.models.extraction_child"]
 )
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the processes of pytest-xdist; commands inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = [
     "data.source.coils=12",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.models.weights import are_at_hand, fingerprint, resolve
-from coilal.results import data_record, earlier
+from coilal.results import data_record
 from coilal.results.health import DamagedError
 from coilal.results.run_files import has_cycles, read_status
 from coilal.types import Problem, UserError
@@ -74,6 +74,8 @@ def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, cfg: Dic
     """Return what changed since a run of this version, or of an earlier one, was begun."""
     problems = changed(status, record, Path(cfg.records))
     if not problems and "labels" not in status.get("data", {}):
+        from coilal.results import earlier  # the tables
+
         return earlier.changed(folder, record)
     return problems
 

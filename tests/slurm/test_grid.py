@@ -56,7 +56,7 @@ def test_an_array_of_packed_jobs_does_a_grid_and_a_failing_cell_stops_nothing(st
     assert code == 2, err
     assert "2 of 10 cells failed" in err
     for seed in (0, 1):
-        assert f"multiclass/tiny/avg_confidence/seed{seed}: " in err, "the failed cells are named"
+        assert f"multiclass/tiny/avg_confidence/seed{seed}" in err, "the failed cells are named"
     assert "fit" in err
     assert "Traceback" not in err
     (launch,) = study.launches()

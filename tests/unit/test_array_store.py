@@ -393,7 +393,9 @@ def test_a_read_only_cache(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (path.parent / "a.lock").unlink()
     before = tree(path.parent)
 
-    def refuse(**_: object) -> None:  # the superuser may write everywhere, so file modes are no use here
+    def refuse(
+        *_: object, **__: object
+    ) -> None:  # the superuser may write everywhere, so file modes are no use here
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)

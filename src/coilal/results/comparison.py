@@ -180,7 +180,7 @@ def _with_what_is_known(runs: Sequence[Run], settings: Sequence[dict[str, Any]])
     filled = []
     for run, own in zip(runs, settings, strict=True):
         fits = not run.records_its_data and not (rows and contradictions(known_labels(run.folder), rows))
-        unknown = {key: usual[key] for key in DATA_KEYS if own.get(key) is None} if fits else {}
+        unknown = {key: usual[key] for key in DATA_KEYS if key in own and own[key] is None} if fits else {}
         filled.append(json.dumps(own | unknown, sort_keys=True))
     return filled
 
