@@ -14,7 +14,16 @@ from hydra.errors import HydraException
 
 TEXTS = frozenset(
     {
-        *("study", "outputs", "out", "cache.dir", "data.root", "data.labels", "data.source.group_pattern"),
+        *(
+            "study",
+            "outputs",
+            "records",
+            "out",
+            "cache.dir",
+            "data.root",
+            "data.labels",
+            "data.source.group_pattern",
+        ),
         *("model.name", "model.weights", "task.name", "strategy.name", "hparams.data"),
         *("project", "entity", "logger.wandb.project", "logger.wandb.entity"),
         *(f"hydra.launcher.{name}" for name in ("partition", "account", "qos", "constraint", "name")),
