@@ -145,7 +145,8 @@ def ensure_weights_fit(
 ) -> bool:
     """Load the backbone unless its weights are known to fit it: they are refused before images are decoded.
 
-    That they fit is noted in the cache; features stored by earlier versions may be those of weights that do not.
+    That they fit, and how, is noted in the cache, and said again where it is known; features stored by earlier
+    versions may be those of weights that do not.
 
     Returns:
         Whether earlier versions computed other features with these weights; see ``Trunk.reread``.
@@ -155,19 +156,17 @@ def ensure_weights_fit(
     trunk = OmegaConf.to_container(cfg.model.trunk, resolve=True)
     facts = [fingerprint, trunk, version("timm"), version("transformers")]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-    note = cache_folder(cfg.cache.dir) / "weights" / f"{digest}.txt"
-    with contextlib.suppress(OSError):
-        noted = note.read_text(encoding="utf-8")
-        if noted in _NOTES:
-            return noted == _NOTES[True]
-    reread = load().trunk.reread
+    note = cache_folder(cfg.cache.dir) / "weights" / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        noted = json.loads(note.read_text(encoding="utf-8"))
+        reread, told = bool(noted["reread"]), str(noted["told"])
+        log.info("%s", told)
+        return reread
+    fitted = load().trunk
     with contextlib.suppress(OSError):  # without the note they are looked at again next time
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(_NOTES[reread], encoding="utf-8")
-    return reread
-
-
-_NOTES = ("fit\n", "fit, read anew\n")
+        note.write_text(json.dumps({"reread": fitted.reread, "told": fitted.told}), encoding="utf-8")
+    return fitted.reread
 
 
 def ensure_backbone(experiment: Experiment) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from coilal.prepare import Prepared
 from coilal.results.store import RunStore
-from coilal.types import IntArray, Kind, Targets
+from coilal.types import IntArray, Kind, Targets, joined
 
 
 class Recorder(RunStore):
@@ -40,8 +40,7 @@ def label_texts(targets: Targets, ids: IntArray) -> list[str]:
     """Return the class name of each image, or its label names joined by ``+`` (``none`` without labels)."""
     if targets.kind == "multiclass":
         return [targets.names[value] for value in targets.values[ids]]
-    names = np.array(targets.names)
-    return ["+".join(names[row == 1]) or "none" for row in targets.values[ids]]
+    return [joined(targets.names, row == 1) for row in targets.values[ids]]
 
 
 def _weights(module: nn.Module) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -95,6 +95,16 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def joined(names: Sequence[str], there: Iterable[Any]) -> str:
+    """Return the names of the labels that are there, joined by ``+``; ``none`` without any.
+
+    Args:
+        names: of the labels (L).
+        there: whether each is (L), true or false in any spelling of numpy's.
+    """
+    return "+".join(name for name, is_there in zip(names, there, strict=True) if is_there) or "none"
 
 
 @dataclass(frozen=True)

@@ -346,3 +346,14 @@ def test_a_run_that_would_start_several_processes_is_refused(small: Small, tmp_p
     with pytest.raises(UserError, match=r"would start 2 processes for one run.*set trainer\.devices=1"):
         run(small("+trainer.num_nodes=2"))
     assert not (tmp_path / "outputs").exists()
+
+
+def test_how_weights_fit_is_said_by_every_run(small: Small, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(2):
+        forget()
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            run(small(f"study=s{number}", "budget.cycles=0"))
+        assert caplog.text.count("weights: all ") == 1, (
+            "once it is known to fit it is not loaded, and said all the same"
+        )

@@ -33,14 +33,11 @@ from coilal.data.renderer import (
 )
 from coilal.long_work import LongWork
 from coilal.signals import in_pool_process, pool_of_processes
-from coilal.types import DecodedImages, ImageFormat, Samples
+from coilal.types import DecodedImages, ImageFormat, Samples, joined
 
 log = logging.getLogger(__name__)
 
-CLASS_NAMES = tuple(
-    "+".join(kind for kind, there in zip(KINDS, row, strict=True) if there) or "none"
-    for row in COMBINATIONS.tolist()
-)
+CLASS_NAMES = tuple(joined(KINDS, row) for row in COMBINATIONS.tolist())
 
 _FEW = 256
 """Up to so many images are rendered in this process: starting workers would take longer."""

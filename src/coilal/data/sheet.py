@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from coilal.types import ImageArray, Samples, Targets, UserError
+from coilal.types import ImageArray, Samples, Targets, UserError, joined
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -110,7 +110,7 @@ def _rows_of(targets: Targets) -> tuple[list[tuple[str, list[int]]], int]:
 def _kind_name(targets: Targets, kind: list[int]) -> str:
     if targets.kind == "multiclass":
         return targets.names[kind[0]]
-    return "+".join(name for name, there in zip(targets.names, kind, strict=True) if there) or "none"
+    return joined(targets.names, kind)
 
 
 def _caption(kind: str, name: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coilal.data.columns import Setting
 from coilal.data.spelling import as_tuple, in_full, in_order, meant, spelled_alike, unclear
-from coilal.types import IntArray, Problem
+from coilal.types import IntArray, Problem, joined
 
 Codes = Mapping[str, Sequence[str]]
 """Faults of each class code, in class order."""
@@ -202,9 +202,7 @@ def _class_labels(codes: Codes, names: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def _combination_names(class_labels: NDArray[np.uint8], names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(
-        "+".join(name for name, there in zip(names, row, strict=True) if there) or "none" for row in class_labels
-    )
+    return tuple(joined(names, row) for row in class_labels)
 
 
 def _fault_free(class_labels: NDArray[np.uint8]) -> int | None:

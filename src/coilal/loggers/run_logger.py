@@ -13,7 +13,7 @@ import pandas as pd
 from pytorch_lightning.loggers import Logger
 
 from coilal.results.store import RunStore
-from coilal.types import PoolOutputs, Selection
+from coilal.types import PoolOutputs, Selection, joined
 
 Select = Callable[[int, PoolOutputs, int], Selection]
 
@@ -48,7 +48,7 @@ class Predicted:
     def _text(self, kind: str, logits: np.ndarray[Any, Any]) -> str:
         if kind == "multiclass":
             return self.labels[int(logits.argmax())]
-        return "+".join(np.array(self.labels)[logits > 0]) or "none"  # a probability above one half
+        return joined(self.labels, logits > 0)  # a probability above one half
 
 
 @dataclass(frozen=True)

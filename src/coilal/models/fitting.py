@@ -114,8 +114,8 @@ class Fit:
         )
 
 
-def ensure_fit(file: WeightsFile, fit: Fit, needed: Mapping[str, Tensor], network: str) -> None:
-    """Log how the tensors of a file fit a network: what was found, and what is left over.
+def ensure_fit(file: WeightsFile, fit: Fit, needed: Mapping[str, Tensor], network: str) -> str:
+    """Return, and log, how the tensors of a file fit a network: what was found, and what is left over.
 
     Args:
         file: its tensors.
@@ -140,15 +140,12 @@ def ensure_fit(file: WeightsFile, fit: Fit, needed: Mapping[str, Tensor], networ
         raise UserError(f"the weights in {file.path} do not fit {network}: {', and '.join(wrong)}. {_hint(file)}")
     _ensure_numbers(file)
     kinds = sorted({str(t.dtype).removeprefix("torch.") for t in file.tensors.values() if t.is_floating_point()})
-    log.info(
-        "weights: all %d tensors of %s are in %s (%s)%s%s",
-        len(needed) - len(fit.missing),
-        network,
-        file.path.name,
-        ", ".join(kinds),
-        "".join(f"; {note}" for note in file.notes),
-        f"; {len(fit.left)} left over: {_first(fit.left)}" if fit.left else "",
-    )
+    found = len(needed) - len(fit.missing)
+    told = f"weights: all {found} tensors of {network} are in {file.path.name} ({', '.join(kinds)})"
+    told += "".join(f"; {note}" for note in file.notes)
+    told += f"; {len(fit.left)} left over: {_first(fit.left)}" if fit.left else ""
+    log.info("%s", told)
+    return told
 
 
 def _ensure_numbers(file: WeightsFile) -> None:

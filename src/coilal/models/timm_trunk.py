@@ -52,7 +52,7 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         net, translate = _created(architecture, options, loads=weights is not None)
     except (TypeError, ValueError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
         raise UserError(f"model.trunk.arguments: timm's '{architecture}' does not take them: {error}") from error
-    reread = weights is not None and _load(net, read(weights), translate, architecture)
+    reread, told = (False, "") if weights is None else _load(net, read(weights), translate, architecture)
     blocks, tail = _cut(net)
     tokens = getattr(net, "num_prefix_tokens", None)
     layout: Layout = getattr(net, "output_fmt", "NCHW") if tokens is None else "NLC"
@@ -68,6 +68,7 @@ def build(architecture: str, arguments: Mapping[str, Any] | None = None, weights
         mean=tuple(net.pretrained_cfg["mean"]),
         std=tuple(net.pretrained_cfg["std"]),
         reread=reread,
+        told=told,
     )
 
 
@@ -90,8 +91,11 @@ def _created(architecture: str, options: Mapping[str, Any], loads: bool) -> tupl
     return net, found[0]
 
 
-def _load(net: Any, file: WeightsFile, translate: Translate | None, architecture: str) -> bool:
-    """Put the tensors of a file into a network, all of them; return whether timm alone would not have found them.
+def _load(net: Any, file: WeightsFile, translate: Translate | None, architecture: str) -> tuple[bool, str]:
+    """Put the tensors of a file into a network, all of them.
+
+    Returns:
+        Whether timm alone would not have found them, and how they fit, in words.
 
     Raises:
         UserError: they do not fit it.
@@ -102,9 +106,9 @@ def _load(net: Any, file: WeightsFile, translate: Translate | None, architecture
     if translate is not None:
         file = _translated(net, file, translate)
     file = _for_channels(net, file)
-    ensure_fit(file, Fit.by_name(file.tensors, needed), needed, network)
+    told = ensure_fit(file, Fit.by_name(file.tensors, needed), needed, network)
     net.load_state_dict({name: tensor for name, tensor in file.tensors.items() if name in needed}, strict=False)
-    return file.reread
+    return file.reread, told
 
 
 def _translated(net: Any, file: WeightsFile, translate: Translate) -> WeightsFile:

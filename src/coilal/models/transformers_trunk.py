@@ -37,7 +37,7 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
     """
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     configuration = _configuration(config)
-    reread = False
+    reread, told = False, ""
     if weights is None:
         net: Any = AutoModel.from_config(configuration)
     else:
@@ -46,7 +46,7 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
             mean, std = _normalisation(weights, mean, std)
             configuration = _of_folder(weights, configuration, config)
         reread = not _is_float32(file, configuration)
-        net = _loaded(file, configuration)
+        net, told = _loaded(file, configuration)
     net = net.float()  # how it computes is the trainer's precision, whatever the file's
     encoder = getattr(net, "encoder", None)
     blocks = list(getattr(encoder, "layer", getattr(encoder, "layers", ())))
@@ -67,6 +67,7 @@ def build(config: Mapping[str, Any], weights: Path | None = None) -> Trunk:
         mean=mean,
         std=std,
         reread=reread,
+        told=told,
     )
 
 
@@ -112,8 +113,8 @@ def _of_folder(folder: Path, expected: Any, given: Mapping[str, Any]) -> Any:
     return found
 
 
-def _loaded(file: WeightsFile, configuration: Any) -> Any:
-    """Return the network with the tensors of a file, all of them.
+def _loaded(file: WeightsFile, configuration: Any) -> tuple[Any, str]:
+    """Return the network with the tensors of a file, all of them, and how they fit, in words.
 
     Raises:
         UserError: they do not fit it.
@@ -137,8 +138,7 @@ def _loaded(file: WeightsFile, configuration: Any) -> Any:
         for name, there, here in sorted(info["mismatched_keys"])
     ]
     fit = Fit(sorted(info["missing_keys"]), misshapen, sorted(info["unexpected_keys"]))
-    ensure_fit(file, fit, needed, f"the {configuration.model_type} of this model")
-    return net
+    return net, ensure_fit(file, fit, needed, f"the {configuration.model_type} of this model")
 
 
 def _is_float32(file: WeightsFile, configuration: Any) -> bool:

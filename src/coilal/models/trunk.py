@@ -27,6 +27,7 @@ class Trunk:
         std: per-channel standard deviation of the same.
         reread: whether earlier versions computed other features with these weights: they could not read the file
             and used random ones, or computed in the file's half precision.
+        told: how the weights file fits, in words; "" without one.
     """
 
     net: nn.Module
@@ -39,3 +40,4 @@ class Trunk:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     reread: bool = False
+    told: str = ""

@@ -255,13 +255,13 @@ def _versions(comparison: Comparison) -> list[Finding]:
 def _seeds(comparison: Comparison) -> list[Finding]:
     findings = []
     if not comparison.has_baseline:
-        what = f"no finished run of the baseline, strategy={comparison.baseline}"
+        what = f"no run to compare of the baseline, strategy={comparison.baseline}"
         findings.append(Finding(comparison.name, what, "curves only: no strategy can be compared with it"))
     every = sorted({seed for runs in comparison.runs.values() for seed in runs})
     for strategy, runs in comparison.runs.items():
         missing = [seed for seed in every if seed not in runs]
         if missing:
-            what = f"no finished run of {strategy} with seed {', '.join(map(str, missing))}"
+            what = f"no run to compare of {strategy} with seed {', '.join(map(str, missing))}"
             findings.append(Finding(comparison.name, what, "these pairs are left out"))
     if comparison.has_baseline:
         for strategy in comparison.active:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from coilal.results.run_files import write_atomically
-from coilal.types import DecodedImages, Problem, Samples, Split
+from coilal.types import DecodedImages, Problem, Samples, Split, joined
 
 COLUMN_OF = {"fingerprint": "content", "labels": "label", "groups": "group", "parts": "part"}
 """What must be equal for two runs to have the same data, as status.json names it, and where a record says more."""
@@ -102,9 +102,7 @@ def label_texts(samples: Samples) -> tuple[str, ...]:
         return tuple(np.array(samples.class_names, dtype=object)[samples.classes].tolist())
     if samples.labels is None:
         return ("",) * len(samples)
-    rows: list[list[int]] = samples.labels.tolist()
-    names = samples.label_names
-    return tuple("+".join(name for name, there in zip(names, row, strict=True) if there) or "none" for row in rows)
+    return tuple(joined(samples.label_names, row) for row in samples.labels.tolist())
 
 
 def read_rows(path: Path) -> Rows:

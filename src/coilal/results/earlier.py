@@ -9,7 +9,7 @@ import numpy as np
 
 from coilal.results.data_record import DataRecord, Rows
 from coilal.results.store import read_queries
-from coilal.types import Problem
+from coilal.types import Problem, joined
 
 
 def known_labels(folder: Path) -> dict[str, str]:
@@ -45,7 +45,5 @@ def _tested(path: Path) -> dict[str, str]:
         return {}
     if targets.ndim == 1:
         return dict(zip(images.tolist(), names[targets].tolist(), strict=True))
-    return {
-        image: "+".join(names[row == 1].tolist()) or "none"
-        for image, row in zip(images.tolist(), targets, strict=True)
-    }
+    shown = (joined(names.tolist(), row == 1) for row in targets)
+    return dict(zip(images.tolist(), shown, strict=True))

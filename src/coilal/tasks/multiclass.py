@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from coilal.lean_imports import as_if_missing
 from coilal.tasks.task import Weighting, checked_weighting, f1, fault_labels, finite, per_name, share
-from coilal.types import BoolArray, Kind, Samples, Targets, UserError
+from coilal.types import BoolArray, Kind, Samples, Targets, UserError, joined
 
 with as_if_missing("transformers", "scipy"):
     from torchmetrics.functional.classification import multiclass_stat_scores
@@ -162,7 +162,7 @@ def _label_classes(samples: Samples, labels: NDArray[np.uint8], used: BoolArray)
     return Targets(
         kind="multiclass",
         values=values,
-        names=tuple("+".join(samples.label_names[fault] for fault in faults) or "none" for faults in classes),
+        names=tuple(joined(samples.label_names, row) for row in class_labels),
         used=used,
         class_labels=class_labels,
         label_names=samples.label_names,

@@ -65,7 +65,7 @@ def test_a_missing_seed_drops_the_pair_and_is_named(outputs: Path) -> None:
     shutil.rmtree(outputs / "s/multiclass/tiny/random/seed2")
     (comparison,), findings = read(outputs)
     assert comparison.pairs("margin", "random").seeds == (0, 1, 3, 4)
-    assert [f.what for f in findings] == ["no finished run of random with seed 2"]
+    assert [f.what for f in findings] == ["no run to compare of random with seed 2"]
 
 
 @pytest.mark.parametrize("state", ["failed", "running"])
