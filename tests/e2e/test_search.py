@@ -51,7 +51,7 @@ def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its
     local = ["hydra/launcher=local", "hydra.launcher.processes=2", "hydra.sweeper.n_jobs=2"]
     second = search(tmp_path, cache, "hydra.sweeper.n_trials=4", *local)
     assert second.returncode == 0, second.stderr
-    assert f"trials {killed} were killed" in second.stdout
+    assert f"left unfinished, and not counted: trial {killed}\n" in second.stdout
     assert "1 of 4 trials are done, 3 to do" in second.stdout
 
     *_, impossible, without_value, good = load(database).trials

@@ -85,7 +85,7 @@ def test_weights_are_looked_at_once_and_what_is_known_of_them_is_kept(
 
     def load(reread: bool = True) -> Any:
         loaded.append(1)
-        return SimpleNamespace(trunk=SimpleNamespace(reread=reread))
+        return SimpleNamespace(trunk=SimpleNamespace(reread=reread, told="weights: all of them"))
 
     cfg = small("model.weights=w.pth", f"cache.dir={tmp_path}/cache")
     assert [ensure_weights_fit(cfg, weights, "0123", load) for _ in range(3)] == [True] * 3
