@@ -25,12 +25,12 @@ from benchmarks.contestants.bound import extract, statistics
 from benchmarks.network import Features, pooled
 from benchmarks.specs import Spec, extraction, further, w1, w2
 from benchmarks.workload import Contest, Network, Workload
-from coilal.cli import conf_folder
-from coilal.models.fold import folded
-from coilal.models.weights import resolve
-from coilal.plan import STARTING_SET, Plan
-from coilal.prepare import Prepared, prepare
-from coilal.strategies.starting_set import draw
+from coilal.active.strategies.starting_set import draw
+from coilal.common.cli import conf_folder
+from coilal.features.fold import folded
+from coilal.features.weights import resolve
+from coilal.runs.plan import STARTING_SET, Plan
+from coilal.runs.prepare import Prepared, prepare
 
 
 class Prefix(nn.Module):

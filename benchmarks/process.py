@@ -20,7 +20,7 @@ from benchmarks.report import Report
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE_S = 0.5  # a sample takes 6 ms for each GB that is held: a hundredth of a core
 
-COILAL = "coilal.sweep.server_imports, coilal.results.figures, timm, transformers"
+COILAL = "coilal.sweep.server_imports, coilal.run_directory.learning_curve, timm, transformers"
 # What contestants import in processes of their own; of the others, the module says it.
 IMPORTS = {"coilal": COILAL, "startup": COILAL}
 

@@ -13,13 +13,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
-from coilal.cli import conf_folder
-from coilal.shared import forget
+from coilal.common.cli import conf_folder
+from coilal.runs.shared import forget
 
 # Tests of kills fork a child a run from one server that has everything imported: seconds instead of minutes. Set
 # here for all, because the last one to set it wins, whichever test starts the server.
 multiprocessing.get_context("forkserver").set_forkserver_preload(
-    ["tests.e2e.child", "tests.unit.models.extraction_child"]
+    ["tests.e2e.child", "tests.unit.features.extraction_child"]
 )
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the processes of pytest-xdist; commands inherit it

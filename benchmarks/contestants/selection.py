@@ -23,9 +23,9 @@ def coilal(strategy: str) -> Select:
     """Return coilal's strategy of that yaml."""
     from omegaconf import OmegaConf
 
-    from coilal.cli import conf_folder
-    from coilal.instantiate import instantiate
-    from coilal.types import PoolOutputs
+    from coilal.common.cli import conf_folder
+    from coilal.common.instantiate import instantiate
+    from coilal.common.types import PoolOutputs
 
     chosen = instantiate(OmegaConf.load(Path(conf_folder()) / "strategy" / f"{strategy}.yaml"))
 

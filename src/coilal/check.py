@@ -13,8 +13,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from coilal.cli import conf_folder, run_main, shows_errors
-from coilal.typed import quoted
+from coilal.common.cli import conf_folder, run_main, shows_errors
+from coilal.common.typed import quoted
 
 HELP = """\
 Check settings, images, labels, splits and budget without training.
@@ -42,7 +42,7 @@ what that is."""
 @shows_errors
 def main(cfg: DictConfig) -> None:
     """Read and decode the data, split it, and report every problem; exit code 2 if there is one."""
-    from coilal.prepare import check
+    from coilal.runs.prepare import check
 
     sheet = cfg.get("sheet")
     check(cfg, None if sheet is None else Path(sheet).expanduser())

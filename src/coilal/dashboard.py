@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import hydra
 from omegaconf import DictConfig
 
-from coilal.cli import conf_folder, run_main, shows_errors
-from coilal.folder_names import study_name
-from coilal.results.runs import find_studies
-from coilal.types import UserError
+from coilal.common.cli import conf_folder, run_main, shows_errors
+from coilal.common.folder_names import study_name
+from coilal.common.types import UserError
+from coilal.evidence.reading import find_studies
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
@@ -38,7 +38,7 @@ def send(workspace: Workspace) -> str:
     import requests
     from wandb.errors import Error
 
-    from coilal.loggers.wandb_key import has_key, without_key
+    from coilal.runs.loggers.wandb_key import has_key, without_key
 
     if not has_key():
         raise UserError("W&B has no API key: run `wandb login`, set WANDB_API_KEY, or look only, with save=false.")
@@ -64,7 +64,7 @@ def main(cfg: DictConfig) -> None:
     """Send or print the dashboard that the settings describe."""
     study = study_name(cfg.study)
     pairs = tasks_and_models(find_studies(Path(cfg.outputs), [study]))
-    from coilal.loggers.workspace import workspace
+    from coilal.runs.loggers.workspace import workspace
 
     built = workspace(study, pairs, cfg.project, cfg.entity or "")
     print(send(built) if cfg.save else json.dumps(built._spec, indent=1))

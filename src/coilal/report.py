@@ -21,16 +21,16 @@ import yaml
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.cli import conf_folder, run_main, shows_errors
-from coilal.folder_names import study_names
-from coilal.instantiate import instantiate
-from coilal.machine import ensure_writable
-from coilal.results.report import write_report
-from coilal.results.runs import LEFT_OUT, Finding, Run, place
-from coilal.results.settings import Prices, Settings
+from coilal.common.cli import conf_folder, run_main, shows_errors
+from coilal.common.folder_names import study_names
+from coilal.common.instantiate import instantiate
+from coilal.common.machine import ensure_writable
+from coilal.common.types import DataSource, ImageFormat, Samples
+from coilal.evidence.reading import LEFT_OUT, Finding, Run, place
+from coilal.evidence.report import write_report
+from coilal.evidence.report_settings import Prices, Settings
 from coilal.sweep.book import damaged_launches, read_launches
 from coilal.sweep.states import states, study_cells
-from coilal.types import DataSource, ImageFormat, Samples
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
-from coilal.cli import given_settings, run_main
-from coilal.folder_names import study_name
+from coilal.common.cli import given_settings, run_main
+from coilal.common.folder_names import study_name
 from coilal.sweep.overview import Overview, print_table
 
 SETTINGS = {"study": "default", "outputs": "outputs"}  # as in conf/train.yaml, read without Hydra to be quick

@@ -12,8 +12,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from coilal.cli import conf_folder, run_main, shows_errors
-from coilal.settings import refuse_secret_overrides
+from coilal.common.cli import conf_folder, run_main, shows_errors
+from coilal.runs.rules import refuse_secret_overrides
 from coilal.sweep.rows import ensure_one_cell
 
 
@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> float:
     hydra_settings = HydraConfig.get()
     ensure_one_cell(hydra_settings)
     refuse_secret_overrides([*hydra_settings.overrides.task, *hydra_settings.overrides.hydra])
-    from coilal.run import run
+    from coilal.runs.run import run
 
     return run(cfg)
 

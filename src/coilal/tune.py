@@ -15,10 +15,10 @@ import argparse
 import shlex
 from pathlib import Path
 
-from coilal.cli import conf_folder, given_settings, run_main
-from coilal.folder_names import study_name
-from coilal.machine import ensure_writable
-from coilal.types import UserError
+from coilal.common.cli import conf_folder, given_settings, run_main
+from coilal.common.folder_names import study_name
+from coilal.common.machine import ensure_writable
+from coilal.common.types import UserError
 
 SETTINGS = {"study": "default", "outputs": "outputs", "model": "", "task": "", "out": "", "replace": "false"}
 PACKAGED = "packaged"

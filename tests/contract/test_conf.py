@@ -12,12 +12,12 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.cli import conf_folder
+from coilal.common.cli import conf_folder
+from coilal.common.instantiate import instantiate
 from coilal.data.checks import SMALL_BUDGET
-from coilal.instantiate import instantiate
-from coilal.models.build import build_backbone
-from coilal.results.identity import flatten
-from coilal.settings import RULES, checked
+from coilal.features.build import build_backbone
+from coilal.run_directory.identity import flatten
+from coilal.runs.rules import RULES, checked
 
 CONF = Path(conf_folder())
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")

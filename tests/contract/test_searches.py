@@ -16,7 +16,7 @@ from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_override
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import CategoricalDistribution
 
-from coilal.cli import conf_folder
+from coilal.common.cli import conf_folder
 from coilal.sweep.sweepers import SearchSweeper
 
 SEARCHES = sorted(path.stem for path in (Path(conf_folder()) / "hparams_search").glob("*.yaml"))

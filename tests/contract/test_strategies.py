@@ -11,8 +11,8 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from coilal.strategies.strategy import NonFiniteOutputsError, Strategy, names_fitting
-from coilal.types import Kind, PoolOutputs, UserError
+from coilal.active.strategies.strategy import NonFiniteOutputsError, Strategy, names_fitting
+from coilal.common.types import Kind, PoolOutputs, UserError
 
 FOLDER = Path(__file__).parents[2] / "conf" / "strategy"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.cli import conf_folder
-from coilal.instantiate import instantiate
-from coilal.settings import resolved
-from coilal.strategies.strategy import Strategy, names_fitting
+from coilal.active.strategies.strategy import Strategy, names_fitting
+from coilal.common.cli import conf_folder
+from coilal.common.instantiate import instantiate
+from coilal.runs.rules import resolved
 from coilal.sweep.rows import expand
 
 CONF = Path(conf_folder())

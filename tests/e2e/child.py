@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-import coilal.learning
-import coilal.loop
-import coilal.models.features
-import coilal.models.module
-import coilal.models.timm_trunk
-import coilal.prepare
-import coilal.recorder
-import coilal.results.figures
-import coilal.results.progress
-import coilal.results.run_files as run_files
-from coilal.run import run
+import coilal.features.boundary
+import coilal.features.timm_trunk
+import coilal.fit.cycles
+import coilal.fit.loop
+import coilal.fit.module
+import coilal.run_directory.files as run_files
+import coilal.run_directory.learning_curve
+import coilal.runs.prepare
+import coilal.runs.progress
+import coilal.runs.recorder
+from coilal.runs.run import run
 
 
 def work(settings: str, kill_at: tuple[str, int] | None) -> None:
@@ -58,7 +58,7 @@ def _arm(what: str, moment: int) -> None:
         return wrapped
 
     if kind == "phase":
-        progress = coilal.results.progress.RunProgress
+        progress = coilal.runs.progress.RunProgress
         progress.phase = around(progress.phase)  # type: ignore[method-assign]
     else:
         run_files.os.replace = around(os.replace)  # type: ignore[attr-defined]

@@ -16,14 +16,14 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from coilal.results.comparison import compare
-from coilal.results.run_files import read_status, run_folder, write_status
-from coilal.results.runs import Run, read_runs, run_folders
-from coilal.results.store import read_queries
-from coilal.run import run
-from coilal.same_data import Now, ensure_of_finished
-from coilal.shared import forget
-from coilal.types import UserError
+from coilal.common.types import UserError
+from coilal.evidence.comparison import compare
+from coilal.evidence.reading import Run, read_runs, run_folders
+from coilal.run_directory.files import read_status, run_folder, write_status
+from coilal.run_directory.store import read_queries
+from coilal.runs.run import run
+from coilal.runs.same_data import Now, ensure_of_finished
+from coilal.runs.shared import forget
 
 SETTINGS = (
     "data=coils",

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig
 
-from coilal.results.run_files import read_status, run_folder
-from coilal.results.store import read_queries
-from coilal.run import run
-from coilal.types import UserError
+from coilal.common.types import UserError
+from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.store import read_queries
+from coilal.runs.run import run
 from tests.e2e.test_run import without_times
 
 DEVICE = Path("/dev/full")  # each write to it fails as on a full disk

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coilal.results.store import read_queries
+from coilal.run_directory.store import read_queries
 
 SETTINGS = [
     *("data=coils", "data.root=data", "data.image.size=[28,28]", "budget.initial=4", "budget.query=4"),

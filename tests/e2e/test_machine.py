@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
-from coilal import experiment
-from coilal.results.run_files import read_status, run_folder
-from coilal.run import run
-from coilal.types import UserError
+from coilal.common.types import UserError
+from coilal.run_directory.files import read_status, run_folder
+from coilal.runs import experiment
+from coilal.runs.run import run
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_images_are_decoded(

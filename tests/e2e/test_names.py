@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig
 
-from coilal.instantiate import instantiate
-from coilal.prepare import prepare
+from coilal.common.instantiate import instantiate
+from coilal.evidence.reading import Run, read_runs, run_folders
+from coilal.evidence.report import write_report
+from coilal.evidence.report_settings import Settings
 from coilal.report import images_of
-from coilal.results.report import write_report
-from coilal.results.runs import Run, read_runs, run_folders
-from coilal.results.settings import Settings
-from coilal.results.store import read_queries
-from coilal.run import run
+from coilal.run_directory.store import read_queries
+from coilal.runs.prepare import prepare
+from coilal.runs.run import run
 from tests.inputs.given import images
 
 pytestmark = pytest.mark.slow

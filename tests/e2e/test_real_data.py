@@ -11,10 +11,10 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from coilal.data.renderer import photographs, plan_for
-from coilal.results.run_files import read_status, run_folder
-from coilal.results.store import read_cycles
-from coilal.run import run
+from coilal.demo.renderer import photographs, plan_for
+from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.store import read_cycles
+from coilal.runs.run import run
 
 Composed = Callable[..., DictConfig]
 FAULTS = ["1_Doppelwindung", "2_Luecke", "3_Kreuzung"]

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from coilal.results.report import write_report
-from coilal.results.runs import Finding, Run
-from coilal.results.settings import Settings
-from coilal.types import UserError
+from coilal.common.types import UserError
+from coilal.evidence.reading import Finding, Run
+from coilal.evidence.report import write_report
+from coilal.evidence.report_settings import Settings
 from tests.conftest import SMALL
 from tests.studies import Simulated, write_run, write_study
 

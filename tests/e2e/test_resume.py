@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.results.run_files import read_status, run_folder
-from coilal.results.store import read_queries
+from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.store import read_queries
 from tests.e2e.test_run import without_times
 
 context = multiprocessing.get_context("forkserver")

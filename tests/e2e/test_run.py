@@ -18,13 +18,13 @@ import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-import coilal.experiment
-from coilal.results.curves import aulc
-from coilal.results.run_files import lock, read_status, run_folder, write_status
-from coilal.results.store import is_measurement, read_cycles, read_queries, without_measurements
-from coilal.run import run
-from coilal.shared import forget
-from coilal.types import DataError, UserError
+import coilal.runs.experiment
+from coilal.common.types import DataError, UserError
+from coilal.run_directory.aulc import aulc
+from coilal.run_directory.files import lock, read_status, run_folder, write_status
+from coilal.run_directory.store import is_measurement, read_cycles, read_queries, without_measurements
+from coilal.runs.run import run
+from coilal.runs.shared import forget
 
 processes = multiprocessing.get_context("forkserver")
 Small = Callable[..., DictConfig]
@@ -152,9 +152,9 @@ def test_data_backbone_and_cache_are_opened_once_for_all_runs(
     cache = f"cache.dir={tmp_path}/cache"
     calls: list[str] = []
     for name in ("prepare", "build_backbone", "boundary_outputs"):
-        original = getattr(coilal.experiment, name)
+        original = getattr(coilal.runs.experiment, name)
         monkeypatch.setattr(
-            coilal.experiment,
+            coilal.runs.experiment,
             name,
             lambda *a, _name=name, _original=original, **k: calls.append(_name) or _original(*a, **k),
         )
@@ -297,8 +297,8 @@ def test_the_run_ends_cleanly_when_the_pool_is_empty(small: Small) -> None:
 
 
 def pool_size(cfg: DictConfig) -> int:
-    from coilal.instantiate import instantiate
-    from coilal.prepare import prepare
+    from coilal.common.instantiate import instantiate
+    from coilal.runs.prepare import prepare
 
     prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
     return len(prepared.split.pool)

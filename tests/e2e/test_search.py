@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from optuna.trial import TrialState
 
-from coilal.cli import conf_folder
-from coilal.results.store import read_cycles
+from coilal.common.cli import conf_folder
+from coilal.run_directory.store import read_cycles
 from coilal.sweep.tuned import load
 from tests.conftest import SMALL
 

@@ -81,9 +81,9 @@ def test_a_run_imports_only_what_its_settings_name(tmp_path: Path) -> None:
     not_asked_for = {
         *("transformers", "wandb", "scipy.signal"),
         *("sklearn", "tensorboard", "tensorboardX", "mlflow", "comet_ml", "IPython"),
-        *("coilal.models.transformers_trunk", "coilal.data.table", "coilal.data.folder", "coilal.pretrain"),
+        *("coilal.features.transformers_trunk", "coilal.data.table", "coilal.data.folder", "coilal.pretrain"),
         *("transformers.models.dinov2.modeling_dinov2", "transformers.modeling_utils"),
     }
     assert not modules & not_asked_for
     further = imported(*settings, "seed=1", cwd=tmp_path)
-    assert not further & {"timm", "coilal.models.timm_trunk"}, "its features are stored"
+    assert not further & {"timm", "coilal.features.timm_trunk"}, "its features are stored"

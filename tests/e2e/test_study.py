@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from coilal.results.store import read_queries
+from coilal.run_directory.store import read_queries
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from coilal.results.run_files import read_status
-from coilal.results.store import read_queries
+from coilal.run_directory.files import read_status
+from coilal.run_directory.store import read_queries
 from tests.conftest import SMALL
 from tests.e2e.test_run import without_times
 

@@ -34,7 +34,7 @@ def test_the_wheel_brings_its_configuration(tmp_path: Path) -> None:
     assert str(tmp_path) in where
     composed = call(python, "-m", "coilal.train", "--cfg", "job", "strategy=margin", cwd=elsewhere)
     assert "name: margin" in composed
-    code = "from coilal.models.weights import resolve; print(resolve('packaged', None, 'tiny'))"
+    code = "from coilal.features.weights import resolve; print(resolve('packaged', None, 'tiny'))"
     weights = call(python, "-c", code, cwd=elsewhere)
     assert Path(weights.strip()).stat().st_size < 3_000_000
     assert not any(elsewhere.iterdir()), "asking for settings writes nothing"

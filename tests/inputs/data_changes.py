@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from coilal.common.types import DataError, DecodedImages, Samples, Split
 from coilal.data.stored_split import StoredSplit, place
-from coilal.results.data_record import DataRecord
-from coilal.same_data import changed
-from coilal.types import DataError, DecodedImages, Samples, Split
+from coilal.run_directory.data_record import DataRecord
+from coilal.runs.same_data import changed
 from tests.inputs.case import Case
 
 TITLE = "Data that changed"

@@ -13,11 +13,11 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from PIL import Image
 
-from coilal.cli import conf_folder
-from coilal.instantiate import instantiate
-from coilal.settings import checked
-from coilal.typed import as_typed
-from coilal.types import DataSource, Samples
+from coilal.common.cli import conf_folder
+from coilal.common.instantiate import instantiate
+from coilal.common.typed import as_typed
+from coilal.common.types import DataSource, Samples
+from coilal.runs.rules import checked
 
 
 def image(file: Path, seed: int = 0) -> Path:

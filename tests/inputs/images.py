@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from coilal.common.types import ImageFormat
 from coilal.data.files import decode_files
 from coilal.data.folder import ImageFolder
 from coilal.data.histogram import describe_levels
 from coilal.data.listing import look_through
-from coilal.types import ImageFormat
 from tests.image_files import write_png, write_tiff
 from tests.inputs.case import Case
 

@@ -11,10 +11,10 @@ from unittest import mock
 
 import numpy as np
 
-from coilal import machine
-from coilal.array_store import Target, open_or_build
-from coilal.output import secure
-from coilal.results.run_files import ensure_writable, lock, write_atomically
+from coilal.common import machine
+from coilal.common.array_store import Target, open_or_build
+from coilal.common.output import secure
+from coilal.run_directory.files import ensure_writable, lock, write_atomically
 from tests.inputs.case import Case
 
 TITLE = "The machine"

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from coilal.results.health import ensure_sound
-from coilal.results.run_files import read_status
-from coilal.results.store import read_queries
+from coilal.run_directory.files import read_status
+from coilal.run_directory.health import ensure_sound
+from coilal.run_directory.store import read_queries
 from coilal.sweep.book import damaged_launches
 from coilal.sweep.overview import Overview
 from tests.inputs.case import Case

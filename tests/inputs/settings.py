@@ -13,16 +13,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from coilal.cli import conf_folder, explain
-from coilal.folder_names import study_name
-from coilal.hparams import ensure_found_on
-from coilal.instantiate import instantiate
-from coilal.settings import checked
+from coilal.common.cli import conf_folder, explain
+from coilal.common.folder_names import study_name
+from coilal.common.instantiate import instantiate
+from coilal.common.typed import as_typed, passed_over
+from coilal.common.types import UserError
+from coilal.runs.hparams import ensure_found_on
+from coilal.runs.rules import checked
 from coilal.sweep.rows import expand
 from coilal.sweep.space import check_sampler, check_space
 from coilal.sweep.tuned import ensure_replaceable
-from coilal.typed import as_typed, passed_over
-from coilal.types import UserError
 from tests.inputs.case import Case
 
 TITLE = "Settings"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coilal.types import UserError
+from coilal.common.types import UserError
 from tests.inputs.case import Case
 from tests.inputs.table import as_markdown, cases, topics
 

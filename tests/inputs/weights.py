@@ -13,12 +13,12 @@ from hydra.core.global_hydra import GlobalHydra
 from torch import Tensor
 from transformers import Dinov2Config, Dinov2Model
 
-from coilal.cli import conf_folder
-from coilal.experiment import build_trainer
-from coilal.instantiate import instantiate
-from coilal.models import timm_trunk, transformers_trunk
-from coilal.models.build import build_backbone
-from coilal.settings import checked
+from coilal.common.cli import conf_folder
+from coilal.common.instantiate import instantiate
+from coilal.features import timm_trunk, transformers_trunk
+from coilal.features.build import build_backbone
+from coilal.runs.experiment import build_trainer
+from coilal.runs.rules import checked
 from tests.inputs.case import Case
 
 TITLE = "Weights"

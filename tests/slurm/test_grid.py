@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from coilal.results.run_files import read_status
-from coilal.results.store import read_cycles, read_queries
+from coilal.run_directory.files import read_status
+from coilal.run_directory.store import read_cycles, read_queries
 from tests.e2e.test_run import without_times
 from tests.slurm.conftest import JOBS, PATIENCE_S, Study, until
 

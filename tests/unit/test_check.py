@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from coilal.check import with_sheet
-from coilal.prepare import check, image_format
-from coilal.settings import checked
-from coilal.types import UserError
+from coilal.common.types import UserError
+from coilal.runs.prepare import check, image_format
+from coilal.runs.rules import checked
 
 
 @pytest.fixture

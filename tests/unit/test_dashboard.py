@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from coilal.common.types import UserError
 from coilal.dashboard import send, tasks_and_models
-from coilal.loggers.workspace import workspace
-from coilal.types import UserError
+from coilal.runs.loggers.workspace import workspace
 
 
 def test_a_panel_for_each_model_and_task_grouped_by_strategy() -> None:
@@ -31,6 +31,6 @@ def test_a_panel_for_each_model_and_task_grouped_by_strategy() -> None:
 
 
 def test_without_a_key_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coilal.loggers.wandb_key.has_key", lambda: False)
+    monkeypatch.setattr("coilal.runs.loggers.wandb_key.has_key", lambda: False)
     with pytest.raises(UserError, match="wandb login"):
         send(workspace("s", [("a", "tiny")], "coilal", ""))

@@ -13,10 +13,10 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import coilal
-from coilal.cli import conf_folder
-from coilal.folder_names import study_names
-from coilal.results.identity import flatten
-from coilal.settings import RULES
+from coilal.common.cli import conf_folder
+from coilal.common.folder_names import study_names
+from coilal.run_directory.identity import flatten
+from coilal.runs.rules import RULES
 
 PACKAGE, CONF = Path(coilal.__file__).parent, Path(conf_folder())
 TOKEN = re.compile(r"(?<![\w./%$<{-])\+{0,2}([a-z][a-z_]*(?:[./][A-Za-z_]\w*)*)=(?=[^\s=])")

@@ -10,14 +10,14 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from PIL import Image
 
-from coilal.cli import conf_folder, explain
+from coilal.common.cli import conf_folder, explain
+from coilal.common.types import UserError
+from coilal.evidence.reading import Run, read_runs
+from coilal.evidence.report_settings import Settings
 from coilal.report import images_of, settings_of, without_directory
-from coilal.results.run_files import now
-from coilal.results.runs import Run, read_runs
-from coilal.results.settings import Settings
+from coilal.run_directory.files import now
 from coilal.sweep.book import Launch, Outcome, write_launch, write_outcome
 from coilal.sweep.cells import Cell
-from coilal.types import UserError
 from tests.studies import Simulated, write_study
 
 
@@ -51,7 +51,7 @@ def test_a_typo_gets_a_hint_from_the_reports_own_settings() -> None:
 
 
 def test_images_are_those_of_the_runs(tmp_path: Path) -> None:
-    source = {"_target_": "coilal.data.rendered.RenderedCoils", "coils": 2, "images_per_coil": 4}
+    source = {"_target_": "coilal.demo.rendered.RenderedCoils", "coils": 2, "images_per_coil": 4}
     image = {"size": [476, 364], "fit": "squash", "mode": "L"}
     overrides = {"data.source": source, "data.image": image}
     write_study(tmp_path / "s", Simulated({"random": 0.0}, seeds=[0], overrides=overrides))

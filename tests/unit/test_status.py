@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from coilal.common.types import UserError
 from coilal.status import main
-from coilal.types import UserError
 from tests.unit.sweep.test_states import NAME, run_directory
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from coilal.cli import given_settings
+from coilal.common.cli import given_settings
+from coilal.common.types import UserError
 from coilal.tune import SETTINGS, main, packaged_folder, taken_with
-from coilal.types import UserError
 
 
 def test_only_a_checkout_has_packaged_values_to_write(tmp_path: Path) -> None:

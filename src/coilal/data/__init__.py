@@ -1,1 +1,4 @@
-"""Images and labels: renderer, readers, splits and the store of decoded images."""
+"""From files to checked samples, splits and decoded images.
+
+In: a folder of images, perhaps a table. Out: names, groups, labels, parts, images; or every problem, listed.
+"""

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from coilal.types import Budget, Problem, Samples, Split, Targets
+from coilal.common.types import Budget, Problem, Samples, Split, Targets
 
 SMALL_BUDGET = 64
 """Images that ``conf/budget/small.yaml`` buys."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from coilal.common.types import Problem
 from coilal.data.spelling import as_tuple, meant, spelled_alike, unclear
-from coilal.types import Problem
 
 Setting = str | float | Sequence[str | float] | None
 """A column that must be there, or several of which the first that is there counts, or none.

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from coilal.common.types import ImageFormat
 from coilal.data.image_file import Values, deep_values, opened, pixel_type, turned
-from coilal.types import ImageFormat
 
 DECODE_VERSION = 1
 """Raise it whenever the pixels that come out of this file change: stored images are then made anew."""

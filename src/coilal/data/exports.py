@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from coilal.typed import as_argument
-from coilal.types import DataError, Problem
+from coilal.common.typed import as_argument
+from coilal.common.types import DataError, Problem
 
 _KINDS = {
     b"PK\x03\x04": "a workbook of Excel or LibreOffice",

@@ -22,7 +22,9 @@ from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from coilal.array_store import Target, open_or_build
+from coilal.common.array_store import Target, open_or_build
+from coilal.common.long_work import LongWork
+from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, UserError
 from coilal.data.decode import DECODE_VERSION, fit_image, open_image
 from coilal.data.headers import (
     HEADER,
@@ -37,8 +39,6 @@ from coilal.data.headers import (
 from coilal.data.image_file import Values
 from coilal.data.in_order import at_a_time, in_order
 from coilal.data.pixel_range import PixelRange, full_range, scaled, spread
-from coilal.long_work import LongWork
-from coilal.types import DataError, DecodedImages, ImageFormat, Problem, UserError
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from coilal.common.machine import expanded
+from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 from coilal.data.columns import Setting
 from coilal.data.files import Duplicates, decode_files, file_problems
 from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
 from coilal.data.spelling import check_similar, one_spelling, seen
 from coilal.data.views import from_names
-from coilal.machine import expanded
-from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
 
 class ImageFolder:

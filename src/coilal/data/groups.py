@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from coilal.types import Problem, UserError
+from coilal.common.types import Problem, UserError
 
 
 def groups_from_names(

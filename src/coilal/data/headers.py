@@ -12,10 +12,10 @@ from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import ExifTags, ImageFile
 
+from coilal.common.types import ImageFormat, Problem
 from coilal.data.image_file import opened, pixel_type
 from coilal.data.in_order import in_order
 from coilal.data.pixel_range import full_range
-from coilal.types import ImageFormat, Problem
 
 HEADER = np.dtype(
     [

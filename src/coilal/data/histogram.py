@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from coilal.types import ImageArray
+from coilal.common.types import ImageArray
 
 log = logging.getLogger(__name__)
 

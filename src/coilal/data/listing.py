@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from coilal.types import DataError, Problem
+from coilal.common.types import DataError, Problem
 
 _IMAGES = """
     .png .apng .jpg .jpeg .jpe .jfif .mpo .bmp .dib .tif .tiff .webp .gif .pgm .ppm .pbm .pnm .pfm

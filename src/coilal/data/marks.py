@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from coilal.common.types import Problem
 from coilal.data.spelling import spelled_alike
-from coilal.types import Problem
 
 _WORDS = (
     ("true", "false"),

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
+from coilal.common.types import Problem
 from coilal.data.listing import SUFFIXES
-from coilal.types import Problem
 
 _DRIVE = re.compile(r"[A-Za-z]:/|//")
 _LABEL_STUDIO = re.compile(r"/data/upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(?P<name>[^/]+)")

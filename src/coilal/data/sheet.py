@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from coilal.types import ImageArray, Samples, Targets, UserError, joined
+from coilal.common.types import ImageArray, Samples, Targets, UserError, joined
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
-from coilal.typed import as_argument
-from coilal.types import Problem, UserError
+from coilal.common.typed import as_argument
+from coilal.common.types import Problem, UserError
 
 Similar = Literal["error", "merge", "keep"]
 """What becomes of names that differ only in spelling: refused, one name, or different names."""

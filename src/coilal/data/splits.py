@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from coilal.types import FloatArray, IntArray, Samples, Split, Targets, UserError
+from coilal.common.types import FloatArray, IntArray, Samples, Split, Targets, UserError
 
 PARTS = ("pool", "validation", "test")
 

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from coilal.common.types import DataError, FloatArray, IntArray, Problem, Samples
 from coilal.data.splits import PARTS, draw_parts, part_shares
-from coilal.types import DataError, FloatArray, IntArray, Problem, Samples
 
 
 @dataclass(frozen=True)

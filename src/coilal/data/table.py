@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from coilal.common.machine import expanded
+from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
 from coilal.data.exports import label_studio_problem
 from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
@@ -29,8 +31,6 @@ from coilal.data.spelling import (
 )
 from coilal.data.table_file import load_table
 from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names
-from coilal.machine import expanded
-from coilal.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 
 _PROBED = 100
 """So many images are looked for to tell whether they lie in the folder itself or in its ``images/``."""
@@ -110,7 +110,7 @@ class LabelTable:
         return {}
 
     def read(self) -> Samples:
-        """Return names, groups, labels and classes; see ``coilal.types.Samples``.
+        """Return names, groups, labels and classes; see ``coilal.common.types.Samples``.
 
         Raises:
             DataError: every problem of the table; if there is one, those of the images are listed with it.

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from coilal.common.types import DataError, Problem
 from coilal.data.exports import refuse_other_files
-from coilal.types import DataError, Problem
 
 _SEPARATORS = {";": "';'", "\t": r"'\t'", "|": "'|'"}
 """Other separators that tables have, and how each is written on the command line."""

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from coilal.common.types import IntArray, Problem, joined
 from coilal.data.columns import Setting
 from coilal.data.spelling import as_tuple, in_full, in_order, meant, spelled_alike, unclear
-from coilal.types import IntArray, Problem, joined
 
 Codes = Mapping[str, Sequence[str]]
 """Faults of each class code, in class order."""
@@ -21,7 +21,7 @@ Codes = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class View:
-    """The label part of ``coilal.types.Samples`` (same names and shapes), with problems and notes."""
+    """The label part of ``coilal.common.types.Samples`` (same names and shapes), with problems and notes."""
 
     labels: NDArray[np.uint8] | None = None
     label_names: tuple[str, ...] = ()

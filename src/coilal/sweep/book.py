@@ -7,7 +7,7 @@
     How the last attempt of a launched cell ended. A run directory cannot tell that: a cell that is refused
     (bad data, a strategy that does not fit) leaves none.
 ``data/<launch>/``
-    Which data was refused; see ``coilal.refusals``.
+    Which data was refused; see ``coilal.runs.refusals``.
 ``logs/<time>_<process number>.log``
     What the processes of a launch on this machine have written.
 """
@@ -24,9 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from coilal import machine
-from coilal.results.health import DamagedError, read_object
-from coilal.results.run_files import WAY_OUT, write_atomically
+from coilal.common import machine
+from coilal.run_directory.files import WAY_OUT, write_atomically
+from coilal.run_directory.health import DamagedError, read_object
 from coilal.sweep.cells import Cell
 
 REMOVE = "remove it; the command of that launch, typed again, goes on and records it anew"

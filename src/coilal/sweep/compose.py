@@ -13,12 +13,12 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from coilal import same_data
-from coilal.results.run_files import run_folder
-from coilal.run import is_done
-from coilal.settings import checked, without_hydra
+from coilal.common.types import UserError
+from coilal.run_directory.files import run_folder
+from coilal.runs import same_data
+from coilal.runs.rules import checked, without_hydra
+from coilal.runs.run import is_done
 from coilal.sweep.cells import Cell
-from coilal.types import UserError
 
 NOT_FEATURES = ("head", "optimizer", "batch_size")  # settings of a model that its frozen features do not depend on
 

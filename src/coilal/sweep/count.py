@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from coilal.sweep.machine import cores, free_memory, gpus
+from coilal.sweep.hardware import cores, free_memory, gpus
 
 MEMORY_OF_A_PROCESS = 2e9  # libraries, images, backbone; its features come on top, up to cache.memory_gb
 

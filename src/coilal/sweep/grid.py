@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from coilal.run import remove_results
+from coilal.common.types import CellsFailed
+from coilal.runs.run import remove_results
 from coilal.sweep.book import Job, Launch, damaged_launches, exact_now, read_outcome, write_launch
 from coilal.sweep.cells import Cell
 from coilal.sweep.compose import Grid
 from coilal.sweep.states import CellState, count, states
-from coilal.types import CellsFailed
 
 log = logging.getLogger(__name__)
 

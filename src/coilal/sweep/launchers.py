@@ -27,10 +27,10 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, SlurmQueueConf
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.results.run_files import ensure_writable
-from coilal.settings import as_written, refuse_secret_overrides, refuse_secrets, without_hydra
+from coilal.common.types import UserError
+from coilal.run_directory.files import ensure_writable
+from coilal.runs.rules import as_written, refuse_secret_overrides, refuse_secrets, without_hydra
 from coilal.sweep.cells import Cell, pack, spread
-from coilal.types import UserError
 
 if TYPE_CHECKING:
     import submitit
@@ -150,7 +150,7 @@ class LocalLauncher(GridLauncher):
         self._workers = None
         if len(workers) < 2:
             return [_job("process", str(os.getpid()), None) for _ in workers]
-        from coilal.sweep.machine import gpus
+        from coilal.sweep.hardware import gpus
         from coilal.sweep.processes import Workers
 
         self._workers = Workers(Path(self.config.hydra.sweep.dir) / "logs", f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
@@ -281,7 +281,7 @@ def _results(
     grid: Grid, found: Mapping[Cell, CellState], how_it_ended: Callable[[Job], str | None]
 ) -> list[JobReturn]:
     """Return what Hydra's sweepers want: the objective of each cell, or what went wrong in the grid."""
-    from coilal.run import objective
+    from coilal.runs.run import objective
     from coilal.sweep.grid import failure, is_done
 
     failed = failure(grid, found, how_it_ended)

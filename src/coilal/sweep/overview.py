@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from coilal.common.types import UserError
 from coilal.sweep.alive import slurm_end
 from coilal.sweep.book import Launch, damaged_launches, read_launches
 from coilal.sweep.cells import Cell
 from coilal.sweep.states import STATES, CellState, State, count, states, study_cells
-from coilal.types import UserError
 
 STYLES: Mapping[State, str] = {
     "done": "green",

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import cloudpickle
 
-from coilal import long_work, output
-from coilal.signals import Listener
+from coilal.common import long_work, output
+from coilal.common.signals import Listener
+from coilal.common.types import UserError
 from coilal.sweep.book import read_outcome
 from coilal.sweep.work import Assignment, Worker
-from coilal.types import UserError
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def _work(
     worker: bytes, logs: Path, name: str, among: int, environment: Mapping[str, str], finished: Connection
 ) -> None:
     """Be a worker process."""
-    from coilal.threads import share_cores
+    from coilal.common.threads import share_cores
 
     os.setsid()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -23,7 +23,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from coilal.types import UserError
+from coilal.common.types import UserError
 
 # A row as the yaml has it: values by setting, each one value or a list of them.
 Row = Mapping[str, Any]

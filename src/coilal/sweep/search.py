@@ -18,14 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import Trial
 
-from coilal.machine import acquired
-from coilal.results.run_files import WAY_OUT
-from coilal.settings import checked, without_hydra
+from coilal.common.machine import acquired
+from coilal.common.typed import quoted
+from coilal.common.types import UserError
+from coilal.run_directory.files import WAY_OUT
+from coilal.runs.rules import checked, without_hydra
 from coilal.sweep.space import check_sampler, check_space, grid_size, values_given
 from coilal.sweep.trials import TrialLauncher
 from coilal.sweep.tuning import bury_killed, check_same, finished, readable
-from coilal.typed import quoted
-from coilal.types import UserError
 
 log = logging.getLogger(__name__)
 

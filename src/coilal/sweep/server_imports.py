@@ -3,11 +3,11 @@
 Only imports: nothing here may start a thread of its own (train, compute, look for a GPU), which a fork would lose.
 """
 
-from coilal.lean_imports import uncollected
+from coilal.common.lean_imports import uncollected
 
 with uncollected():
-    import coilal.tasks.multiclass  # torchmetrics as it needs it, before Lightning imports all of it
+    import coilal.fit.tasks.multiclass  # torchmetrics as it needs it, before Lightning imports all of it
 
     # isort: split
-    import coilal.experiment
+    import coilal.runs.experiment
     import coilal.sweep.work  # noqa: F401

@@ -11,8 +11,8 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from coilal.typed import shell
-from coilal.types import UserError
+from coilal.common.typed import shell
+from coilal.common.types import UserError
 
 HYPERPARAMETERS = (
     *("model.batch_size", "model.head", "model.optimizer", "model.trainable", "model.pooling"),

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from coilal.results.health import DamagedError
-from coilal.results.run_files import read_status
+from coilal.run_directory.files import read_status
+from coilal.run_directory.health import DamagedError
 from coilal.sweep.alive import Life, job_lives, run_life, slurm_queue
 from coilal.sweep.book import Job, Launch, Outcome, latest_jobs, read_launches, read_outcome
 from coilal.sweep.cells import Cell

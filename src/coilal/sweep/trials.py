@@ -11,10 +11,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.trial import Trial, TrialState
 
-from coilal.results.data_record import COLUMN_OF
-from coilal.results.run_files import read_status
-from coilal.results.store import read_queries
-from coilal.types import UserError
+from coilal.common.types import UserError
+from coilal.run_directory.data_record import COLUMN_OF
+from coilal.run_directory.files import read_status
+from coilal.run_directory.store import read_queries
 
 
 class TrialLauncher:

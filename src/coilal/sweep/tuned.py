@@ -18,12 +18,12 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
-from coilal.machine import writing
-from coilal.provenance import git_commit
-from coilal.results.run_files import write_atomically
+from coilal.common.machine import writing
+from coilal.common.types import UserError
+from coilal.run_directory.files import write_atomically
+from coilal.runs.provenance import git_commit
 from coilal.sweep.space import is_hyperparameter
 from coilal.sweep.tuning import DESCRIPTION, readable
-from coilal.types import UserError
 
 DPI = 150
 _TRIALS = re.compile(r"^# .*\b(\d+) completed", re.MULTILINE)  # in a file of values, see _provenance

@@ -11,8 +11,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from coilal.results.identity import differences
-from coilal.types import UserError
+from coilal.common.types import UserError
+from coilal.run_directory.identity import differences
 
 DESCRIPTION, KILLED = "description", "killed"  # keys of the study's user attributes
 

@@ -13,9 +13,9 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from coilal import machine, output
-from coilal.cli import user_error
-from coilal.results.health import records
+from coilal.common import machine, output
+from coilal.common.cli import user_error
+from coilal.run_directory.health import records
 from coilal.sweep.book import Outcome, data_folder, exact_now, write_outcome
 from coilal.sweep.cells import Cell
 
@@ -68,7 +68,7 @@ class Worker:
 
     def work(self, finished: Callable[[int], None] = lambda _: None) -> None:
         """Do all cells."""
-        from coilal.refusals import kept_in
+        from coilal.runs.refusals import kept_in
 
         setup_globals()
         for assignment in self.cells:

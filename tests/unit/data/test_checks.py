@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coilal.common.types import Budget, Samples, Split, Targets
 from coilal.data.checks import check_budget, check_split
-from coilal.types import Budget, Samples, Split, Targets
 
 SAMPLES = Samples(tuple("abcdef"), ("g", "g", "h", "h", "i", "i"))
 CLASSES = Targets("multiclass", np.array([0, 1] * 3), ("ok", "bent"), np.ones(6, dtype=np.bool_))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from coilal.common.types import ImageFormat
 from coilal.data.decode import eight_bit, fit_image, open_image
-from coilal.types import ImageFormat
 from tests.image_files import write_png
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from coilal.common.types import DataError
 from coilal.data.exports import label_studio_problem, refuse_other_files
-from coilal.types import DataError
 
 
 def typed(message: str, folder: Path) -> pd.DataFrame:

@@ -17,12 +17,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from coilal.array_store import build
+from coilal.common.array_store import build
+from coilal.common.types import DataError, DecodedImages, ImageFormat
 from coilal.data import files
 from coilal.data.files import decode_files, file_problems
 from coilal.data.listing import look_through
-from coilal.settings import PIXEL_RANGE
-from coilal.types import DataError, DecodedImages, ImageFormat
+from coilal.runs.rules import PIXEL_RANGE
 
 FORMAT = ImageFormat((6, 5))
 

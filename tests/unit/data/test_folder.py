@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from coilal.common.types import DataError, ImageFormat, UserError
 from coilal.data.folder import ImageFolder
-from coilal.types import DataError, ImageFormat, UserError
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from coilal.common.types import ImageFormat
 from coilal.data import headers
 from coilal.data.headers import HEADER, header_notes, header_problems, read_headers
-from coilal.types import ImageFormat
 
 FORMAT = ImageFormat((32, 32))
 

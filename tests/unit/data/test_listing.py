@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from coilal.common.types import DataError
 from coilal.data.listing import look_through
-from coilal.types import DataError
 
 
 def touch(folder: Path, *names: str) -> None:

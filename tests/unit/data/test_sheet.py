@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from coilal.common.types import Samples, Targets, UserError
 from coilal.data.sheet import Cell, check_sheet_file, contact_sheet, write_stored_sheet
-from coilal.types import Samples, Targets, UserError
 
 NAMES = tuple(f"class_{i % 3}/a very long name of an image, {i:03}.png" for i in range(60))
 SAMPLES = Samples(NAMES, NAMES)

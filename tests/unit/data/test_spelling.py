@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from coilal.common.types import UserError
 from coilal.data.spelling import (
     Similar,
     alike,
@@ -14,7 +15,6 @@ from coilal.data.spelling import (
     one_spelling,
     spelled_alike,
 )
-from coilal.types import UserError
 
 INVISIBLE = (
     "\u200b\ufeff\u00ad\u2060\u200c\u200d\u200e\u200f\u061c\u202a\u202c\u2066\u2069"  # Cf

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from coilal.common.types import Samples, Split, Targets, UserError
 from coilal.data.checks import check_split
 from coilal.data.splits import as_split, draw_parts, label_counts
-from coilal.types import Samples, Split, Targets, UserError
 
 SHARES = {"validation": 0.15, "test": 0.25}
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coilal.common.types import DataError, Samples
 from coilal.data.splits import PARTS, draw_parts
 from coilal.data.stored_split import StoredSplit, place
-from coilal.types import DataError, Samples
 
 SHARES = {"validation": 0.2, "test": 0.3}
 

@@ -11,9 +11,9 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from coilal.cli import conf_folder
+from coilal.common.cli import conf_folder
+from coilal.common.types import DataError, ImageFormat, Samples, UserError
 from coilal.data.table import LabelTable
-from coilal.types import DataError, ImageFormat, Samples, UserError
 
 Make = Callable[..., LabelTable]
 

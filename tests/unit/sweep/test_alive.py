@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coilal.results.run_files import now
+from coilal.run_directory.files import now
 from coilal.sweep.alive import job_lives, process_life, run_life, slurm_end, slurm_queue
 from coilal.sweep.book import Job
 

@@ -11,11 +11,11 @@ from hydra.core.utils import setup_globals
 from hydra.types import HydraContext, RunMode
 from omegaconf import OmegaConf
 
-from coilal.cli import conf_folder
-from coilal.settings import resolved, without_hydra
+from coilal.common.cli import conf_folder
+from coilal.common.types import UserError
+from coilal.runs.rules import resolved, without_hydra
 from coilal.sweep.cells import Cell
 from coilal.sweep.compose import Grid, compose
-from coilal.types import UserError
 
 
 @pytest.fixture

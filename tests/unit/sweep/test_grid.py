@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coilal.results.run_files import now
+from coilal.run_directory.files import now
 from coilal.sweep import grid as grids
 from coilal.sweep.book import Job, Outcome, exact_now, read_launches, write_outcome
 from coilal.sweep.cells import Cell

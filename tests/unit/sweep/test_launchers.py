@@ -18,10 +18,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from coilal.cli import conf_folder
+from coilal.common.cli import conf_folder
+from coilal.common.types import UserError
 from coilal.sweep import processes
 from coilal.sweep.launchers import LocalLauncher, SlurmLauncher
-from coilal.types import UserError
 
 LAUNCHERS = {"local": LocalLauncher, "slurm": SlurmLauncher}
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coilal.results.run_files import now
+from coilal.common.types import UserError
+from coilal.run_directory.files import now
 from coilal.sweep.book import Launch, Outcome, exact_now, write_launch, write_outcome
 from coilal.sweep.cells import Cell
 from coilal.sweep.overview import Overview, print_table
-from coilal.types import UserError
 from tests.unit.sweep.test_states import run_directory
 
 COMMAND = "python -m coilal.train -m 'strategy=margin,[odd]' seed=0,1"

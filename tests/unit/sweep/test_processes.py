@@ -15,7 +15,7 @@ import psutil
 import pytest
 from omegaconf import OmegaConf
 
-from coilal.cli import conf_folder
+from coilal.common.cli import conf_folder
 from coilal.sweep.book import Outcome, exact_now, write_outcome
 from coilal.sweep.cells import Cell
 from coilal.sweep.processes import Workers
@@ -86,7 +86,7 @@ def test_the_lines_of_long_work_are_told_here_too(
         from hydra.core.utils import configure_log
         from omegaconf import OmegaConf
 
-        from coilal import long_work
+        from coilal.common import long_work
 
         configure_log(OmegaConf.load(Path(conf_folder()) / "hydra" / "job_logging" / "coilal.yaml"))
         long_work.REPORT_S = 0.0

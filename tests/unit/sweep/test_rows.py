@@ -12,9 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 
-from coilal.cli import conf_folder
+from coilal.common.cli import conf_folder
+from coilal.common.types import UserError
 from coilal.sweep.rows import RowsSweeper, ensure_one_cell, expand
-from coilal.types import UserError
 
 ROWS: list[dict[str, Any]] = [
     {"model": "large", "task": "multiclass", "strategy": ["random", "margin"]},

@@ -14,10 +14,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 
-from coilal.cli import conf_folder
+from coilal.common.cli import conf_folder
+from coilal.common.types import UserError
 from coilal.sweep.search import Search
 from coilal.sweep.tuned import load
-from coilal.types import UserError
 
 # Small, and with something of each kind: an interval, a log interval, choices of numbers and of words.
 SPACE = ["model.head.hidden=[]", "model.batch_size=choice(8,16)", "trainer.max_epochs=1"]

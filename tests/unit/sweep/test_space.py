@@ -10,8 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from coilal.common.types import UserError
 from coilal.sweep.space import check_sampler, check_space, grid_size, is_hyperparameter, values_given
-from coilal.types import UserError
 
 GROUPS = {"strategy": "random", "model": "tiny", "task": "multiclass", "hydra/launcher": "local"}
 CONFIG = OmegaConf.create(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coilal.results.run_files import now, write_status
+from coilal.run_directory.files import now, write_status
 from coilal.sweep.alive import Life
 from coilal.sweep.book import Job, Launch, Outcome, write_launch
 from coilal.sweep.cells import Cell

@@ -10,8 +10,8 @@ import optuna
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
+from coilal.common.types import UserError
 from coilal.sweep.trials import TrialLauncher, labels_used, mean_of
-from coilal.types import UserError
 
 
 def result(value: Any, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:

@@ -7,8 +7,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from coilal.common.types import UserError
 from coilal.sweep.tuning import bury_killed, check_same, finished, readable
-from coilal.types import UserError
 
 
 @pytest.fixture

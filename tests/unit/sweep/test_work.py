@@ -9,12 +9,12 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from submitit.core.utils import UncompletedJobError
 
-from coilal.results.health import ensure_sound
+from coilal.common.types import UserError
+from coilal.run_directory.health import ensure_sound
 from coilal.sweep import work
 from coilal.sweep.book import read_outcome
 from coilal.sweep.cells import Cell
 from coilal.sweep.work import Assignment, Worker
-from coilal.types import UserError
 
 
 @pytest.fixture

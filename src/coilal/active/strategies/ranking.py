@@ -1,0 +1,60 @@
+"""Ranking shared by the strategies: scores row by row, the best of them, ties broken at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coilal.common.types import FloatArray, IntArray, PoolOutputs, Selection
+
+ROWS = 1 << 13
+"""Rows scored at once, so that the float64 copies stay in the processor's cache."""
+
+
+def score_rows(outputs: PoolOutputs, score: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Return the score of each image, float64 (n,).
+
+    Args:
+        outputs: with logits (n, C) of any float type.
+        score: from logits in float64 (m, C) to scores (m,), row by row.
+    """
+    logits = logits_of(outputs)
+    scores = np.empty(len(logits))
+    for start in range(0, len(logits), ROWS):
+        rows = slice(start, start + ROWS)
+        scores[rows] = score(logits[rows].astype(np.float64))
+    return scores
+
+
+def logits_of(outputs: PoolOutputs) -> NDArray[np.floating[Any]]:
+    """Return the logits, which a strategy that calls this must declare in its ``needs``."""
+    if outputs.logits is None:
+        raise ValueError("a strategy that looks at logits must declare needs: [logits]")
+    return outputs.logits
+
+
+def select_highest(ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator) -> Selection:
+    """Return the images with the highest scores, best first; equal scores in random order.
+
+    Args:
+        ids: int64 (n,), dataset-global.
+        scores: float64 (n,), without NaN.
+        batch_size: 1 … n.
+        generator: draws among equal scores.
+    """
+    # Partition finds only the score of the last place: which of several equal elements it puts first
+    # depends on the processor, and everything above or equal is then ordered by the generator.
+    last = np.partition(scores, -batch_size)[-batch_size]
+    rows = generator.permutation(np.flatnonzero(scores >= last))
+    rows = rows[np.argsort(-scores[rows], kind="stable")[:batch_size]]
+    return Selection(ids[rows], scores[rows])
+
+
+def select_lowest(ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator) -> Selection:
+    """Return the images with the lowest scores, lowest first; otherwise as ``select_highest``."""
+    selection = select_highest(ids, -scores, batch_size, generator)
+    return replace(selection, scores=-selection.scores)

@@ -1,6 +1,0 @@
-"""Arrays on disk, memory-mapped, built once for all runs and processes: decoded images and features."""
-
-from coilal.array_store.build import Target
-from coilal.array_store.store import ensure_room_for_all, in_turn, open_or_build, open_stored, seconds_waited
-
-__all__ = ["Target", "ensure_room_for_all", "in_turn", "open_or_build", "open_stored", "seconds_waited"]

@@ -1,0 +1,208 @@
+"""Writes the report of one or several studies from their run directories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+from joblib import cpu_count
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from coilal.common.signals import in_pool_process, pool_of_processes
+from coilal.common.types import UserError
+from coilal.evidence import words
+from coilal.evidence.across import across_sections
+from coilal.evidence.analysis import Analysis, analyse
+from coilal.evidence.answer import answer
+from coilal.evidence.comparison import Comparison, compare
+from coilal.evidence.page import Chapter, render
+from coilal.evidence.plots import looks_of
+from coilal.evidence.reading import Finding, Run, find_studies, read_runs
+from coilal.evidence.report_settings import Settings
+from coilal.evidence.sections import Desk, Images, sections, write_table
+from coilal.run_directory.files import write_atomically
+from coilal.run_directory.learning_curve import Look, readable
+
+ImagesOf = Callable[[Run], Images]
+"""Gives the data set of a run; raises UserError where it cannot be read."""
+FEW = 4
+"""Up to so many comparisons are drawn in this process: starting others would take longer."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One comparison to be analysed and drawn, in whatever process."""
+
+    comparison: Comparison
+    settings: Settings
+    folder: Path
+    looks: dict[str, Look]
+    images_of: ImagesOf
+    several_studies: bool
+
+
+def write_report(
+    outputs: Path,
+    studies: Sequence[str],
+    out: Path,
+    settings: Settings,
+    images_of: ImagesOf,
+    known: Sequence[Finding] = (),
+) -> tuple[Path, list[Finding]]:
+    """Read the runs of the studies and write the report.
+
+    Args:
+        outputs: folder of all studies.
+        studies: names of the studies.
+        out: where the report is written.
+        settings: how runs are compared.
+        images_of: gives the images; with several comparisons it must be picklable.
+        known: what is to be said besides what the run directories show.
+
+    Returns:
+        The page, and what its reader must know about the runs.
+
+    Raises:
+        UserError: there are no runs, or none that is finished.
+    """
+    folders = find_studies(outputs, studies)
+    with _progress() as progress:
+        reading = progress.add_task("reading runs", total=len(folders))
+        runs: list[Run] = []
+        findings: list[Finding] = list(known)
+        for found in read_runs(folders, settings.column):
+            if isinstance(found, Run):
+                runs.append(found)
+            else:
+                findings.append(found)
+            progress.advance(reading)
+        if not runs:
+            reasons = "\n".join(f"  {finding.where}: {finding.what}" for finding in findings[:10])
+            raise UserError(f"none of the {len(folders)} runs can be used:\n{reasons}")
+        comparisons, mixed = compare(runs, settings.baseline)
+        findings += mixed
+        looks = looks_of(settings.baseline, {name for c in comparisons for name in c.strategies})
+        jobs = [
+            Job(c, settings, out / _folder(c, studies), looks, images_of, len(studies) > 1) for c in comparisons
+        ]
+        drawing = progress.add_task("comparing and drawing", total=len(jobs))
+        chapters = []
+        for chapter in _chapters(jobs):
+            chapters.append(chapter)
+            progress.advance(drawing)
+    across = across_sections(comparisons, settings, out)
+    write_table(out / "findings.csv", pd.DataFrame(findings, columns=["where", "what", "consequence"]))
+    write_table(out / "runs.csv", _runs_table(runs, settings))
+    page = out / "index.html"
+    title = f"Active learning on {words.listed(list(studies))}"
+    write_atomically(page, render(title, _facts(runs, settings), chapters, across, findings, settings.baseline))
+    return page, findings
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _folder(comparison: Comparison, studies: Sequence[str]) -> str:
+    path = f"{comparison.task}/{comparison.model}"
+    return f"{comparison.study}/{path}" if len(studies) > 1 else path
+
+
+def _chapters(jobs: Sequence[Job]) -> Iterable[Chapter]:
+    workers = min(cpu_count(), len(jobs))
+    if len(jobs) <= FEW or workers < 2:
+        yield from map(chapter, jobs)
+        return
+    # spawn: a fork is unsafe beside the threads of the progress bar
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), in_pool_process)
+    with pool_of_processes(pool):
+        yield from pool.map(chapter, jobs)
+
+
+def chapter(job: Job) -> Chapter:
+    """Analyse and draw one comparison."""
+    analysis = analyse(job.comparison, job.settings)
+    images, reason = _images(job)
+    desk = Desk(analysis, job.folder, job.looks, images, reason)
+    comparison = job.comparison
+    title = f"{comparison.model} · {comparison.task}"
+    depth = 3 if job.several_studies else 2
+    return Chapter(
+        title=f"{comparison.study} · {title}" if job.several_studies else title,
+        anchor=comparison.name.replace("/", "-"),
+        facts=_chapter_facts(comparison),
+        folder=f"{'/'.join(job.folder.parts[-depth:])}/",
+        answer=answer(analysis),
+        summary=_summary(analysis),
+        sections=sections(desk),
+    )
+
+
+def _images(job: Job) -> tuple[Images | None, str]:
+    """Return the data set, or why it cannot be read: the runs may come from another machine."""
+    try:
+        return job.images_of(job.comparison.any_run), ""
+    except UserError as error:
+        return None, str(error)
+
+
+def _chapter_facts(comparison: Comparison) -> str:
+    run = comparison.any_run
+    seeds = [len(runs) for runs in comparison.runs.values()]
+    count = str(max(seeds)) if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
+    split = run.status["data"]["split"]
+    random_weights = " · random weights: says nothing about the model" if run.status["weights"] == "random" else ""
+    return (
+        f"{len(seeds)} strategies, {count} seeds each · {run.labelled[0]} to {run.labelled[-1]} labels in "
+        f"{len(run.cycles) - 1} queries · {split['pool']} images in the pool, {split['test']} in the test "
+        f"split{random_weights}"
+    )
+
+
+def _summary(analysis: Analysis) -> pd.DataFrame | None:
+    """Return the answer as a table, a row a strategy."""
+    if not analysis.tested:
+        return None
+    rows = []
+    for result in analysis.results:
+        row = {
+            "strategy": result.strategy,
+            "pairs": str(len(result.seeds)),
+            "Δ AULC": f"{words.signed(result.mean)} {words.interval(result.low, result.high, words.signed)}",
+            "p Holm": words.p_value(result.p_t_holm),
+            "RQ1": result.superiority,
+            f"RQ2 (δ = {analysis.settings.margin:g})": result.noninferiority,
+        }
+        if analysis.middle is not None:
+            row["labels saved"] = words.saving_text(analysis.savings[result.strategy][analysis.middle])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _runs_table(runs: Sequence[Run], settings: Settings) -> pd.DataFrame:
+    names = ("study", "task", "model", "strategy", "seed")
+    return pd.DataFrame(
+        [{**{name: getattr(run, name) for name in names}, "aulc": run.aulc(settings.column)} for run in runs]
+    )
+
+
+def _facts(runs: Sequence[Run], settings: Settings) -> dict[str, str]:
+    commits = sorted({str(run.status["git_commit"])[:10] for run in runs})
+    return {
+        "runs": str(len(runs)),
+        "metric": f"{readable(settings.column)} on the test split",
+        "baseline": settings.baseline,
+        "δ": f"{settings.margin:g} AULC",
+        "intervals": f"{settings.confidence:.0%}",
+        "code": ", ".join(commits),
+    }

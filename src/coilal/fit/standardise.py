@@ -1,0 +1,67 @@
+"""Standardising the head's inputs: once for all runs of a process where they lie in memory, else in each batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from coilal.common.types import ImageArray, are_features_in_memory
+
+RELATIVE_FLOOR = 1e-5
+"""Least deviation of a feature that is taken for signal, as a share of its mean: some hundred float32 roundings."""
+
+_ROWS = 4096  # changed at once
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and deviation of pooled features, taken from unlabelled images under the initial weights.
+
+    Attributes:
+        mean: float32 (D,).
+        deviation: float32 (D,), above 0.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> Self:
+        """Return the statistics of features (n, D)."""
+        mean, deviation = features.mean(0), features.std(0, correction=0)
+        # A constant feature deviates by float32's rounding, which grows with its value: that is no signal.
+        floor = (RELATIVE_FLOOR * mean.abs()).clamp_min(1e-6)
+        return cls(mean, torch.maximum(deviation, floor))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What training and scoring read.
+
+    Attributes:
+        boundary: outputs of the frozen prefix, row i for id i.
+        statistics: those of the features that the head sees.
+        standardised: whether the rows are features that are standardised already.
+    """
+
+    boundary: ImageArray
+    statistics: Statistics
+    standardised: bool
+
+
+def standardised(boundary: ImageArray, statistics: Statistics) -> Inputs:
+    """Standardise features that are held in memory, in place; leave all others to the module.
+
+    Args:
+        boundary: features (N, D) or activations (N, …); features in memory are changed.
+        statistics: of the features.
+    """
+    if not are_features_in_memory(boundary):
+        return Inputs(boundary, statistics, standardised=False)
+    for first in range(0, len(boundary), _ROWS):
+        rows = torch.from_numpy(boundary[first : first + _ROWS])
+        rows.sub_(statistics.mean).div_(statistics.deviation)
+    return Inputs(boundary, statistics, standardised=True)

@@ -1,1 +1,0 @@
-"""Backbones, the Lightning module around them, and their feature cache."""

@@ -1,1 +1,0 @@
-"""What a run leaves: run directory, curves, figures, progress display."""

@@ -1,0 +1,155 @@
+"""The run directory: what a run leaves, written so that a kill at any moment loses no finished cycle."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from coilal.common.types import IntArray, Selection
+from coilal.run_directory.files import write_atomically
+from coilal.run_directory.health import DamagedError, read_state
+
+Row = dict[str, float]
+
+
+def read_cycles(folder: Path) -> pd.DataFrame:
+    """Return cycles.csv of a run directory, one row a cycle.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    return _read_table(folder / "cycles.csv", ("cycle", "labelled"))
+
+
+def is_measurement(column: str) -> bool:
+    """Return whether a column of cycles.csv measures the machine (seconds, memory) and not the result.
+
+    Equal runs are equal in all other columns. Metrics have their part in front (``test/…``).
+    """
+    return "/" not in column and column.endswith(("_s", "_memory_mb"))
+
+
+def without_measurements(cycles: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of cycles.csv that equal runs share to the last digit."""
+    return cycles[[column for column in cycles if not is_measurement(str(column))]]
+
+
+def read_queries(folder: Path) -> pd.DataFrame:
+    """Return queries.csv of a run directory, one row a queried image.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    settings: dict[str, Any] = {"dtype": {"image": str, "label": str}, "keep_default_na": False}
+    return _read_table(folder / "queries.csv", ("cycle", "rank", "image", "label"), **settings)
+
+
+def _read_table(path: Path, needed: Sequence[str], **settings: Any) -> pd.DataFrame:
+    try:
+        table: pd.DataFrame = pd.read_csv(path, encoding="utf-8", **settings)
+    except ValueError as error:  # pandas' own errors, and text that is not UTF-8
+        raise DamagedError(path, str(error).strip().partition("\n")[0]) from None
+    absent = [name for name in needed if name not in table]
+    if absent:
+        raise DamagedError(path, f"it lacks the column {', '.join(absent)}")
+    return table
+
+
+class RunStore:
+    """Keeps the finished cycles of one run.
+
+    ``checkpoints/state.json`` is the record: it is replaced in one step when a cycle is finished, and the
+    CSV files are derived from it. Every cycle starts from the same initial weights, so that the labelled
+    images are all that a resumed run needs. The record alone is waited for in every cycle, until it is on the
+    disk; what the next cycle writes anew is waited for after the last one.
+
+    Args:
+        folder: the run directory; must exist.
+        names: image names by id.
+        label_text: ids → what queries.csv says of their labels.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], label_text: Callable[[IntArray], Sequence[str]]) -> None:
+        self.folder = folder
+        self.names = names
+        self.label_text = label_text
+        self.checkpoints = folder / "checkpoints"
+        self.checkpoints.mkdir(exist_ok=True)
+        self.rows: list[Row] = []
+        self.queries: list[dict[str, Any]] = []
+        self._tables_s = 0.0  # what the tables of the last row took to write
+        path = self.checkpoints / "state.json"
+        if path.exists():
+            self.rows, self.queries = read_state(path)
+            self._write_tables()
+
+    @property
+    def finished(self) -> int:
+        """Return the number of finished cycles."""
+        return len(self.rows)
+
+    def batches(self) -> list[list[str]]:
+        """Return the image names of each batch that is already bought, the starting set first."""
+        by_cycle: dict[int, list[str]] = {}
+        for query in self.queries:
+            by_cycle.setdefault(query["cycle"], []).append(query["image"])
+        return [by_cycle[cycle] for cycle in sorted(by_cycle)]
+
+    def queried(self, cycle: int, selection: Selection) -> None:
+        """Note the images that enter the labelled set with ``cycle``; kept with the next commit."""
+        labels = self.label_text(selection.ids)
+        for rank, (image, score) in enumerate(zip(selection.ids, selection.scores, strict=True)):
+            self.queries.append(
+                {
+                    "cycle": cycle,
+                    "rank": rank,
+                    "image": self.names[image],
+                    "score": None if math.isnan(score) else float(score),
+                    "label": labels[rank],
+                }
+            )
+
+    def commit(self, row: Row, predictions: Mapping[str, Any], model: Callable[[], bytes] | None) -> None:
+        """Record a finished cycle.
+
+        The row gets ``write_s``, the seconds spent on writing since the row before was recorded: that row's own
+        entry in the tables, and the predictions and weights of this one.
+
+        Args:
+            row: the row of cycles.csv.
+            predictions: arrays for predictions.npz.
+            model: gives the trained weights in safetensors format, for the last cycle.
+        """
+        start = time.perf_counter()
+        last = model is not None
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **predictions)
+        write_atomically(self.folder / "predictions.npz", buffer.getvalue(), durable=last)
+        if model is not None:
+            write_atomically(self.checkpoints / "model.safetensors", model())
+        written = time.perf_counter()
+        self.rows.append({**row, "write_s": self._tables_s + written - start})
+        state = {"cycles": self.rows, "queries": self.queries}
+        write_atomically(self.checkpoints / "state.json", json.dumps(state, ensure_ascii=False))
+        self._write_tables(durable=last)
+        self._tables_s = time.perf_counter() - written
+
+    def cycles(self) -> pd.DataFrame:
+        """Return the finished cycles, one row each."""
+        return pd.DataFrame(self.rows)
+
+    def _write_tables(self, durable: bool = True) -> None:
+        write_atomically(self.folder / "cycles.csv", self.cycles().to_csv(index=False), durable)
+        # a cycle's batch belongs to the table once the model trained on it is recorded
+        recorded = [query for query in self.queries if query["cycle"] < self.finished]
+        columns = ["cycle", "rank", "image", "score", "label"]
+        table = pd.DataFrame(recorded, columns=columns)
+        write_atomically(self.folder / "queries.csv", table.to_csv(index=False), durable)

@@ -1,0 +1,180 @@
+"""What a run will do, settled before any data is read: task, strategy, budget, replayed selection."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.active.oracle import Oracle
+from coilal.active.pool import Pool
+from coilal.active.strategies.starting_set import draw
+from coilal.active.strategies.strategy import Strategy, names_fitting
+from coilal.common.cli import conf_folder
+from coilal.common.instantiate import instantiate
+from coilal.common.types import Budget, DataError, IntArray, PoolOutputs, Problem, Selection, UserError
+from coilal.run_directory import identity
+from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.health import read_config
+from coilal.run_directory.store import read_queries
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from coilal.fit.tasks.task import Task
+    from coilal.runs.prepare import Prepared
+    from coilal.runs.recorder import Recorder
+
+# Streams of random numbers that must not depend on one another.
+STARTING_SET, QUERY = 1, 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Task, strategy and budget of a run.
+
+    Attributes:
+        task: what is learnt.
+        strategy: chooses the queries.
+        budget: how many labels are bought, and when.
+        start_seed: seed of the starting set.
+        query_seed: seed of the strategy's random choices.
+        replayed: the queries of the run whose selection is replayed, or None.
+        scores_validation: whether the validation split is scored in each cycle.
+    """
+
+    task: Task
+    strategy: Strategy
+    budget: Budget
+    start_seed: int
+    query_seed: int
+    replayed: pd.DataFrame | None
+    scores_validation: bool
+
+    @classmethod
+    def of(cls, cfg: DictConfig) -> Plan:
+        """Build the parts and check that they fit together.
+
+        Raises:
+            UserError: the strategy does not fit the task, or the run to be replayed is not there.
+        """
+        budget: Budget = instantiate(cfg.budget)
+        strategy: Strategy = instantiate(cfg.strategy)
+        task = instantiate(cfg.task.module)  # last: it imports torch, and a wrong budget should be told at once
+        kind = cfg.task.replay or task.kind
+        strategy.check(kind, lambda: names_fitting(Path(conf_folder()) / "strategy", kind))
+        replayed = _replayed_queries(cfg) if cfg.task.replay else None
+        # auto: where the strategy looks at the model's outputs anyway
+        scores_validation = bool(strategy.needs) if cfg.score_validation == "auto" else cfg.score_validation
+        return cls(task, strategy, budget, cfg.seeds.start, cfg.seeds.train, replayed, scores_validation)
+
+    @property
+    def needs_logits(self) -> bool:
+        """Whether the pool must be scored before a query."""
+        return self.replayed is None and self.strategy.needs_logits
+
+    def counts(self, pool: int) -> tuple[int, ...]:
+        """Return the labelled counts after each cycle; the last batch may be cut short by the pool's end."""
+        counts = self.budget.counts()
+        if self.replayed is not None:
+            counts = tuple(int(n) for n in self.replayed.groupby("cycle").size().cumsum())
+        reached = [min(count, pool) for count in counts]
+        return tuple(sorted(set(reached)))
+
+    def pool(self, prepared: Prepared, recorder: Recorder) -> Pool:
+        """Return the pool with the starting set, or with all that a cut-off run had bought."""
+        pool = Pool(prepared.split.pool)
+        if recorder.finished:
+            for batch in recorder.batches():
+                pool.label(_ids(batch, prepared, f"{recorder.folder} has queried"))
+            return pool
+        start = self._starting_set(prepared)
+        pool.label(start.ids)
+        recorder.queried(0, start)
+        return pool
+
+    def evaluated(self, prepared: Prepared) -> dict[str, IntArray]:
+        """Return the ids of the parts that are scored after each fit."""
+        validation = {"val": prepared.split.validation} if self.scores_validation else {}
+        return {"test": prepared.split.test, **validation}
+
+    def oracle(self, prepared: Prepared) -> Oracle:
+        """Return the oracle, who knows the labels of the whole data set."""
+        return Oracle(prepared.targets.values)
+
+    def selector(self, prepared: Prepared) -> Callable[[int, PoolOutputs, int], Selection]:
+        """Return the function (cycle, outputs, batch size) → selection."""
+        if self.replayed is not None:
+            return lambda cycle, _outputs, _size: self._replay(prepared, cycle)
+
+        def select(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
+            return self.strategy(outputs, size, np.random.default_rng([self.query_seed, cycle, QUERY]))
+
+        return select
+
+    def evaluator(self, prepared: Prepared) -> Callable[[str, Tensor], dict[str, float]]:
+        """Return the function (part, logits) → metrics of the test or validation split."""
+        import torch
+
+        parts = self.evaluated(prepared)
+        values = {part: torch.from_numpy(prepared.targets.values[ids]) for part, ids in parts.items()}
+        return lambda part, logits: self.task.evaluate(logits, values[part], prepared.targets)
+
+    def _starting_set(self, prepared: Prepared) -> Selection:
+        if self.replayed is not None:
+            return self._replay(prepared, 0)
+        generator = np.random.default_rng([self.start_seed, STARTING_SET])
+        pool = prepared.split.pool
+        count = self.counts(len(pool))[0]
+        ids = draw(pool, prepared.targets.values[pool], count, self.budget.start, generator)
+        return Selection(ids, np.full(len(ids), np.nan))
+
+    def _replay(self, prepared: Prepared, cycle: int) -> Selection:
+        assert self.replayed is not None
+        batch = self.replayed[self.replayed["cycle"] == cycle]
+        scores = pd.to_numeric(batch["score"], errors="coerce").to_numpy(float)
+        return Selection(_ids(batch["image"], prepared, "the replayed run has queried"), scores)
+
+
+def _ids(images: Iterable[str], prepared: Prepared, whose: str) -> IntArray:
+    """Return the ids of images by name; refuse such as are not in the pool."""
+    pool = {prepared.samples.names[i]: i for i in prepared.split.pool.tolist()}
+    images = list(images)
+    if lost := tuple(name for name in images if name not in pool):
+        raise DataError([Problem(f"images that {whose}, and that are not in the pool of the data of now", lost)])
+    return np.array([pool[name] for name in images], dtype=np.int64)
+
+
+def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:
+    source = run_folder(cfg, task=cfg.task.replay)
+    if read_status(source).get("state") != "done":
+        raise UserError(
+            f"task={cfg.task.name} replays the selection of {source}, and that run is not finished. Make it with\n"
+            f"  {_source_command(cfg)}"
+        )
+    old: Any = read_config(source / "config.yaml")
+    new: Any = OmegaConf.to_container(cfg, resolve=True)
+    parts = ("data", "seeds", "budget")
+    differing = identity.differences({key: old[key] for key in parts}, {key: new[key] for key in parts})
+    if differing:
+        raise UserError(
+            f"task={cfg.task.name} replays {source}, which has other settings (there → here):\n  "
+            + "\n  ".join(differing)
+            + "\nUse the same ones, or another study=…"
+        )
+    return read_queries(source)
+
+
+def _source_command(cfg: DictConfig) -> str:
+    given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    kept = [override for override in given if not override.startswith(("task=", "task."))]
+    if not given:
+        kept = [f"study={cfg.study}", f"strategy={cfg.strategy.name}", f"seed={cfg.seed}"]
+    return shlex.join(["python", "-m", "coilal.train", f"task={cfg.task.replay}", *kept])

@@ -1,0 +1,186 @@
+"""From the data settings to checked, decoded and split images; everything that can be wrong is found here."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.common.instantiate import instantiate
+from coilal.common.machine import acquired, cache_folder, writing
+from coilal.common.types import (
+    Budget,
+    DataError,
+    DataSource,
+    DecodedImages,
+    ImageFormat,
+    Problem,
+    Samples,
+    Split,
+    Targets,
+    UserError,
+)
+from coilal.data.checks import check_budget, check_split
+from coilal.data.histogram import describe_levels
+from coilal.data.sheet import check_sheet_file, write_stored_sheet
+from coilal.data.splits import as_split, label_counts
+from coilal.data.stored_split import Placed, place
+from coilal.run_directory.data_record import DataRecord
+from coilal.run_directory.files import WAY_OUT, run_folder
+from coilal.runs import same_data
+from coilal.runs.hparams import ensure_found_on
+from coilal.runs.refusals import once
+from coilal.runs.rules import checked
+from coilal.runs.study_split import keep_split, read_split, split_file
+
+if TYPE_CHECKING:
+    from coilal.fit.tasks.task import Task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set that is ready for a run.
+
+    Attributes:
+        samples: names, groups and labels.
+        targets: what the task learns.
+        split: ids of pool, validation and test.
+        images: the decoded images.
+        counts: labels per part, as printed and stored.
+        placed: the part of every image, also of those that the task leaves out.
+        split_file: file of the study's split.
+    """
+
+    samples: Samples
+    targets: Targets
+    split: Split
+    images: DecodedImages
+    counts: pd.DataFrame
+    placed: Placed
+    split_file: Path
+    _kept: set[Path] = field(default_factory=set)  # folders that hold the records, as far as this process knows
+
+    @cached_property
+    def record(self) -> DataRecord:
+        """What the data are, image by image."""
+        return DataRecord.of(self.samples, self.images, self.split)
+
+    def keep_records(self) -> None:
+        """Keep with the study what its data are, and its split."""
+        records = self.split_file.parent
+        if records in self._kept:
+            return
+        with writing(records):
+            records.mkdir(parents=True, exist_ok=True)
+        with acquired(records / ".lock", WAY_OUT):  # all runs of a study write there
+            self.record.write(records)
+            if self.placed.adds:
+                keep_split(self.split_file, self.samples, self.placed.part)
+        self._kept.add(records)
+
+
+def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
+    """Read, check, split and decode the data; writes nothing but the cache.
+
+    Raises:
+        DataError: lists every problem of table and images or, where these are fine, of split and budget.
+        UserError: the study's split cannot be read.
+    """
+    source: DataSource = instantiate(cfg.data.source)
+    data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg.cache.dir))}
+    samples = once({**data, "what": "table"}, source.read)
+    targets = _targets(task, samples)
+    # Images that are not there or damaged come first: what a split lacks may well be what they show.
+    images = once(
+        {**data, "what": "images"},
+        lambda: source.decode(samples, image_format(cfg), cache_folder(cfg.cache.dir), cfg.cache.max_gb),
+    )
+    shares, seed = dict(cfg.data.split), cfg.seeds.split
+    file = split_file(Path(cfg.records), shares, seed, source.data_set)
+    placed = place(samples, shares, seed, read_split(file))
+    split = as_split(placed.part, targets)
+    problems = [*check_split(samples, targets, split), *check_budget(budget, len(split.pool))]
+    if problems:
+        if placed.is_stored:
+            problems.append(
+                Problem(f"the split is the one that this study has drawn, {file}; another study=… draws anew")
+            )
+        raise DataError([*problems, *_how_read(samples)])
+    counts = label_counts(samples, targets, split)
+    return Prepared(samples, targets, split, images, counts, placed, file)
+
+
+def _targets(task: Task, samples: Samples) -> Targets:
+    """Return what the task learns; if the data do not suit it, say how they were read."""
+    try:
+        return task.targets(samples)
+    except UserError as error:
+        raise DataError([Problem(str(error)), *_how_read(samples)]) from error
+
+
+def _how_read(samples: Samples) -> list[Problem]:
+    """Return the notes of the data as a part of a refusal: what a task misses may have been left out."""
+    return [Problem("how the data were read", samples.notes)] if samples.notes else []
+
+
+def read_data(cfg: DictConfig, decode: bool) -> DataRecord:
+    """Return what the data are now, without the parts of the split; writes nothing but the cache.
+
+    Args:
+        cfg: the settings of a run.
+        decode: whether images that are not in the cache are decoded; if not, the record has no content then.
+    """
+    source: DataSource = instantiate(cfg.data.source)
+    samples = source.read()
+    images = None
+    try:
+        images = source.decode(
+            samples, image_format(cfg), cache_folder(cfg.cache.dir), cfg.cache.max_gb if decode else 0.0
+        )
+    except UserError as error:  # images that cannot be read, or a cache that cannot be used or may not grow
+        reason = str(error) if decode else "they are not in the cache (changed since, or the cache was cleared)"
+        log.warning("finished runs are compared by labels and groups only, not by images: %s", reason)
+    return DataRecord.of(samples, images, split=None)
+
+
+def image_format(cfg: DictConfig) -> ImageFormat:
+    """Return the image format that the settings ask for."""
+    return ImageFormat.of(cfg.data.image)
+
+
+def check(cfg: DictConfig, sheet: Path | None = None) -> None:
+    """Check settings and data as a run would, and print what it would work with.
+
+    Args:
+        cfg: the settings.
+        sheet: file for a contact sheet of what is stored.
+    """
+    checked(cfg)
+    if sheet is not None:
+        check_sheet_file(sheet)
+    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    ensure_found_on(cfg.hparams, prepared.images.fingerprint)
+    describe(prepared)
+    same_data.tell_of_other_runs(cfg, run_folder(cfg), prepared)
+    describe_levels(prepared.images.pixels)
+    if sheet is not None:
+        left_out = write_stored_sheet(sheet, prepared.images.pixels, prepared.samples, prepared.targets)
+        more = f"; {left_out} more classes or combinations are not on it" if left_out else ""
+        log.info("wrote %s: what the network will see%s", sheet, more)
+    log.info("no problems found")
+
+
+def describe(prepared: Prepared) -> None:
+    """Log what was read, what was left out, and the label counts of each split."""
+    samples = prepared.samples
+    for note in filter(None, (*samples.notes, prepared.placed.note)):
+        log.info("data: %s", note)
+    log.info("data: %d images in %d groups", len(samples), len(set(samples.groups)))
+    log.info("labels of each split:\n%s", prepared.counts.T.to_string())

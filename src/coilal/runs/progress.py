@@ -1,0 +1,217 @@
+"""One progress display for a whole run: a live bar on a terminal, one plain line a cycle elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from coilal.run_directory.store import is_measurement
+
+MOST_ROWS = 15
+COMPANIONS = ("accuracy", "exact_match", "escape_rate")
+
+
+class RunProgress:
+    """Context manager that shows how far a run is.
+
+    Log lines and warnings written to the terminal meanwhile appear above the bar.
+
+    Args:
+        run_name: what is shown in front.
+        cycles: the last cycle's number, ``budget.cycles``; the starting set is cycle 0.
+        metric: the metric to show, a key of what ``cycle_done`` gets, e.g. ``test/macro_f1``.
+        console: where to; standard output by default.
+        first: the first cycle that is still to be done, above 0 for a run that is resumed.
+    """
+
+    def __init__(
+        self, run_name: str, cycles: int, metric: str, console: Console | None = None, first: int = 0
+    ) -> None:
+        self._name = run_name
+        self._cycles = cycles
+        self._metric = metric
+        self._console = console or Console()
+        self._clock = _Clock(left=cycles + 1 - first)
+        self._moved: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
+        self._bar: Progress | None = None
+        if self._console.is_interactive:
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=20),
+                TextColumn("cycle {task.fields[cycle]}/{task.fields[last]}"),
+                TextColumn("{task.fields[phase]:<8}", style="cyan"),
+                TextColumn("{task.fields[status]}", markup=False),
+                _TimeLeft(self._clock),
+                console=self._console,
+                refresh_per_second=4,
+                # A stream that goes to a file must not be pulled onto the terminal.
+                redirect_stdout=sys.stdout.isatty(),
+                redirect_stderr=sys.stderr.isatty(),
+            )
+            self._task = self._bar.add_task(
+                run_name,
+                total=cycles + 1,
+                completed=first,
+                cycle=min(first, cycles),
+                last=cycles,
+                phase="",
+                status="",
+            )
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._clock.start()
+        if self._bar is not None:
+            streams = sys.stdout, sys.stderr
+            self._bar.start()
+            self._redirect_logging(streams)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bar as it stands, also after an error: it tells where the run was."""
+        self._stop()
+
+    def phase(self, name: str) -> None:
+        """Show what is being done now: decode, extract, fit, infer, select, evaluate or write."""
+        if name.startswith("extract"):
+            self._clock.start()  # done once: it says nothing of the cycles
+        if self._bar is not None:
+            self._bar.update(self._task, phase=name)
+
+    def cycle_done(self, cycle: int, labelled: int, metrics: Mapping[str, float]) -> None:
+        """Show a finished cycle.
+
+        Args:
+            cycle: its number, 0 for the starting set.
+            labelled: images labelled in it and before.
+            metrics: its metrics, with the one to show among them.
+        """
+        self._clock.cycle_done()
+        status = f"{labelled} labelled  {self._metric} {metrics[self._metric]:.3f}"
+        if self._bar is not None:
+            self._bar.update(
+                self._task, completed=cycle + 1, cycle=min(cycle + 1, self._cycles), phase="", status=status
+            )
+        else:
+            left = _duration(self._clock.seconds_left())
+            self._print(f"{self._name}  cycle {cycle}/{self._cycles}  {status}  {left} left")
+
+    def closing_table(self, rows: pd.DataFrame, where: Path) -> None:
+        """Print the cycles as a compact table, at most 15 of them, and where the curve lies.
+
+        Args:
+            rows: one row a cycle: ``cycle``, ``labelled``, metrics, and the seconds of each phase in the
+                columns that end in ``_s``.
+            where: the learning curve's file.
+        """
+        self._stop()
+        shown = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).round().astype(int))
+        metrics = _metrics_shown(rows, self._metric)
+        seconds = rows[[name for name in rows if str(name).endswith("_s") and is_measurement(str(name))]].sum(
+            axis=1
+        )
+        some = f" ({len(shown)} of {len(rows)} cycles)" if len(shown) < len(rows) else ""
+        part = self._metric.rpartition("/")[0]
+        # No frame, so that the table fits into the 80 columns of a log file.
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for name in ("cycle", "labelled", *metrics, "seconds"):
+            table.add_column(Text(name.removeprefix(f"{part}/")), justify="right")
+        for index in shown:
+            row = rows.iloc[index]
+            values = [f"{row[name]:.3f}" for name in metrics]
+            table.add_row(f"{row['cycle']:.0f}", f"{row['labelled']:.0f}", *values, f"{seconds.iloc[index]:.1f}")
+        self._print(f"{self._name}: {part}{some}")
+        self._console.print(table)
+        self._print(f"learning curve: {where}")
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            for handler, stream in self._moved:
+                handler.setStream(stream)
+            self._moved.clear()
+
+    def _redirect_logging(self, streams: tuple[TextIO, TextIO]) -> None:
+        """Let handlers that hold the terminal itself write through the bar, which now stands in for it."""
+        stand_in = {
+            id(old): new for old, new in zip(streams, (sys.stdout, sys.stderr), strict=True) if old is not new
+        }
+        for handler in _stream_handlers():
+            if id(handler.stream) in stand_in:
+                self._moved.append((handler, handler.stream))
+                handler.setStream(stand_in[id(handler.stream)])
+
+    def _print(self, line: str) -> None:
+        # soft_wrap: a line stays one line however narrow the console, so that logs can be searched
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+class _Clock:
+    """Time left, from the mean time of the cycles done in this process."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self._done = 0
+        self._started = self._last = time.monotonic()
+
+    def start(self) -> None:
+        self._started = self._last = time.monotonic()
+
+    def cycle_done(self) -> None:
+        self._done += 1
+        self._left -= 1
+        self._last = time.monotonic()
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds left, or None before the first cycle is done."""
+        if self._done == 0:
+            return None
+        mean = (self._last - self._started) / self._done
+        return max(0.0, self._left * mean - (time.monotonic() - self._last))
+
+
+class _TimeLeft(ProgressColumn):
+    max_refresh = 0.5
+
+    def __init__(self, clock: _Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 (rich's signature)
+        return Text(f"{_duration(self._clock.seconds_left())} left")
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _metrics_shown(rows: pd.DataFrame, metric: str) -> list[str]:
+    part = metric.rpartition("/")[0]
+    companions = [f"{part}/{name}" if part else name for name in COMPANIONS]
+    return [metric, *(name for name in companions if name in rows and name != metric)]
+
+
+def _stream_handlers() -> list[logging.StreamHandler[TextIO]]:
+    """Return the stream handlers of all loggers, the root's among them."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    handlers = {handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers}
+    return [handler for handler in handlers if isinstance(handler, logging.StreamHandler)]

@@ -1,0 +1,92 @@
+"""The part of status.json that is known when a run starts."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import socket
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.run_directory.files import now
+
+if TYPE_CHECKING:
+    from coilal.runs.prepare import Prepared
+
+LIBRARIES = (
+    "coilal",
+    "torch",
+    "pytorch-lightning",
+    "timm",
+    "transformers",
+    "torchmetrics",
+    "numpy",
+    "pillow",
+    "hydra-core",
+)
+
+
+def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: str) -> dict[str, Any]:
+    """Return identity, seeds, versions, data and weights (their fingerprint) of a run."""
+    return {
+        "state": "running",
+        "identity": identity,
+        "task": cfg.task.name,
+        "model": cfg.model.name,
+        "strategy": cfg.strategy.name,
+        "seeds": {"seed": cfg.seed, **OmegaConf.to_container(cfg.seeds, resolve=True)},  # type: ignore[dict-item]
+        "weights": weights,
+        "hparams": cfg.hparams.source,
+        "data": {
+            "images": len(prepared.samples),
+            **prepared.record.aspects,
+            "range": prepared.images.range,
+            "record": prepared.record.file_name,
+            "split": {part: len(ids) for part, ids in prepared.split.parts()},
+        },
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "slurm_job": slurm_job(),
+        "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
+        "start": now(),
+    }
+
+
+def slurm_job() -> str | None:
+    """Return the SLURM job that this process belongs to as squeue writes it (``12`` or ``12_3``), or None."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+@functools.cache
+def git_commit() -> str | None:
+    """Return the commit of the checkout that coilal runs from, ``+`` if it has changes; None elsewhere."""
+    repository = Path(__file__).parents[3]
+    if not (repository / ".git").exists():
+        return None
+    command = [
+        "git",
+        "-C",
+        str(repository),
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    return result.stdout.strip() or None

@@ -1,0 +1,184 @@
+"""Whether a run directory's data are those of now: compared before anything in it is overwritten."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from coilal.common.types import Problem, UserError
+from coilal.features.weights import are_at_hand, fingerprint, resolve
+from coilal.run_directory import data_record
+from coilal.run_directory.files import has_cycles, read_status
+from coilal.run_directory.health import DamagedError
+
+if TYPE_CHECKING:
+    from coilal.run_directory.data_record import DataRecord
+    from coilal.runs.prepare import Prepared
+
+log = logging.getLogger(__name__)
+
+WAYS_OUT = (
+    "Bring the data back as they were, give the changed data another study=…, or do this run again with force=true."
+)
+
+
+class Now:
+    """The data as they are now, read once for all runs of the same settings.
+
+    Args:
+        decode: whether images that are not in the cache are decoded to compare them.
+    """
+
+    def __init__(self, decode: bool = True) -> None:
+        self._decode = decode
+        self._read: dict[str, DataRecord | None] = {}
+
+    def of(self, cfg: DictConfig) -> DataRecord | None:
+        """Return the record of a run's data; None, and a line, where they can no longer be read."""
+        key = OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data, "cache": cfg.cache.dir}), resolve=True)
+        if key not in self._read:
+            self._read[key] = self._record(cfg)
+        return self._read[key]
+
+    def _record(self, cfg: DictConfig) -> DataRecord | None:
+        from coilal.runs.prepare import read_data  # the tables
+
+        try:
+            return read_data(cfg, self._decode)
+        except UserError as error:
+            log.warning("finished runs are not compared with their data, which cannot be read: %s", error)
+            return None
+
+
+def ensure_of_finished(cfg: DictConfig, folder: Path, now: Now) -> None:
+    """Refuse to skip a finished run whose images, labels, groups or weights have changed since.
+
+    Raises:
+        UserError: says what changed.
+    """
+    record = now.of(cfg)
+    if record is None:
+        return
+    status = read_status(folder)
+    problems = [*_since(folder, status, record, cfg), *_other_weights(status, _weights_now(cfg))]
+    if problems:
+        raise _refusal("the run is finished, with other data or weights", problems)
+
+
+def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, cfg: DictConfig) -> list[Problem]:
+    """Return what changed since a run of this version, or of an earlier one, was begun."""
+    problems = changed(status, record, Path(cfg.records))
+    if not problems and "labels" not in status.get("data", {}):
+        from coilal.run_directory import earlier
+
+        return earlier.changed(folder, record)
+    return problems
+
+
+def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: str) -> None:
+    """Refuse to go on with a run whose data or weights are not those it was begun with.
+
+    Args:
+        cfg: the settings of the run.
+        folder: its directory.
+        prepared: the data now.
+        weights: fingerprint of the weights now.
+
+    Raises:
+        UserError: says what changed.
+    """
+    status = read_status(folder)
+    if not has_cycles(folder):
+        return  # there is nothing to mix
+    problems = [*_since(folder, status, prepared.record, cfg), *_other_weights(status, weights)]
+    if problems:
+        raise _refusal(f"{folder} holds a run that was begun with other data or weights", problems)
+
+
+def ensure_of_replayed(cfg: DictConfig, source: Path, prepared: Prepared) -> None:
+    """Refuse to replay the selection of a run that had other data.
+
+    Args:
+        cfg: the settings of the run.
+        source: directory of the run whose selection is replayed.
+        prepared: the data now.
+
+    Raises:
+        UserError: says what changed.
+    """
+    record = replace(prepared.record, parts=("",) * len(prepared.samples))  # another task may leave images out
+    if problems := changed(read_status(source), record, Path(cfg.records)):
+        raise _refusal(f"task={cfg.task.name} replays {source}, which has other data", problems)
+
+
+def changed(status: Mapping[str, Any], record: DataRecord, records: Path) -> list[Problem]:
+    """Return what changed since a run was begun, as far as it is known now.
+
+    Args:
+        status: its status.json.
+        record: the data now.
+        records: the folder of the study's records.
+    """
+    now = record.aspects
+    begun = status.get("data", {})
+    differing = data_record.differing_aspects(begun, now)
+    if not differing:
+        return []
+    before = data_record.read_rows(records / str(begun.get("record")))
+    columns = [column for aspect, column in data_record.COLUMN_OF.items() if aspect in now]
+    return data_record.changes(before, record.rows(), columns) if before else [_unnamed(differing)]
+
+
+def _other_weights(status: Mapping[str, Any], now: str | None) -> list[Problem]:
+    begun = status.get("weights")
+    if begun is None or now is None or begun == now:
+        return []
+    return [Problem(f"the weights of model.weights changed (fingerprint {begun} → {now})")]
+
+
+def _weights_now(cfg: DictConfig) -> str | None:
+    """Return the fingerprint of the weights, None where they cannot be had: a finished run needs them no more."""
+    if not are_at_hand(cfg.model.weights, cfg.model.hub):
+        return None
+    try:
+        return fingerprint(resolve(cfg.model.weights, cfg.model.hub, cfg.model.name))
+    except UserError as error:
+        log.warning("the weights are not compared: %s", error)
+        return None
+
+
+def _unnamed(differing: Sequence[str]) -> Problem:
+    return Problem(f"changed, of the data: {', '.join(differing)} (no record says in which images)")
+
+
+def tell_of_other_runs(cfg: DictConfig, folder: Path, prepared: Prepared) -> None:
+    """Say that the study has runs of other data, with which the report will not compare this one.
+
+    Args:
+        cfg: the settings of the run.
+        folder: its directory.
+        prepared: the data now.
+    """
+    for path in sorted(folder.parent.parent.glob("*/seed*/status.json")):
+        if path.parent == folder and cfg.force:  # it is to be replaced
+            continue
+        try:
+            status = read_status(path.parent)
+        except DamagedError:  # status and report name it; this run is another one
+            continue
+        if problems := changed(status, prepared.record, Path(cfg.records)):
+            what = "\n".join(problem.describe() for problem in problems)
+            log.warning(
+                "other data than %s has, and the report compares runs of equal data:\n%s", path.parent, what
+            )
+            return
+
+
+def _refusal(what: str, problems: Sequence[Problem]) -> UserError:
+    described = "\n".join(problem.describe() for problem in problems)
+    return UserError(f"{what} (there → now):\n{described}\n{WAYS_OUT}")

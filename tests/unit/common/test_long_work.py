@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from coilal.common.long_work import REPORT_S, LongWork, duration
+
+
+def test_long_work_says_how_far_it_is_at_most_every_half_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    caplog.set_level("INFO")
+    work = LongWork("extracting features", 5000, 1000)
+    for _ in range(40):
+        clock[0] += 1
+        work.done(50)
+    assert [record.getMessage() for record in caplog.records] == [
+        "extracting features: 2500 of 5000 images, 50 a second, 0:50 left"
+    ]
+    assert REPORT_S == 30
+
+
+def test_slow_work_is_told_by_the_minute_and_long_times_in_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    work = LongWork("decoding", 100)
+    assert work.line() == "decoding: 0 of 100 images, 0 a minute, -:-- left"
+    clock[0] = 100.0
+    work.done(10)
+    assert work.line() == "decoding: 10 of 100 images, 6 a minute, 15:00 left"
+    assert duration(3723) == "1:02:03"

@@ -1,0 +1,85 @@
+"""How processes end that are told to; whole runs and grids are ended in tests/e2e/test_sweep.py."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from coilal.common.signals import ENDING, Ended, Listener, ended_by
+
+LINE = "{}; the same command goes on where this one stopped\n"
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+WORDS = {
+    signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"
+}  # fmt: skip
+
+ORDERLY = "time.sleep(600)"
+# A pool whose threads work on, as when large images are decoded.
+HELD_UP = """
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(time.sleep, 600).result()
+"""
+SWALLOWED = """
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:
+            pass
+"""
+
+
+def child(body: str, *before: str) -> subprocess.Popen[str]:
+    code = f"""
+import time
+from coilal.common.cli import run_main
+def main():
+    print("ready", flush=True)
+    {body}
+run_main(main)
+"""
+    process = subprocess.Popen(
+        [*before, sys.executable, "-c", code], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("body", [ORDERLY, HELD_UP, SWALLOWED], ids=["orderly", "held up", "swallowed"])
+def test_a_process_ends_soon_with_the_code_of_its_signal_whatever_holds_it_up(
+    body: str, number: signal.Signals
+) -> None:
+    process = child(body)
+    start = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == CODES[number]
+    assert err == LINE.format(WORDS[number])
+    assert time.monotonic() - start < 10, "on a busy machine; it is told to end after 1.5 s"
+
+
+def test_what_is_ignored_from_outside_stays_ignored() -> None:
+    process = child("time.sleep(2)", "nohup")
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+
+
+def test_a_listener_that_was_not_needed_leaves_everything_as_it_was() -> None:
+    before = [signal.getsignal(number) for number in ENDING]
+    with Listener():
+        assert [signal.getsignal(number) for number in ENDING] != before
+    assert [signal.getsignal(number) for number in ENDING] == before
+
+
+def test_the_signal_behind_another_error_is_found() -> None:
+    error = RuntimeError("the pool is broken")
+    error.__context__ = Ended(signal.SIGTERM)
+    assert ended_by(error) is signal.SIGTERM
+    assert ended_by(SystemExit(1)) is None

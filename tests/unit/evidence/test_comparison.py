@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coilal.common.types import UserError
+from coilal.evidence.comparison import Comparison, compare
+from coilal.evidence.reading import Finding, Run, find_studies, read_runs
+from tests.studies import POOL, Simulated, write_run, write_study
+
+COLUMN = "test/macro_f1"
+
+
+def read(outputs: Path, study: str = "s") -> tuple[list[Comparison], list[Finding]]:
+    found = list(read_runs(find_studies(outputs, [study]), COLUMN))
+    runs = [item for item in found if isinstance(item, Run)]
+    comparisons, findings = compare(runs, "random")
+    return comparisons, [*(item for item in found if isinstance(item, Finding)), *findings]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    write_study(tmp_path / "s", Simulated({"margin": 0.02, "random": 0.0}))
+    return tmp_path
+
+
+def edit_status(folder: Path, **changes: object) -> None:
+    status = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps({**status, **changes}))
+
+
+def test_a_complete_study_has_nothing_to_report(outputs: Path) -> None:
+    (comparison,), findings = read(outputs)
+    assert findings == []
+    assert comparison.strategies == ("random", "margin")
+    assert comparison.active == ("margin",)
+    assert comparison.curves("margin", COLUMN).shape == (5, 5)
+
+
+def test_runs_with_caches_in_different_places_are_compared(tmp_path: Path) -> None:
+    write_study(tmp_path / "s", Simulated({"random": 0.0}, overrides={"cache.dir": "/scratch/a", "logger.csv": 1}))
+    write_study(tmp_path / "s", Simulated({"margin": 0.02}, overrides={"cache.dir": "/scratch/b"}))
+    (comparison,), findings = read(tmp_path)
+    assert findings == []
+    assert comparison.strategies == ("random", "margin")
+
+
+def test_pairs_join_by_seed_whatever_the_order(outputs: Path) -> None:
+    (comparison,), _ = read(outputs)
+    shuffled = dict(reversed(comparison.runs["margin"].items()))
+    mixed = Comparison("s", "t", "m", {"random": comparison.runs["random"], "margin": shuffled}, (), "random")
+    pairs = mixed.pairs("margin", "random")
+    assert pairs.seeds == (0, 1, 2, 3, 4)
+    assert [run.seed for run in pairs.first] == [run.seed for run in pairs.second] == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(
+        pairs.aulc_differences(COLUMN), comparison.pairs("margin", "random").aulc_differences(COLUMN)
+    )
+
+
+def test_a_missing_seed_drops_the_pair_and_is_named(outputs: Path) -> None:
+    shutil.rmtree(outputs / "s/multiclass/tiny/random/seed2")
+    (comparison,), findings = read(outputs)
+    assert comparison.pairs("margin", "random").seeds == (0, 1, 3, 4)
+    assert [f.what for f in findings] == ["no run to compare of random with seed 2"]
+
+
+@pytest.mark.parametrize("state", ["failed", "running"])
+def test_unfinished_runs_are_left_out_and_named(outputs: Path, state: str) -> None:
+    edit_status(outputs / "s/multiclass/tiny/margin/seed1", state=state, error="OSError: disk full")
+    (comparison,), findings = read(outputs)
+    assert 1 not in comparison.runs["margin"]
+    assert findings[0].where == "s/multiclass/tiny/margin/seed1"
+    assert f"not finished ({state}: OSError: disk full)" in findings[0].what
+
+
+@pytest.mark.parametrize("name", ["status.json", "cycles.csv", "queries.csv", "config.yaml", "splits.csv"])
+@pytest.mark.parametrize("content", [None, "", "{"])
+def test_damaged_files_are_named(outputs: Path, name: str, content: str | None) -> None:
+    path = outputs / "s/multiclass/tiny/margin/seed1" / name
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    (comparison,), findings = read(outputs)
+    assert 1 not in comparison.runs["margin"]
+    assert findings[0].where == "s/multiclass/tiny/margin/seed1"
+
+
+def test_other_settings_are_left_out_and_named(outputs: Path) -> None:
+    other = Simulated({"margin": 0.0}, seeds=[1], overrides={"trainer.max_epochs": 10})
+    write_study(outputs / "s", other)
+    (comparison,), findings = read(outputs)
+    assert 1 not in comparison.runs["margin"]
+    assert "trainer.max_epochs 10 instead of 50" in findings[0].what
+
+
+def test_other_settings_of_the_strategy_are_left_out_and_named(outputs: Path) -> None:
+    write_study(outputs / "s", Simulated({"margin": 0.0}, seeds=[1], overrides={"strategy.needs": ["embeddings"]}))
+    (comparison,), findings = read(outputs)
+    assert 1 not in comparison.runs["margin"]
+    assert "strategy.needs" in findings[0].what
+
+
+def test_mixed_versions_are_named_and_kept(outputs: Path) -> None:
+    edit_status(outputs / "s/multiclass/tiny/margin/seed1", versions={"python": "3.12.0", "coilal": "0.1.0"})
+    (comparison,), (finding,) = read(outputs)
+    assert 1 in comparison.runs["margin"]
+    assert finding.what == "mixed versions: python 3.11.7, 3.12.0"
+
+
+def test_runs_of_other_seeds_do_not_pair(outputs: Path) -> None:
+    edit_status(outputs / "s/multiclass/tiny/margin/seed1", seeds={"seed": 1, "split": 0, "start": 9, "train": 1})
+    (comparison,), findings = read(outputs)
+    assert comparison.pairs("margin", "random").seeds == (0, 2, 3, 4)
+    assert "seed 1 of margin does not pair with random" in findings[0].what
+
+
+def test_another_starting_set_does_not_pair(outputs: Path) -> None:
+    folder = outputs / "s/multiclass/tiny/margin"
+    shutil.copy(folder / "seed2/queries.csv", folder / "seed1/queries.csv")
+    (comparison,), findings = read(outputs)
+    assert comparison.pairs("margin", "random").seeds == (0, 2, 3, 4)
+    assert "another starting set" in findings[0].what
+
+
+def test_an_undefined_metric_is_left_out_and_named(outputs: Path) -> None:
+    write_run(outputs / "s/multiclass/tiny/margin/seed1", [20, 40], np.array([0.2, np.nan]))
+    _, findings = read(outputs)
+    assert "test/macro_f1 is undefined" in findings[0].what
+
+
+def test_a_reference_of_other_settings_is_left_out_and_named(outputs: Path) -> None:
+    for seed, overrides in enumerate([{"budget.labelled": [POOL]}, {"trainer.max_epochs": 500}]):
+        write_run(outputs / f"s/multiclass/tiny/whole_pool/seed{seed}", [POOL], np.array([0.9]), overrides)
+    (comparison,), (finding,) = read(outputs)
+    assert [run.seed for run in comparison.full_pool] == [0]
+    assert finding.where == "s/multiclass/tiny/whole_pool/seed1"
+    assert finding.what.endswith("of other settings than the rest: trainer.max_epochs 500 instead of 50")
+
+
+def test_the_whole_pool_is_a_reference_and_no_strategy(outputs: Path) -> None:
+    write_run(outputs / "s/multiclass/tiny/whole_pool/seed0", [POOL], np.array([0.9]))
+    (comparison,), findings = read(outputs)
+    assert comparison.strategies == ("random", "margin")
+    assert [run.strategy for run in comparison.full_pool] == ["whole_pool"]
+    assert findings == []
+
+
+def test_one_seed_and_no_baseline_are_said(tmp_path: Path) -> None:
+    write_study(tmp_path / "s", Simulated({"margin": 0.0}, seeds=[3]))
+    (comparison,), findings = read(tmp_path)
+    assert not comparison.has_baseline
+    assert {finding.consequence for finding in findings} == {
+        "curves only: no strategy can be compared with it",
+        "curves only, no tests and no intervals",
+    }
+
+
+def test_an_empty_study_is_refused_with_those_that_are_there(outputs: Path) -> None:
+    with pytest.raises(UserError, match=r"no runs in .*nothing.* name one of the studies in .*: s\."):
+        find_studies(outputs, ["nothing"])
+
+
+@pytest.mark.parametrize("name", ["cycles.csv", "queries.csv"])
+def test_a_table_that_lost_rows_is_left_out_and_named(outputs: Path, name: str) -> None:
+    file = outputs / "s/multiclass/tiny/margin/seed1" / name
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    _, findings = read(outputs)
+    assert "cycles.csv and queries.csv disagree" in findings[0].what
+    assert "margin/seed1" in findings[0].where

@@ -1,0 +1,413 @@
+"""The query-retrain loop against a plain loop that makes a fresh Trainer for every cycle."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import weakref
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+import coilal.fit.cycles
+import coilal.fit.loop
+from coilal.active.oracle import Oracle
+from coilal.active.pool import Pool
+from coilal.active.strategies.multiclass import margin
+from coilal.common.threads import threads_for
+from coilal.common.types import PoolOutputs, Selection, UserError
+from coilal.features import timm_trunk
+from coilal.features.backbone import Backbone
+from coilal.fit.batches import Batches, infer
+from coilal.fit.cycles import ActiveLearning
+from coilal.fit.loop import LabelledData, QueryRetrainLoop, needs_of_a_step, no_search_for_gpus
+from coilal.fit.module import CoilModule, Optimizer
+from coilal.fit.standardise import Statistics
+from coilal.fit.tasks.multiclass import Multiclass
+
+POOL, TEST = np.arange(60), np.arange(60, 90)
+COUNTS = (10, 16, 22, 28)
+
+
+@dataclass
+class Memory:
+    """A store that keeps what it is given."""
+
+    finished: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    queries: dict[int, list[int]] = field(default_factory=dict)
+    logits: list[Tensor] = field(default_factory=list)
+
+    def record(self, row: dict[str, float], logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
+        self.rows.append(row)
+        self.logits.append(logits["test"])
+        self.finished += 1
+
+    def queried(self, cycle: int, selection: Selection) -> None:
+        self.queries[cycle] = selection.ids.tolist()
+
+
+class Silent:
+    def phase(self, name: str) -> None: ...
+    def cycle_done(self, cycle: int, labelled: int, metrics: Mapping[str, float]) -> None: ...
+
+
+def images() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, 90)
+    pixels = rng.integers(0, 60, (90, 1, 32, 32)).astype(np.uint8)
+    for image, label in zip(pixels, classes, strict=True):
+        image[0, :, label * 10 : label * 10 + 8] += 120
+    return pixels, classes
+
+
+def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.ndarray]:
+    torch.manual_seed(0)
+    backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", trainable, (32, 32))
+    built = CoilModule(backbone, 3, Multiclass("all", "balanced"), Optimizer(1e-2, 1e-3, 1e-2), (16,), dropout)
+    with torch.inference_mode():
+        boundary = backbone.prefix(torch.from_numpy(images()[0])).numpy()
+    built.standardise(Statistics.of(infer(built, boundary, POOL, 64, nullcontext, backbone.suffix)))
+    return built, boundary
+
+
+def learning(boundary: np.ndarray, store: Memory, start: int = 0, needs_logits: bool = True) -> ActiveLearning:
+    _, classes = images()
+    pool = Pool(POOL)
+    for batch in [list(range(0, 20, 2)), *(store.queries[c] for c in sorted(store.queries))][: start + 1]:
+        pool.label(np.array(batch))
+
+    def select(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
+        if not needs_logits:
+            assert outputs.logits is None
+            return Selection(outputs.ids[:size], np.full(size, np.nan))
+        return margin(outputs, size, np.random.default_rng([0, cycle]))
+
+    def evaluate(part: str, logits: Tensor) -> dict[str, float]:
+        return {"accuracy": float((logits.argmax(1).numpy() == classes[TEST]).mean())}
+
+    return ActiveLearning(
+        pool=pool,
+        oracle=Oracle(classes),
+        boundary=boundary,
+        kind="multiclass",
+        counts=COUNTS,
+        select=select,
+        needs_logits=needs_logits,
+        evaluated={"test": TEST},
+        evaluate=evaluate,
+        names=tuple(f"image{i}.png" for i in range(90)),
+        store=store,
+        progress=Silent(),
+        seed=3,
+        batch_size=8,
+        inference_batch=64,
+        precision=nullcontext,
+    )
+
+
+trainer = partial(
+    pl.Trainer,
+    max_epochs=4,
+    accelerator="cpu",
+    logger=False,
+    limit_val_batches=0,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
+)
+
+
+def in_the_loop(trainable: str | int, store: Memory, start: int = 0, **settings: Any) -> CoilModule:
+    net, boundary = module(trainable)
+    active = learning(boundary, store, start)
+    runner = trainer(**settings)
+    runner.fit_loop = QueryRetrainLoop(runner, active)
+    runner.fit(net, datamodule=LabelledData(active))
+    return net
+
+
+def plainly(trainable: str | int, store: Memory) -> None:
+    """The reference: nothing of Lightning's loop is reused between cycles."""
+    net, boundary = module(trainable)
+    active = learning(boundary, store)
+    for cycle in active.cycles():
+        net, _ = module(trainable)
+        active.begin(cycle, net)
+        net.train()
+        with threads_for(boundary, net.device):
+            trainer().fit(net, train_dataloaders=active.batches)
+            active.end(cycle, net)
+
+
+@pytest.mark.parametrize("trainable", ["head", 2])
+def test_same_images_and_logits_as_a_fresh_trainer_per_cycle(trainable: str | int) -> None:
+    loop, plain = Memory(), Memory()
+    in_the_loop(trainable, loop)
+    plainly(trainable, plain)
+    assert loop.queries == plain.queries
+    assert set(loop.queries) == {1, 2, 3}
+    assert [row["labelled"] for row in loop.rows] == list(COUNTS)
+    for ours, theirs in zip(loop.logits, plain.logits, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_resumed_after_a_cycle_it_goes_on_as_if_undisturbed() -> None:
+    whole = Memory()
+    in_the_loop("head", whole)
+    cut = Memory(finished=2, queries={c: whole.queries[c] for c in (1, 2)})
+    in_the_loop("head", cut, start=2)
+    assert cut.queries == whole.queries
+    for ours, theirs in zip(cut.logits, whole.logits[2:], strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_each_fit_starts_from_the_same_weights_and_an_empty_optimizer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[dict[str, Tensor], int, int]] = []
+
+    def note(self: CoilModule) -> None:
+        weights = {name: tensor.clone() for name, tensor in self.state_dict().items()}
+        states = len(self.trainer.optimizers[0].state)
+        seen.append((weights, states, self.trainer.current_epoch))
+
+    monkeypatch.setattr(CoilModule, "on_train_start", note)
+    in_the_loop("head", Memory())
+    assert len(seen) == len(COUNTS)
+    for weights, states, epoch in seen:
+        assert states == 0
+        assert epoch == 0
+        assert all(torch.equal(tensor, seen[0][0][name]) for name, tensor in weights.items())
+
+
+def test_inference_leaves_the_modes_as_they_were() -> None:
+    net, boundary = module("head")
+    net.train()
+    net.head[1].eval()
+    before = [part.training for part in net.modules()]
+    first = infer(net, boundary, TEST, 7, nullcontext)
+    assert [part.training for part in net.modules()] == before
+    again = infer(net, boundary, TEST, 64, nullcontext)
+    torch.testing.assert_close(first, again, rtol=1e-4, atol=1e-4)  # dropout was off
+
+
+def test_nan_outputs_name_cycle_and_image() -> None:
+    net, boundary = module("head")
+    broken = boundary.copy()
+    broken[TEST[5]] = np.nan
+    store = Memory()
+    active = learning(broken, store)
+    active.begin(0, net)
+    with pytest.raises(UserError, match=r"cycle 0: .* 1 of 80 images, the first is image65\.png"):
+        active.end(0, net)
+    assert store.rows == []
+
+
+def test_the_labelled_rows_of_a_cycle_make_room_for_those_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[Batches]] = []
+
+    class Noted(Batches):
+        def __init__(self, *args: Any) -> None:
+            assert [there for there in made if there() is not None] == []
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(coilal.fit.cycles, "Batches", Noted)
+    in_the_loop("head", Memory())
+    assert len(made) == len(COUNTS)
+
+
+def test_early_stopping_works_in_every_cycle() -> None:
+    epochs: list[int] = []
+
+    class Count(pl.Callback):
+        def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+            module.log("never_better", 1.0)
+
+        def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
+            epochs.append(trainer.fit_loop.epoch_progress.current.completed)
+
+    net, boundary = module("head")
+    active = learning(boundary, Memory())
+    stop = pl.callbacks.EarlyStopping("never_better", patience=2, check_on_train_epoch_end=True)
+    runner = trainer(max_epochs=20, callbacks=[Count(), stop])
+    runner.fit_loop = QueryRetrainLoop(runner, active)
+    runner.fit(net, datamodule=LabelledData(active))
+    assert epochs == [3] * len(COUNTS)
+
+
+class Listens(pl.Callback):
+    """Asks for Lightning's own training step."""
+
+    steps = 0
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.steps += 1
+
+
+def test_lean_and_stock_steps_give_the_same() -> None:
+    lean, stock, listener = Memory(), Memory(), Listens()
+    in_the_loop(2, lean)
+    in_the_loop(2, stock, callbacks=[listener])
+    assert listener.steps == 4 * sum(-(-count // 8) for count in COUNTS)
+    assert lean.queries == stock.queries
+    for ours, theirs in zip(lean.logits, stock.logits, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_global_step_counts_the_optimiser_steps() -> None:
+    assert in_the_loop("head", Memory()).global_step == 4 * sum(-(-count // 8) for count in COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, []),
+        ({"callbacks": [pl.callbacks.EarlyStopping("loss")]}, []),
+        ({"callbacks": [Listens()]}, ["Listens.on_train_batch_end"]),
+        ({"gradient_clip_val": 1.0}, ["gradient_clip_val"]),
+        ({"accumulate_grad_batches": 2}, ["accumulate_grad_batches"]),
+        ({"limit_train_batches": 1}, ["limit_train_batches"]),
+        ({"max_steps": 3}, ["max_steps"]),
+        ({"precision": "64-true"}, ["precision"]),
+        ({"precision": "bf16-mixed"}, []),
+        ({"profiler": "simple"}, ["profiler"]),
+    ],
+    ids=lambda value: re.sub(r" object at 0x\w+", "", str(value)),
+)
+def test_what_is_asked_of_the_trainer_is_never_ignored(settings: dict[str, Any], named: list[str]) -> None:
+    class Found(Exception):  # noqa: N818 (ends the fit before its first step)
+        pass
+
+    class Look(pl.Callback):
+        def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+            raise Found(needs_of_a_step(trainer))
+
+    net, boundary = module("head")
+    active = learning(boundary, Memory())
+    active.begin(0, net)
+    runner = trainer(**{**settings, "callbacks": [Look(), *settings.get("callbacks", [])]})
+    with pytest.raises(Found) as found:
+        runner.fit(net, train_dataloaders=active.batches)
+    assert found.value.args == (named,)
+
+
+class AccumulatesLater(pl.Callback):
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        trainer.accumulate_grad_batches = 3 if trainer.current_epoch else 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"gradient_clip_val": 1e-3}, {"accumulate_grad_batches": 3}, {"callbacks": [AccumulatesLater()]}],
+    ids=["clipping", "accumulation", "accumulation from the second epoch"],
+)
+def test_clipping_and_accumulation_change_the_training(settings: dict[str, Any]) -> None:
+    plain, changed = Memory(), Memory()
+    in_the_loop("head", plain)
+    in_the_loop("head", changed, **settings)
+    assert not torch.allclose(plain.logits[0], changed.logits[0])
+
+
+@pytest.mark.parametrize("needs_logits", [True, False])
+def test_one_pass_a_cycle_scores_only_what_somebody_looks_at(
+    needs_logits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[list[int]] = []
+
+    def counting(net: Any, boundary: Any, ids: np.ndarray, *rest: Any) -> Tensor:
+        scored.append(ids.tolist())
+        return infer(net, boundary, ids, *rest)
+
+    monkeypatch.setattr(coilal.fit.cycles, "infer", counting)
+    net, boundary = module("head")
+    store = Memory()
+    active = learning(boundary, store, needs_logits=needs_logits)
+    unlabelled = []
+    for cycle in active.cycles():
+        active.begin(cycle, net)
+        unlabelled.append(active.pool.unlabelled.tolist())
+        active.end(cycle, net)
+    assert len(scored) == len(COUNTS)
+    unlabelled[-1] = []  # nobody asks after the last cycle
+    for ids, pool in zip(scored, unlabelled, strict=True):
+        assert ids == TEST.tolist() + (pool if needs_logits else [])
+
+
+@pytest.mark.parametrize("needs_logits", [True, False])
+def test_scoring_of_the_test_split_is_no_time_of_querying(needs_logits: bool) -> None:
+    store = Memory()
+    net, boundary = module("head")
+    active = learning(boundary, store, needs_logits=needs_logits)
+    for cycle in active.cycles():
+        active.begin(cycle, net)
+        active.end(cycle, net)
+    assert [row["infer_s"] > 0 for row in store.rows] == [needs_logits] * (len(COUNTS) - 1) + [False]
+    assert all(row["evaluate_s"] > 0 for row in store.rows)
+
+
+def test_a_row_has_the_time_of_each_phase_and_the_peak_memory() -> None:
+    store = Memory()
+    net, boundary = module("head")
+    active = learning(boundary, store)
+    active.preparation = {"decode_s": 1.5, "extract_s": 2.5}
+    for cycle in active.cycles():
+        active.begin(cycle, net)
+        active.end(cycle, net)
+    first, second = store.rows[:2]
+    assert (first["decode_s"], first["extract_s"]) == (1.5, 2.5)
+    assert (second["decode_s"], second["extract_s"]) == (0, 0)
+    assert all(first[f"{phase}_s"] > 0 for phase in ("fit", "infer", "select", "evaluate"))
+    assert store.rows[-1]["select_s"] == 0
+    assert 50 < first["peak_memory_mb"] < 10**6
+    assert "device_peak_memory_mb" not in first
+
+
+def test_what_is_touched_of_lightnings_protected_api() -> None:
+    """Everything protected that loop.py uses; look at each of these when Lightning's version is raised."""
+    source = ast.parse(inspect.getsource(coilal.fit.loop))
+    names = {node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)}
+    own = {"_callbacks", "_forget_last_fit", "_run_cycle", "_train", "_count"}
+    assert {n for n in names if n.startswith("_") and not n.startswith("__")} - own == {
+        "_restarting",
+        "_combined_loader",
+        "_data_fetcher",
+        "_batches_that_stepped",
+        "_signal_connector",
+    }
+    stock = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
+    assert hasattr(stock, "_combined_loader")
+    assert hasattr(stock, "_data_fetcher")
+    assert hasattr(stock.epoch_loop, "_batches_that_stepped")
+    assert hasattr(stock.epoch_loop.val_loop, "_combined_loader")
+    assert callable(stock._warn_if_modules_in_eval_mode)
+    assert callable(stock.epoch_progress.reset)
+    assert callable(stock.reset_restart_stage)
+    assert callable(stock.epoch_loop.reset_restart_stage)
+    assert callable(stock.epoch_loop.batch_progress.increment_by)
+    assert callable(stock.epoch_loop.automatic_optimization.optim_progress.optimizer.step.increment_by)
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_no_gpu_is_looked_for_on_a_cpu_and_the_environment_is_as_before(
+    before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if before is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
+    with no_search_for_gpus(torch.device("cpu")):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
+    with no_search_for_gpus(torch.device("cuda")):
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == before

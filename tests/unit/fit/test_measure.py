@@ -1,0 +1,31 @@
+"""What a phase costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from coilal.fit import measure
+from coilal.fit.measure import peak_memory, seconds
+
+GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
+
+
+def test_the_clock_is_read_when_the_device_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[object] = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", happened.append)
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: (happened.append("clock"), 1.5)[1])
+    assert seconds(GPU) == 1.5
+    assert happened == [GPU, "clock"]
+    happened.clear()
+    seconds(CPU)
+    assert happened == ["clock"]
+
+
+def test_peak_memory_grows_by_what_is_held() -> None:
+    before = peak_memory(CPU)
+    held = np.ones(int((before["peak_memory_mb"] + 100) * 1e6 / 8))  # more than there ever was
+    assert peak_memory(CPU)["peak_memory_mb"] >= held.nbytes / 1e6
+    assert set(before) == {"peak_memory_mb"}
+    assert before["peak_memory_mb"] > 50

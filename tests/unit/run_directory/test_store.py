@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coilal.run_directory import store as module
+from coilal.run_directory.files import write_atomically
+from coilal.run_directory.store import RunStore, read_cycles, without_measurements
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path, ("a.png",), lambda ids: ["none"] * len(ids))
+
+
+def test_write_s_is_the_time_since_the_row_before_was_recorded(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    costs = {
+        "predictions.npz": 2.0,
+        "state.json": 3.0,
+        "cycles.csv": 4.0,
+        "queries.csv": 5.0,
+        "model.safetensors": 7,
+    }
+
+    def slow_write(path: Path, content: str | bytes, durable: bool = True) -> None:
+        clock[0] += costs[path.name]
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    monkeypatch.setattr(module, "write_atomically", slow_write)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    for cycle in range(2):
+        store.commit({"cycle": cycle, "labelled": cycle + 1}, {"ids": np.arange(2)}, None)
+        clock[0] += 100  # the next cycle
+    store.commit({"cycle": 2, "labelled": 3}, {"ids": np.arange(2)}, lambda: b"weights")
+    assert read_cycles(store.folder)["write_s"].tolist() == [2.0, 14.0, 21.0]
+
+
+def test_only_the_record_is_waited_for_until_the_last_cycle(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[str] = []
+
+    def write(path: Path, content: str | bytes, durable: bool = True) -> None:
+        waited.extend([path.name] if durable else [])
+        write_atomically(path, content, durable)
+
+    monkeypatch.setattr(module, "write_atomically", write)
+    store.commit({"cycle": 0, "labelled": 1}, {"ids": np.arange(2)}, None)
+    assert waited == ["state.json"]
+    waited.clear()
+    store.commit({"cycle": 1, "labelled": 2}, {"ids": np.arange(2)}, lambda: b"weights")
+    assert set(waited) == {"predictions.npz", "model.safetensors", "state.json", "cycles.csv", "queries.csv"}
+
+
+def test_a_resumed_run_keeps_the_recorded_times(store: RunStore) -> None:
+    store.commit({"cycle": 0, "labelled": 1, "fit_s": 1.25}, {"ids": np.arange(2)}, None)
+    before = read_cycles(store.folder)
+    again = RunStore(store.folder, ("a.png",), lambda ids: ["none"] * len(ids))
+    pd.testing.assert_frame_equal(read_cycles(again.folder), before, check_exact=True)
+
+
+def test_what_measures_the_machine_is_no_result() -> None:
+    columns = ["cycle", "labelled", "test/f1/gap_s", "fit_s", "peak_memory_mb", "device_peak_memory_mb"]
+    table = pd.DataFrame([[0.0] * len(columns)], columns=columns)
+    assert list(without_measurements(table)) == ["cycle", "labelled", "test/f1/gap_s"]

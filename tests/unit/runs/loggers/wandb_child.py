@@ -1,0 +1,54 @@
+"""The process that the tests of W&B kill: one run, with a bomb before or after a cycle is logged."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+import torch
+from omegaconf import OmegaConf
+
+import coilal.runs.experiment  # noqa: F401  so that the server of forks has everything imported
+from coilal.runs.loggers.wandb import WandbLogger
+from coilal.runs.run import run
+
+FLUSHED_S = 2.5  # W&B writes to its file every second
+
+
+def work(settings: str, cycle: int | None, moment: str, with_core: bool, environment: Mapping[str, str]) -> None:
+    """Run the experiment; die at a cycle if there is one.
+
+    Args:
+        settings: yaml.
+        cycle: where to die.
+        moment: before_log, after_log, or flushed: when W&B has had the time to write.
+        with_core: kill W&B's own process, too, as a scheduler would.
+        environment: variables for W&B.
+    """
+    os.environ.pop("WANDB_SERVICE", None)  # a process of W&B that the tests have started would outlive this one
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    original = WandbLogger.log_metrics
+
+    def log_metrics(self: WandbLogger, metrics: Mapping[str, float], step: int | None = None) -> None:
+        now = metrics.get("cycle") == cycle
+        if now and moment == "before_log":
+            _die(with_core)
+        original(self, metrics, step)
+        if now:
+            time.sleep(FLUSHED_S if moment == "flushed" else 0)
+            _die(with_core)
+
+    WandbLogger.log_metrics = log_metrics  # type: ignore[method-assign]
+    run(OmegaConf.create(settings))
+
+
+def _die(with_core: bool) -> None:
+    children: list[Any] = psutil.Process().children(recursive=True) if with_core else []
+    for process in children:
+        process.kill()
+    os.kill(os.getpid(), signal.SIGKILL)

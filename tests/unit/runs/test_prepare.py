@@ -1,0 +1,100 @@
+"""From settings to checked data: what is said first where several things are wrong."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from coilal.common.instantiate import instantiate
+from coilal.common.types import DataError
+from coilal.runs.prepare import check, prepare
+from coilal.runs.provenance import initial_status
+from coilal.runs.study_split import read_split
+
+
+@pytest.fixture
+def folder(tmp_path: Path, composed: Callable[..., DictConfig]) -> DictConfig:
+    """Two classes of six images, too few for the default budget; three images of one are damaged."""
+    for seed in range(12):
+        place = tmp_path / "data" / ("ok" if seed % 2 else "bent") / f"{seed}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (9, 9), dtype=np.uint8)
+        Image.fromarray(pixels).save(place)
+    return composed("data=folder", f"data.root={tmp_path}/data", f"cache.dir={tmp_path}/cache")
+
+
+def test_the_split_is_judged_when_the_files_are_fine(folder: DictConfig) -> None:
+    damaged = Path(folder.data.root) / "bent/0.png"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:60])
+    with pytest.raises(DataError) as error:
+        check(folder)
+    assert "0.png" in str(error.value)
+    assert "pool" not in str(error.value)
+    damaged.write_bytes(whole)
+    with pytest.raises(DataError, match="starting set is larger than the pool"):
+        check(folder)
+
+
+def test_a_refusal_by_the_task_tells_what_was_taken_as_empty(
+    tmp_path: Path, composed: Callable[..., DictConfig]
+) -> None:
+    rows = [f"{seed}.png,{'bad' if seed % 2 else '-'},g{seed}" for seed in range(4)]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label,group", *rows]))
+    for seed in range(4):
+        pixels = np.random.default_rng(seed).integers(0, 256, (9, 9), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{seed}.png")
+    cfg = composed("data=coils", f"data.root={tmp_path}", f"cache.dir={tmp_path}/cache")
+    with pytest.raises(DataError, match="needs at least 2 classes, the data have 1: bad") as error:
+        check(cfg)
+    assert "2 cells of column label hold '-', which means that there is no value" in str(error.value)
+    cfg.data.source.no_value = []
+    with pytest.raises(DataError, match="starting set is larger than the pool"):
+        check(cfg)
+
+
+def keep(settings: str, together: Barrier, times: int) -> None:
+    cfg = OmegaConf.create(settings)
+    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    for number in range(times):
+        together.wait(60)
+        replace(prepared, split_file=Path(cfg.records) / str(number) / prepared.split_file.name).keep_records()
+
+
+def test_runs_that_begin_at_the_same_time_keep_the_records_of_their_study(
+    small: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    cfg, times = small(f"records={tmp_path}/records"), 5
+    context = multiprocessing.get_context("forkserver")
+    together = context.Barrier(4)
+    settings = OmegaConf.to_yaml(cfg, resolve=True)
+    processes = [context.Process(target=keep, args=(settings, together, times)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    for number in range(times):
+        files = {path.name.partition("-")[0]: path for path in (tmp_path / "records" / str(number)).glob("*.gz")}
+        assert files.keys() == {"images", "split"}
+        assert len(read_split(files["split"]).rows) == 12 * 16
+
+
+@pytest.mark.parametrize(("kind", "limits"), [(np.uint8, None), (np.uint16, (0, 220))])
+def test_the_range_of_the_values_is_kept_with_the_run(
+    folder: DictConfig, kind: type, limits: tuple[float, float] | None
+) -> None:
+    for number, file in enumerate(sorted(Path(folder.data.root).rglob("*.png"))):
+        Image.fromarray(np.full((9, 9), 20 * number, kind)).save(file)
+    folder.budget = {"_target_": "coilal.common.types.Budget", "initial": 1}
+    folder.data.split = {"validation": 0.3, "test": 0.3}
+    prepared = prepare(folder, instantiate(folder.task.module), instantiate(folder.budget))
+    assert initial_status(folder, "id", prepared, "w")["data"]["range"] == limits

@@ -1,0 +1,75 @@
+"""Imports point one way: each room may import only what stands beside it here."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import coilal
+
+PACKAGE = Path(coilal.__file__).parent
+
+# room → rooms that it may import, besides its own: in the order in which data flow.
+ROOMS = {
+    "common": set(),
+    "run_directory": {"common"},
+    "data": {"common"},
+    "active": {"common"},
+    "features": {"common"},
+    "demo": {"common", "data", "features", "run_directory"},
+    "evidence": {"common", "run_directory"},
+    "fit": {"common", "active", "features"},
+    "runs": {"common", "run_directory", "data", "active", "features", "fit"},
+    "sweep": {"common", "run_directory", "runs", "fit"},
+}
+# command → rooms that it may import, besides common. Each but those that show what two rooms know has one.
+COMMANDS = {
+    "train": {"runs", "sweep"},
+    "check": {"runs"},
+    "status": {"sweep"},
+    "tune": {"sweep"},
+    "report": {"evidence", "sweep"},
+    "dashboard": {"evidence", "runs"},
+    "render": {"demo", "data"},
+    "pretrain": {"demo", "features"},
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        modules = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path}"
+            modules = [node.module or ""]
+            if node.module == "coilal":
+                modules = [f"coilal.{alias.name}" for alias in node.names]
+        rooms |= {module.split(".")[1] for module in modules if module.startswith("coilal.")}
+    return rooms
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    own = room(path)
+    allowed = ROOMS[own] if own in ROOMS else COMMANDS[own] | {"common"} if own != "__init__" else set()
+    assert imported_rooms(path) - {own, "__version__"} <= allowed
+
+
+def test_at_the_top_lie_rooms_and_commands_alone() -> None:
+    found = {room(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert found == {*ROOMS, *COMMANDS}
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_says_what_comes_in_and_what_goes_out(name: str) -> None:
+    said = ast.get_docstring(ast.parse((PACKAGE / name / "__init__.py").read_text())) or ""
+    assert "In: " in said
+    assert "Out: " in said
