@@ -19,7 +19,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from coilal.common.types import FloatArray
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 
 Superiority = Literal["surpasses", "falls below", "undecided", "untested"]
 NonInferiority = Literal["not worse", "not shown", "untested"]
@@ -101,7 +101,7 @@ def expanded_confidence(seeds: int, confidence: float) -> float:
     return float(1 - 2 * stats.norm.sf(quantile))
 
 
-def bootstrap_interval(values: FloatArray, settings: Settings) -> tuple[float, float]:
+def bootstrap_interval(values: FloatArray, settings: ReportSettings) -> tuple[float, float]:
     """Return the expanded percentile bootstrap interval of the mean; NaN below six values."""
     if len(values) < BOOTSTRAP_SEEDS or np.ptp(values) <= 1e-12:
         return math.nan, math.nan
@@ -160,7 +160,7 @@ class PairedResult:
     noninferiority: NonInferiority
 
 
-def compare_with_baseline(differences: Mapping[str, FloatArray], settings: Settings) -> dict[str, Decision]:
+def compare_with_baseline(differences: Mapping[str, FloatArray], settings: ReportSettings) -> dict[str, Decision]:
     """Decide RQ1 and RQ2 for each strategy.
 
     Args:
@@ -209,7 +209,7 @@ def _noninferiority(p: float, alpha: float) -> NonInferiority:
 
 
 def paired_results(
-    differences: Mapping[str, tuple[Sequence[int], FloatArray]], settings: Settings
+    differences: Mapping[str, tuple[Sequence[int], FloatArray]], settings: ReportSettings
 ) -> list[PairedResult]:
     """Compare each strategy with the baseline.
 

@@ -18,6 +18,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
+from tests.unit.models import extraction_child
 
 from coilal.active.strategies.entropy import entropy
 from coilal.active.strategies.multiclass import margin
@@ -36,7 +37,6 @@ from coilal.fit.standardise import Statistics
 from coilal.fit.tasks.multiclass import Multiclass
 from coilal.runs.experiment import Experiment, _cache_settings, _prefix
 from tests.unit.features.families import FAMILIES, backbone, size
-from tests.unit.models import extraction_child
 
 CPU = torch.device("cpu")
 BOUNDARIES = ["head", 1, 2]
