@@ -72,7 +72,7 @@ def coil_name(coil: int) -> str:
 def catalogue(coils: int, images_per_coil: int, seed: int) -> Catalogue:
     """List the pictures of a data set with the real table's proportions; nothing is drawn.
 
-    Runs of one process share the catalogue (a third of a second for 40 coils): its arrays are read-only.
+    Runs of one process share the catalogue: its arrays are read-only.
 
     Args:
         coils: number of coils, 1 or more.
