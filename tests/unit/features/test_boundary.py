@@ -18,7 +18,6 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
-from tests.unit.models import extraction_child
 
 from coilal.active.strategies.entropy import entropy
 from coilal.active.strategies.multiclass import margin
