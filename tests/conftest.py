@@ -29,9 +29,6 @@ multiprocessing.get_context("forkserver").set_forkserver_preload(
     ["tests.e2e.child", "tests.unit.features.extraction_child"]
 )
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the processes of pytest-xdist; commands inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
 SMALL = [
     "data.source.coils=12",
     "data.source.images_per_coil=16",
@@ -55,8 +52,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_shared() -> None:
-    """Let no test see the backbone or the open cache of another."""
+    """Let no test see the backbone or the open cache of another, or what became of Ctrl-C."""
     forget()
+    # Ignored in a shell's background job, and by Lightning once it has seen one; commands inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
