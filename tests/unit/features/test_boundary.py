@@ -36,7 +36,7 @@ from coilal.fit.standardise import Statistics
 from coilal.fit.tasks.multiclass import Multiclass
 from coilal.runs.experiment import Experiment, _cache_settings, _prefix
 from tests.unit.features.families import FAMILIES, backbone, size
-from tests.unit.models import extraction_child
+from tests.unit.features import extraction_child
 
 CPU = torch.device("cpu")
 BOUNDARIES = ["head", 1, 2]
