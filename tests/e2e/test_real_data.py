@@ -77,7 +77,7 @@ def test_public_inspection_images_with_imagenet_weights(
         "+model.trunk.arguments.pad_type=same",
         "model.normalisation.mean=[0.5,0.5,0.5]",
         "model.normalisation.std=[0.5,0.5,0.5]",
-        "data.image.size=[224,224]",
+        "data.image.size=[112,112]",
         "budget.labelled=[60,400]",
         "trainer.max_epochs=30",
     )

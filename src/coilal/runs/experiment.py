@@ -113,7 +113,9 @@ def load_data(cfg: DictConfig, plan: Plan) -> tuple[Prepared, float]:
         "task": OmegaConf.to_container(cfg.task.module, resolve=True),
         "budget": plan.budget,
     }
-    prepared = shared.PREPARED.get(determined_by, lambda: prepare(cfg, plan.task, plan.budget))
+    prepared = shared.PREPARED.get(
+        determined_by, lambda: prepare(cfg, plan.task, plan.budget, oracle_is_simulated=True)
+    )
     spent = time.perf_counter() - start - (seconds_waited() - waited)
     describe(prepared)
     return prepared, spent

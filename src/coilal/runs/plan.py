@@ -20,6 +20,7 @@ from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate
 from coilal.common.types import Budget, IntArray, PoolOutputs, Selection, UserError
 from coilal.run_directory import identity
+from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import read_status, run_folder
 from coilal.run_directory.health import read_config
 from coilal.run_directory.store import read_queries
@@ -129,7 +130,8 @@ class Plan:
 
 def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:
     source = run_folder(cfg, task=cfg.task.replay)
-    if read_status(source).get("state") != "done":
+    status = read_status(source)
+    if status.get("state") != "done":
         raise UserError(
             f"task={cfg.task.name} replays the selection of {source}, and that run is not finished. Make it with\n"
             f"  {_source_command(cfg)}"
@@ -137,7 +139,9 @@ def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:
     old: Any = read_config(source / "config.yaml")
     new: Any = OmegaConf.to_container(cfg, resolve=True)
     parts = ("data", "seeds", "budget")
-    differing = identity.differences({key: old[key] for key in parts}, {key: new[key] for key in parts})
+    split_is_given = GIVEN_SPLIT in status.get("data", {})
+    of_old, of_new = ({key: config[key] for key in parts} for config in (old, new))
+    differing = identity.differences(of_old, of_new, split_is_given)
     if differing:
         raise UserError(
             f"task={cfg.task.name} replays {source}, which has other settings (there → here):\n  "
