@@ -12,6 +12,7 @@ import pandas as pd
 
 from coilal.common.machine import expanded
 from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
+from coilal.data.annotations import Annotations, Codes, faults_of, from_codes, from_labels, from_names, of_all_rows
 from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
 from coilal.data.exports import label_studio_problem
 from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
@@ -33,7 +34,6 @@ from coilal.data.spelling import (
 )
 from coilal.data.table_file import load_table
 from coilal.data.unlabelled import Unlabelled, check_unlabelled, unclear_rows, with_images
-from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names, of_all_rows
 
 _PROBED = 100
 """So many images are looked for to tell whether they lie in the folder itself or in its ``images/``."""
@@ -161,8 +161,8 @@ class LabelTable:
             problems += split.problems
             notes += split.notes
         is_labelled = ~_is_empty(kept, columns)
-        view = self._view(kept[is_labelled], columns, notes, problems)
-        problems += view.problems
+        annotations = self._annotations(kept[is_labelled], columns, notes, problems)
+        problems += annotations.problems
         if not problems and not names:
             problems.append(Problem("no row is left that has a label"))
         if problems:
@@ -173,17 +173,17 @@ class LabelTable:
         if unnamed:
             done = "are kept without a label" if self.unlabelled == "pool" else "are left out"
             notes.append(f"{len(unnamed)} images in {folder} are not named in the table and {done}.")
-        view = of_all_rows(view, is_labelled.to_numpy())
+        annotations = of_all_rows(annotations, is_labelled.to_numpy())
         return Samples(
             names=names,
             groups=groups,
-            labels=view.labels,
-            label_names=view.label_names,
-            classes=view.classes,
-            class_names=view.class_names,
-            class_labels=view.class_labels,
-            good_class=view.good_class,
-            notes=(*notes, *view.notes),
+            labels=annotations.labels,
+            label_names=annotations.label_names,
+            classes=annotations.classes,
+            class_names=annotations.class_names,
+            class_labels=annotations.class_labels,
+            good_class=annotations.good_class,
+            notes=(*notes, *annotations.notes),
             unlabelled=tuple(np.flatnonzero(~is_labelled).tolist()),
             parts=None if split is None else split.parts,
         )
@@ -312,7 +312,9 @@ class LabelTable:
         notes += said
         return tuple(spelled)
 
-    def _view(self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]) -> View:
+    def _annotations(
+        self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]
+    ) -> Annotations:
         if columns.classes is None:
             names = self._label_names(columns.labels)
             notes += invisible_note(names, "labels")

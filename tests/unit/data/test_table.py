@@ -83,7 +83,7 @@ def test_numbered_classes_are_sorted_by_number(make: Make) -> None:
     assert make(f"image,label,group\n{rows}").read().class_names == ("1", "9", "10")
 
 
-def test_coil_codes_give_both_views(make: Make) -> None:
+def test_coil_codes_give_classes_and_labels(make: Make) -> None:
     samples = make("Image,Error_Multi\nSpule001_1.png,6.0\nSpule002_1.png,0\n").read()
     assert samples.groups == ("Spule001", "Spule002")
     assert samples.class_names == COIL_CLASSES
