@@ -158,7 +158,7 @@ def given_split_changes(begun: Mapping[str, Any], now: DataRecord, before: Rows)
     ]
     kind = (
         "images that the data put in another part of the split (data.source.split_column=null, or "
-        "split_folders=false, draws one)"
+        "data.source.split_folders=false draws one)"
     )
     return [Problem(kind, tuple(moved))] if moved or not before else []
 
