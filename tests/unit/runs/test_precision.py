@@ -12,7 +12,6 @@ import pytest
 import torch
 from omegaconf import DictConfig
 from pytorch_lightning.plugins.precision import MixedPrecision
-from tests.unit.fit.test_loop import Memory, in_the_loop
 
 from coilal.common.types import UserError
 from coilal.features.backbone import PooledFeatures
@@ -23,6 +22,7 @@ from coilal.fit.tasks.multilabel import Multilabel
 from coilal.runs.experiment import build_trainer
 from coilal.runs.precision import ensure_as_asked, set_tf32, words
 from coilal.runs.rules import checked
+from tests.unit.fit.test_loop import Memory, in_the_loop
 
 Composed = Callable[..., DictConfig]
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
