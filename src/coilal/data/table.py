@@ -13,10 +13,10 @@ import pandas as pd
 from coilal.common.machine import expanded
 from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 from coilal.data.annotations import Annotations, Codes, faults_of, from_codes, from_labels, from_names, of_all_rows
-from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
+from coilal.data.columns import Columns, ColumnSettings, Setting, columns_of
 from coilal.data.exports import label_studio_problem
 from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
-from coilal.data.given_split import GivenSplit, part_named, read_split
+from coilal.data.given_split import GivenSplit, read_split
 from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
 from coilal.data.marks import read_marks
@@ -33,7 +33,7 @@ from coilal.data.spelling import (
     without_point,
 )
 from coilal.data.table_file import load_table
-from coilal.data.unlabelled import Unlabelled, check_unlabelled, unclear_rows, with_images
+from coilal.data.unlabelled import Unlabelled, check_unlabelled, unclear_rows, unlabelled_images, with_images
 
 _PROBED = 100
 """So many images are looked for to tell whether they lie in the folder itself or in its ``images/``."""
@@ -122,9 +122,10 @@ class LabelTable:
         """
         table_file = self._table_file()
         if table_file is None:
-            return self._without_table()
+            return unlabelled_images(self._folder(()), self.group_pattern)
         table, notes = load_table(table_file, self.separator)
-        columns, problems = self._assigned(table, notes)
+        columns, problems, told = columns_of(table, self.columns)
+        notes += told
         if columns is not None:
             export = label_studio_problem(table_file, table, columns.image, columns.classes)
             problems += [export] if export else []
@@ -193,32 +194,6 @@ class LabelTable:
     ) -> DecodedImages:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
         return decode_files(self._folder(samples.names), samples.names, image, cache, self.duplicates, max_gb)
-
-    def _without_table(self) -> Samples:
-        """Return the images of the folder, none of which has a label."""
-        folder = self._folder(())
-        listing = look_through(folder)
-        names = tuple(name for name in listing.images if name != CONTACT_SHEET)
-        groups, note, problems = groups_from_names(names, names, self.group_pattern)
-        if not names:
-            problems.append(Problem(f"there is no image in {folder}"))
-        if problems:
-            raise DataError(problems)
-        told = f"There is no label table: none of the {len(names)} images in {folder} has a label."
-        return Samples(names, groups, notes=(told, note, *listing.notes), unlabelled=tuple(range(len(names))))
-
-    def _assigned(self, table: pd.DataFrame, notes: list[str]) -> tuple[Columns | None, list[Problem]]:
-        """Return what each column is; one that has a usual name of a split, and names no part, is none."""
-        there = list(table.columns)
-        columns, problems = assign_columns(self.columns, there)
-        usual = isinstance(self.columns.split, list | tuple)
-        if columns is None or columns.split is None or not usual or table[columns.split].map(part_named).any():
-            return columns, problems
-        notes.append(
-            f"Column {columns.split} gives no split, as none of its values is pool, validation or test: it is read "
-            "like the other columns."
-        )
-        return assign_columns(replace(self.columns, split=None), there)
 
     def _table_file(self) -> Path | None:
         """Return the table; None where there is none and images need no label."""
