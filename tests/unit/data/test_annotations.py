@@ -20,7 +20,7 @@ def test_rows_without_a_label_have_no_class_and_no_label() -> None:
     assert whole.class_names == annotations.class_names
 
 
-def test_what_a_view_does_not_know_stays_unknown() -> None:
+def test_what_is_not_known_stays_unknown() -> None:
     whole = of_all_rows(Annotations(classes=np.array([0, 0])), IS_LABELLED)
     assert whole.labels is None
     assert of_all_rows(Annotations(labels=np.zeros((2, 1), np.uint8)), IS_LABELLED).classes is None
