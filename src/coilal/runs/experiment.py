@@ -30,6 +30,7 @@ from coilal.common.instantiate import instantiate
 from coilal.common.lean_imports import uncollected
 from coilal.common.machine import cache_folder
 from coilal.common.types import IntArray, UserError
+from coilal.features import key
 from coilal.features.augment import Augmentation
 from coilal.features.backbone import Backbone, PooledFeatures
 from coilal.features.boundary import CacheSettings, Prefix, are_stored, boundary_outputs
@@ -55,13 +56,6 @@ from coilal.runs.rules import resolved
 log = logging.getLogger(__name__)
 
 STATISTICS_IMAGES = 2048  # unlabelled images whose features standardise the head's inputs
-
-# Groups of settings that cannot change the prefix's outputs, or only through what ``_prefix_identity`` names. A
-# new group counts as one that can.
-NO_MATTER_FOR_BOUNDARY = (
-    *("model", "trainer", "task", "strategy", "budget", "seed", "seeds", "hparams", "logger"),
-    *("study", "outputs", "records", "force", "experiment", "score_validation"),
-)
 
 
 @dataclass(frozen=True)
@@ -136,8 +130,7 @@ def backbone_loader(cfg: DictConfig, weights: Path | None, fingerprint: str) -> 
                 )
             )
 
-    determined_by = {**_cut(cfg, fingerprint), "size": [height, width], "channels": channels}
-    return lambda: shared.BACKBONES.get(determined_by, load).untrained()
+    return lambda: shared.BACKBONES.get(_backbone(cfg, fingerprint), load).untrained()
 
 
 def ensure_weights_fit(
@@ -153,8 +146,8 @@ def ensure_weights_fit(
     """
     if weights is None:
         return False
-    trunk = OmegaConf.to_container(cfg.model.trunk, resolve=True)
-    facts = [fingerprint, trunk, version("timm"), version("transformers")]
+    backbone = key.of_backbone(_model(cfg), fingerprint, cfg.seeds.train)
+    facts = [backbone, version("timm"), version("transformers")]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     note = cache_folder(cfg.cache.dir) / "weights" / f"{digest}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -279,13 +272,17 @@ def _inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inputs, floa
     log.info("device: %s, %s; weights %s, hyperparameters %s", device, how, weights, source)
     pool = experiment.prepared.split.pool
     some = pool[:: max(1, len(pool) // STATISTICS_IMAGES)]
-    settings = {
-        **_boundary_settings(experiment),
+    determined_by = {
+        **_backbone(cfg, weights),
+        "outputs": _prefix_identity(experiment),
+        "images": experiment.prepared.images.fingerprint,
         "statistics": hashlib.sha256(some.tobytes()).hexdigest(),
+        "cache": OmegaConf.to_container(cfg.cache, resolve=True),
+        "augmentation": OmegaConf.to_container(cfg.augmentation, resolve=True),
     }
     progress.phase("extract")
     start, waited = seconds(device), seconds_waited()
-    inputs = shared.INPUTS.get(settings, lambda: _read_inputs(experiment, device, some, progress))
+    inputs = shared.INPUTS.get(determined_by, lambda: _read_inputs(experiment, device, some, progress))
     return inputs, seconds(device) - start - (seconds_waited() - waited)
 
 
@@ -357,33 +354,26 @@ def _prefix(experiment: Experiment) -> Prefix:
 
 
 def _prefix_identity(experiment: Experiment) -> dict[str, Any]:
-    """Return what determines the prefix's outputs, besides the images; only of the head are they pooled."""
-    cut = _cut(experiment.cfg, experiment.weights)
-    if not _head_alone(experiment.cfg):
-        del cut["pooling"]
-    device = experiment.trainer.strategy.root_device.type
-    identity = {**cut, "precision": _precision(experiment), "device": device}
-    if device == "cuda":  # elsewhere it has no effect, and older files keep their key
-        identity["tf32"] = experiment.cfg.tf32
-    if experiment.reread:
-        identity["reread"] = True
-    return identity
+    """Return what determines the prefix's outputs, besides the images."""
+    cfg = experiment.cfg
+    return key.of_outputs(
+        _model(cfg),
+        experiment.weights,
+        cfg.seeds.train,
+        experiment.trainer.strategy.root_device.type,
+        _precision(experiment),
+        cfg.tf32,
+        experiment.reread,
+    )
 
 
-def _cut(cfg: DictConfig, weights: str) -> dict[str, Any]:
-    """Return what determines the backbone and where it is cut; random weights depend on the seed."""
+def _backbone(cfg: DictConfig, weights: str) -> dict[str, Any]:
+    """Return what determines the backbone as it is built for images of this size and mode."""
+    image = cfg.data.image
+    built_for = {"size": list(image.size), "mode": image.mode}
+    return {"backbone": key.of_backbone(_model(cfg), weights, cfg.seeds.train), **built_for}
+
+
+def _model(cfg: DictConfig) -> dict[str, Any]:
     model: Any = OmegaConf.to_container(cfg.model, resolve=True)
-    parts = {key: model[key] for key in ("trunk", "normalisation", "pooling")}
-    seed = cfg.seeds.train if weights == "random" else None
-    return {**parts, "trainable": str(cfg.model.trainable), "weights": weights, "seed": seed}
-
-
-def _boundary_settings(experiment: Experiment) -> dict[str, Any]:
-    """Return what determines the prefix's outputs, their statistics and how they are opened."""
-    settings = {k: value for k, value in resolved(experiment.cfg).items() if k not in NO_MATTER_FOR_BOUNDARY}
-    return {
-        **settings,
-        "backbone": _cut(experiment.cfg, experiment.weights),
-        "prefix": _prefix_identity(experiment),
-        "images": experiment.prepared.images.fingerprint,
-    }
+    return dict(model)

@@ -35,8 +35,8 @@ from coilal.fit.module import CoilModule, Optimizer
 from coilal.fit.standardise import Statistics
 from coilal.fit.tasks.multiclass import Multiclass
 from coilal.runs.experiment import Experiment, _cache_settings, _prefix
+from tests.unit.features import extraction_child
 from tests.unit.features.families import FAMILIES, backbone, size
-from tests.unit.models import extraction_child
 
 CPU = torch.device("cpu")
 BOUNDARIES = ["head", 1, 2]
