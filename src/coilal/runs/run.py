@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from coilal.run_directory.files import (
     write_status,
 )
 from coilal.run_directory.health import ensure_sound, read_config
+from coilal.run_directory.parts import EARLIER_PARTS, other_versions, parts_so_far, seconds_before
 from coilal.runs import same_data
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.provenance import initial_status
@@ -71,7 +73,7 @@ def run(cfg: DictConfig) -> float:
         except Exception as error:  # not SystemExit: a preempted or interrupted run has not failed
             write_failure(folder, status, error)
             raise
-        seconds = round(time.perf_counter() - started, 1)
+        seconds = round(time.perf_counter() - started + seconds_before(status.get(EARLIER_PARTS, [])), 1)
         stored = None if math.isnan(value) else value  # JSON has no NaN
         done = {"state": "done", "end": now(), "seconds": seconds, "validation_aulc": stored}
         write_status(folder, {**status, **done})
@@ -124,13 +126,22 @@ def _begin(parts: Experiment, config: dict[str, Any]) -> dict[str, Any]:
         same_data.ensure_of_begun(cfg, folder, prepared, parts.weights)
         _tell_of_tf32(folder, parts.trainer.strategy.root_device.type)
     prepared.keep_records()
+    earlier = parts_so_far(folder)
     name = read_status(folder).get("identity") if has_cycles(folder) else None
     name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": parts.weights})
     status = initial_status(cfg, name, prepared, parts.weights)
+    if earlier:
+        status[EARLIER_PARTS] = earlier
+        _tell_of_other_versions(folder, other_versions(earlier, status))
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
     write_atomically(folder / "splits.csv", prepared.counts.to_csv())
     write_status(folder, {**status, "state": "running"})
     return status
+
+
+def _tell_of_other_versions(folder: Path, differing: Sequence[str]) -> None:
+    if differing:
+        log.warning("%s goes on with other versions than before: %s", folder, ", ".join(differing))
 
 
 def _tell_of_tf32(folder: Path, device: str) -> None:
