@@ -26,7 +26,7 @@ from coilal.run_directory.files import (
     write_failure,
     write_status,
 )
-from coilal.run_directory.health import ensure_sound, read_config
+from coilal.run_directory.health import SESSION, ensure_sound, read_config
 from coilal.run_directory.parts import EARLIER_PARTS, other_versions, parts_so_far, seconds_before
 from coilal.runs import same_data
 from coilal.runs.hparams import ensure_found_on
@@ -125,6 +125,8 @@ def _begin(parts: Experiment, config: dict[str, Any]) -> dict[str, Any]:
     else:  # another process may have begun it meanwhile
         same_data.ensure_of_begun(cfg, folder, prepared, parts.weights)
         _tell_of_tf32(folder, parts.trainer.strategy.root_device.type)
+    if not has_cycles(folder):  # what the oracle of a study has told of a starting set alone, it tells again
+        (folder / SESSION).unlink(missing_ok=True)
     prepared.keep_records()
     earlier = parts_so_far(folder)
     name = read_status(folder).get("identity") if has_cycles(folder) else None
@@ -190,6 +192,7 @@ def remove_results(folder: Path) -> None:
     """Remove what an earlier run left, the record first, so that a kill in between leaves no mixture."""
     for name in (
         "checkpoints/state.json",
+        SESSION,
         "status.json",
         "config.yaml",
         "cycles.csv",
