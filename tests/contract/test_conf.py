@@ -18,6 +18,7 @@ from coilal.data.checks import SMALL_BUDGET
 from coilal.features.build import build_backbone
 from coilal.run_directory.identity import flatten
 from coilal.runs.rules import RULES, checked
+from coilal.runs.settings import Settings
 
 CONF = Path(conf_folder())
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
@@ -45,8 +46,7 @@ def test_every_file_begins_with_a_comment(path: Path) -> None:
 
 @pytest.mark.parametrize(("group", "option"), CHOICES, ids=lambda v: str(v))
 def test_every_choice_composes_and_resolves(group: str, option: str, composed: Composed) -> None:
-    config = checked(choose(composed, group, option))
-    named = config.get(group)
+    named = Settings.of(choose(composed, group, option)).config.get(group)
     if group in ("model", "task", "strategy"):
         assert named["name"] == option, "the name in the run directory is the name of the file"
 

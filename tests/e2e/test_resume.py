@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_cycles, read_queries
 from coilal.runs import provenance
 from coilal.runs.progress import RunProgress
 from coilal.runs.run import run
 from tests.e2e.test_run import without_times
+from tests.run_folders import run_folder
 
 context = multiprocessing.get_context("forkserver")
 
