@@ -7,8 +7,11 @@ run:            ## the default experiment
 test:           ## every test
 	uv run pytest
 
-fast:           ## the tests that take a moment
-	uv run pytest -m "not slow"
+fast:           ## format, lint, types and the tests that take a moment: under a minute on two cores
+	uv run ruff format --check .
+	uv run --no-sync ruff check .
+	uv run --no-sync mypy
+	uv run --no-sync pytest -m "not slow"
 
 lint:           ## format, lint, types
 	uv run ruff format .

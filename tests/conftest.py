@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 
+import psutil
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+
+if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # Before torch is imported, here and in the commands: more threads than cores keep one another waiting, busily.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (psutil.cpu_count() or 1) // int(processes))))
 
 from coilal.common.cli import conf_folder
 from coilal.runs.shared import forget
@@ -21,9 +28,6 @@ from coilal.runs.shared import forget
 multiprocessing.get_context("forkserver").set_forkserver_preload(
     ["tests.e2e.child", "tests.unit.features.extraction_child"]
 )
-
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the processes of pytest-xdist; commands inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = [
     "data.source.coils=12",
@@ -35,11 +39,23 @@ SMALL = [
     "trainer.accelerator=cpu",
 ]
 
+FIRST = ("tests/slurm/", "tests/e2e/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes, so that no process is left alone with one of them at the end.
+
+    Those on SLURM come first: they wait for its queue while others compute.
+    """
+    items.sort(key=lambda item: next((i for i, folder in enumerate(FIRST) if item.nodeid.startswith(folder)), 9))
+
 
 @pytest.fixture(autouse=True)
 def nothing_shared() -> None:
-    """Let no test see the backbone or the open cache of another."""
+    """Let no test see the backbone or the open cache of another, or what became of Ctrl-C."""
     forget()
+    # Ignored in a shell's background job, and by Lightning once it has seen one; commands inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -48,18 +64,31 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@functools.cache
+def _composed(*overrides: str) -> DictConfig:
+    return compose("train", overrides=list(overrides))
+
+
 @pytest.fixture
 def composed() -> Iterator[Callable[..., DictConfig]]:
     """Return the settings that ``python -m coilal.train`` would see with these overrides."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=conf_folder()):
-        yield lambda *overrides: compose("train", overrides=list(overrides))
+        yield lambda *overrides: deepcopy(_composed(*overrides))
 
 
 @pytest.fixture
 def small(composed: Callable[..., DictConfig], tmp_path: Path, cache: Path) -> Callable[..., DictConfig]:
     """Return settings of a run of seconds, in a folder of its own."""
-    return lambda *overrides: composed(*SMALL, f"outputs={tmp_path}/outputs", f"cache.dir={cache}", *overrides)
+    places = {"outputs": f"{tmp_path}/outputs", "cache.dir": str(cache)}
+
+    def settings(*overrides: str) -> DictConfig:
+        cfg = composed(*SMALL, *overrides)
+        for key in places.keys() - {override.partition("=")[0] for override in overrides}:
+            OmegaConf.update(cfg, key, places[key])  # not composed, so that tests share what is
+        return cfg
+
+    return settings
 
 
 @pytest.fixture

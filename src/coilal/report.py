@@ -28,7 +28,7 @@ from coilal.common.machine import ensure_writable
 from coilal.common.types import DataSource, ImageFormat, Samples
 from coilal.evidence.reading import LEFT_OUT, Finding, Run, place
 from coilal.evidence.report import write_report
-from coilal.evidence.report_settings import Prices, Settings
+from coilal.evidence.report_settings import Prices, ReportSettings
 from coilal.sweep.book import damaged_launches, read_launches
 from coilal.sweep.states import states, study_cells
 
@@ -93,7 +93,7 @@ def _part(samples: Samples, ids: NDArray[np.int64]) -> Samples:
     )
 
 
-def settings_of(cfg: DictConfig) -> Settings:
+def settings_of(cfg: DictConfig) -> ReportSettings:
     """Return the settings of the report.
 
     Raises:
@@ -106,7 +106,7 @@ def settings_of(cfg: DictConfig) -> Settings:
     def plain(node: dict[str, Any]) -> dict[str, Any]:
         return {key: tuple(value) if key in lists else value for key, value in node.items()}
 
-    return Settings(**plain(values), prices=Prices(**plain(prices)))
+    return ReportSettings(**plain(values), prices=Prices(**plain(prices)))
 
 
 def without_directory(outputs: Path, studies: Sequence[str]) -> list[Finding]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.common.cli import conf_folder
@@ -17,7 +20,7 @@ from coilal.common.instantiate import instantiate
 from coilal.data.checks import SMALL_BUDGET
 from coilal.features.build import build_backbone
 from coilal.run_directory.identity import flatten
-from coilal.runs.rules import RULES, checked
+from coilal.runs.rules import RULES
 from coilal.runs.settings import Settings
 
 CONF = Path(conf_folder())
@@ -26,11 +29,21 @@ CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / gro
 ALL_FILES = sorted(CONF.rglob("*.yaml"))
 OF_A_FOLDER = {("data", "coils"), ("data", "folder"), ("experiment", "deep_pcb"), ("experiment", "magnetic_tile")}
 Composed = Callable[..., DictConfig]
+Chosen = Callable[[str, str], dict[str, Any]]
 
 
-def choose(composed: Composed, group: str, option: str) -> DictConfig:
-    needed = ["data.root=somewhere"] if (group, option) in OF_A_FOLDER else []
-    return composed(f"{group}={option}", *needed)
+@pytest.fixture(scope="module")
+def chosen() -> Chosen:
+    """Return the checked settings with one choice of a group, each composed once."""
+
+    @cache
+    def settings(group: str, option: str) -> dict[str, Any]:
+        GlobalHydra.instance().clear()
+        needed = ["data.root=somewhere"] if (group, option) in OF_A_FOLDER else []
+        with initialize_config_dir(config_dir=str(CONF)):
+            return dict(Settings.of(compose("train", overrides=[f"{group}={option}", *needed])).config)
+
+    return settings
 
 
 def test_the_groups_of_the_manual_are_there() -> None:
@@ -45,8 +58,9 @@ def test_every_file_begins_with_a_comment(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("group", "option"), CHOICES, ids=lambda v: str(v))
-def test_every_choice_composes_and_resolves(group: str, option: str, composed: Composed) -> None:
-    named = Settings.of(choose(composed, group, option)).config.get(group)
+def test_every_choice_composes_and_resolves(group: str, option: str, chosen: Chosen) -> None:
+    config = chosen(group, option)
+    named = config.get(group)
     if group in ("model", "task", "strategy"):
         assert named["name"] == option, "the name in the run directory is the name of the file"
 
@@ -123,7 +137,7 @@ def test_no_yaml_is_unreachable() -> None:
         OmegaConf.load(path)
 
 
-def test_every_rule_is_of_a_setting_that_there_is(composed: Composed) -> None:
-    known = {key for group, option in CHOICES for key in flatten(checked(choose(composed, group, option)))}
+def test_every_rule_is_of_a_setting_that_there_is(chosen: Chosen) -> None:
+    known = {key for group, option in CHOICES for key in flatten(chosen(group, option))}
     holding = {key[:end] for key in known for end, letter in enumerate(key) if letter == "."}
     assert set(RULES) <= known | holding

@@ -60,10 +60,16 @@ def test_both_ends_of_every_range_and_every_choice_are_settings(name: str) -> No
     params: Any = OmegaConf.to_container(composed(f"hparams_search={name}").hydra.sweeper.params)
     space, fixed, _ = create_params_from_overrides([f"{key}={value}" for key, value in params.items()])
     assert not fixed
-    for key, kind in space.items():
-        values = kind.choices if isinstance(kind, CategoricalDistribution) else (kind.low, kind.high)
-        for value in values:
-            cfg = composed(f"hparams_search={name}", f"{key}={value}")
+    values = {
+        key: kind.choices if isinstance(kind, CategoricalDistribution) else (kind.low, kind.high)
+        for key, kind in space.items()
+    }
+    for place in range(max(map(len, values.values()))):
+        taken = {
+            key: among[place % len(among)] for key, among in values.items()
+        }  # all keys at once: fewer composed
+        cfg = composed(f"hparams_search={name}", *(f"{key}={value}" for key, value in taken.items()))
+        for key, value in taken.items():
             assert str(OmegaConf.select(cfg, key)).replace(" ", "") == str(value)
 
 

@@ -14,12 +14,12 @@ from omegaconf import DictConfig
 from coilal.common.instantiate import instantiate
 from coilal.evidence.reading import Run, read_runs, run_folders
 from coilal.evidence.report import write_report
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.report import images_of
 from coilal.run_directory.store import read_queries
 from coilal.runs.prepare import prepare
 from coilal.runs.run import run
-from coilal.runs.settings import Settings as RunSettings
+from coilal.runs.settings import Settings
 from tests.inputs.given import images
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,7 @@ def report(
         for strategy in ("random", "entropy"):
             places = [f"data.root={tmp_path / 'data'}", f"outputs={outputs}", f"cache.dir={cache}", "study=s"]
             run(composed(*SETTINGS, *overrides, f"strategy={strategy}", *places))
-        settings = Settings(resamples=100, gallery=1)
+        settings = ReportSettings(resamples=100, gallery=1)
         page, _ = write_report(outputs, ["s"], tmp_path / "report", settings, images_of)
         (mix,) = (tmp_path / "report").rglob("class_mix.csv")
         found = next(iter(read_runs(run_folders(outputs / "s"), "test/macro_f1")))
@@ -118,5 +118,5 @@ def test_a_column_of_a_name_that_is_no_label_can_be_left_out_by_number(
     write_table(tmp_path / "data", ["scratch", "0", "5"], rows)
     places = [f"data.root={tmp_path / 'data'}", f"cache.dir={cache}"]
     cfg = composed(*SETTINGS, "task=multilabel", "data.source.ignored_columns=5", *places)
-    prepared = prepare(RunSettings.of(cfg), instantiate(cfg.task.module), instantiate(cfg.budget))
+    prepared = prepare(Settings.of(cfg), instantiate(cfg.task.module), instantiate(cfg.budget))
     assert prepared.samples.label_names == ("scratch", "0")

@@ -27,7 +27,7 @@ def test_the_wheel_brings_its_configuration(tmp_path: Path) -> None:
     (wheel,) = (tmp_path / "dist").glob("coilal-*.whl")
     call(uv, "venv", tmp_path / "venv", cwd=REPOSITORY)
     python = tmp_path / "venv" / "bin" / "python"
-    call(uv, "pip", "install", "--python", python, wheel, cwd=REPOSITORY)
+    call(uv, "pip", "install", "--no-compile-bytecode", "--python", python, wheel, cwd=REPOSITORY)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     where = call(python, "-c", "import coilal; print(coilal.__file__)", cwd=elsewhere)

@@ -47,15 +47,16 @@ def texts() -> Iterator[tuple[str, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-        alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        apart = inside | {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        name = path.relative_to(PACKAGE)
         for node in ast.walk(tree):
-            place = f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.JoinedStr):
-                yield place, "".join(str(p.value) if isinstance(p, ast.Constant) else HOLE for p in node.values)
-            elif (
-                isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (inside | alone)
-            ):
-                yield place, node.value
+                text = "".join(str(p.value) if isinstance(p, ast.Constant) else HOLE for p in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in apart:
+                text = node.value
+            else:
+                continue
+            yield f"{name}:{node.lineno}", text
 
 
 def comments() -> Iterator[tuple[str, str]]:

@@ -96,7 +96,7 @@ def read_config(path: Path) -> dict[str, Any]:
         DamagedError: there are none.
     """
     try:
-        # Resolved when it was written: it needs no OmegaConf, which reads a thousand files in half a minute.
+        # Resolved when it was written: it needs no OmegaConf, which is slow where a study has many files.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except (ValueError, yaml.YAMLError) as error:
         first = str(error).partition("\n")[0]

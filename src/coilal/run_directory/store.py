@@ -53,11 +53,6 @@ def is_measurement(column: str) -> bool:
     return "/" not in column and column.endswith(("_s", "_memory_mb"))
 
 
-def without_measurements(cycles: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of cycles.csv that equal runs share to the last digit."""
-    return cycles[[column for column in cycles if not is_measurement(str(column))]]
-
-
 def read_queries(folder: Path) -> pd.DataFrame:
     """Return queries.csv of a run directory, one row a queried image.
 
