@@ -56,7 +56,7 @@ class DataImages:
 
     def thumbnails(self, names: Sequence[str]) -> Sequence[NDArray[np.uint8]]:
         """Return small images, uint8 (H, W) or (H, W, 3)."""
-        part = _part(self.samples, np.array([self._ids[name] for name in names]))
+        part = self.samples.subset(np.array([self._ids[name] for name in names]))
         with tempfile.TemporaryDirectory() as folder:
             pixels = np.array(self.source.decode(part, self.image, Path(folder)).pixels)
         return [np.moveaxis(image, 0, -1).squeeze() for image in pixels]
@@ -80,17 +80,6 @@ def images_of(run: Run) -> DataImages:
     if limits is not None:  # that of all images; range=auto would be decided over those that are shown
         image = replace(image, range=(float(limits[0]), float(limits[1])))
     return DataImages(source, samples, replace(image, size=size))
-
-
-def _part(samples: Samples, ids: NDArray[np.int64]) -> Samples:
-    """Return the samples with these ids."""
-    return replace(
-        samples,
-        names=tuple(samples.names[i] for i in ids),
-        groups=tuple(samples.groups[i] for i in ids),
-        labels=None if samples.labels is None else samples.labels[ids],
-        classes=None if samples.classes is None else samples.classes[ids],
-    )
 
 
 def settings_of(cfg: DictConfig) -> ReportSettings:

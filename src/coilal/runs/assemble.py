@@ -60,7 +60,9 @@ def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
         "task": settings.task.module,
         "budget": plan.budget,
     }
-    prepared = shared.PREPARED.get(determined_by, lambda: prepare(settings, plan.task, plan.budget))
+    prepared = shared.PREPARED.get(
+        determined_by, lambda: prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
+    )
     spent = time.perf_counter() - start - (seconds_waited() - waited)
     describe(prepared)
     return prepared, spent

@@ -19,6 +19,7 @@ from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate
 from coilal.common.types import Budget, IntArray, PoolOutputs, Selection, UserError
 from coilal.run_directory import identity
+from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import read_status
 from coilal.run_directory.health import read_config
 from coilal.run_directory.store import read_queries
@@ -130,14 +131,17 @@ class Plan:
 
 def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:
     source, name = settings.folder(task), settings.task.name
-    if read_status(source).get("state") != "done":
+    status = read_status(source)
+    if status.get("state") != "done":
         raise UserError(
             f"task={name} replays the selection of {source}, and that run is not finished. Make it with\n"
             f"  {_source_command(settings, task)}"
         )
     old, new = read_config(source / "config.yaml"), settings.config
     parts = ("data", "seeds", "budget")
-    differing = identity.differences({key: old[key] for key in parts}, {key: new[key] for key in parts})
+    split_is_given = GIVEN_SPLIT in status.get("data", {})
+    of_old, of_new = ({key: config[key] for key in parts} for config in (old, new))
+    differing = identity.differences(of_old, of_new, split_is_given)
     if differing:
         raise UserError(
             f"task={name} replays {source}, which has other settings (there → here):\n  "

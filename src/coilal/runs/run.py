@@ -15,6 +15,7 @@ from coilal.common.lean_imports import uncollected
 from coilal.common.types import UserError
 from coilal.features import weights as weights_files
 from coilal.run_directory import identity
+from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import (
     ensure_writable,
     has_cycles,
@@ -148,14 +149,16 @@ def is_done(settings: Settings) -> bool:
     ensure_sound(folder, settings.force)
     if settings.force or not (folder / "config.yaml").exists() or failed_at_start(folder):
         return False
-    differing = identity.differences(read_config(folder / "config.yaml"), settings.config)
+    status = read_status(folder)
+    split_is_given = GIVEN_SPLIT in status.get("data", {})
+    differing = identity.differences(read_config(folder / "config.yaml"), settings.config, split_is_given)
     if differing:
         raise UserError(
             f"{folder} holds a run with other settings (there → here):\n  "
             + "\n  ".join(differing[:20])
             + "\nGive this run another study=…, or replace the old one with force=true."
         )
-    return bool(read_status(folder).get("state") == "done")
+    return bool(status.get("state") == "done")
 
 
 def failed_at_start(folder: Path) -> bool:
