@@ -12,7 +12,7 @@ import psutil
 import torch
 from omegaconf import OmegaConf
 
-import coilal.runs.experiment  # noqa: F401  so that the server of forks has everything imported
+import coilal.runs.learn  # noqa: F401  so that the server of forks has everything imported
 from coilal.runs.loggers.wandb import WandbLogger
 from coilal.runs.run import run
 
