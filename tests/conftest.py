@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -22,6 +23,7 @@ if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 
 from coilal.common.cli import conf_folder
 from coilal.runs.shared import forget
+from tests.pictures import no_picture
 
 # Tests of kills fork a child a run from one server that has everything imported: seconds instead of minutes. Set
 # here for all, because the last one to set it wins, whichever test starts the server.
@@ -56,6 +58,16 @@ def nothing_shared() -> None:
     forget()
     # Ignored in a shell's background job, and by Lightning once it has seen one; commands inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs write one pixel for their learning curve; drawing it takes half of a small run.
+
+    Commands in processes of their own do draw it.
+    """
+    if "coilal.runs.experiment" in sys.modules:
+        monkeypatch.setattr("coilal.runs.experiment.learning_curve", no_picture)
 
 
 @pytest.fixture(scope="session")

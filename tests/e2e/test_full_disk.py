@@ -89,11 +89,11 @@ def test_a_disk_that_is_full_at_any_file_of_a_run_loses_nothing(
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a file system of 64 kB."""
+    """Return a file system of 32 kB."""
     place = tmp_path / "tiny"
     place.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(place)], capture_output=True, text=True, check=False
     )
     if made.returncode:
         pytest.skip(f"file systems cannot be mounted here: {made.stderr.strip()}")
