@@ -16,7 +16,7 @@ from coilal.common.cli import run_main
 from coilal.common.machine import ensure_writable, writing
 from coilal.common.types import UserError
 from coilal.data.files import CONTACT_SHEET
-from coilal.demo.renderer import RenderPlan, plan, plan_for
+from coilal.demo.renderer import Catalogue, catalogue, catalogue_for
 from coilal.demo.rendering import read_table, write
 
 
@@ -52,13 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _planned(options: argparse.Namespace) -> RenderPlan:
+def _planned(options: argparse.Namespace) -> Catalogue:
     if options.limit is not None and (options.table is None or options.limit < 1):
         raise UserError("--limit needs --table and a number of rows, 1 or more.")
     if options.table is None:
-        return plan(options.coils, options.images_per_coil, options.seed)
+        return catalogue(options.coils, options.images_per_coil, options.seed)
     names, labels = read_table(options.table)
-    return plan_for(names[: options.limit], labels[: options.limit], options.seed)
+    return catalogue_for(names[: options.limit], labels[: options.limit], options.seed)
 
 
 def _prepare(folder: Path, force: bool) -> None:

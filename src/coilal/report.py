@@ -28,7 +28,7 @@ from coilal.common.machine import ensure_writable
 from coilal.common.types import DataSource, ImageFormat, Samples
 from coilal.evidence.reading import LEFT_OUT, Finding, Run, place
 from coilal.evidence.report import write_report
-from coilal.evidence.report_settings import Prices, Settings
+from coilal.evidence.report_settings import Prices, ReportSettings
 from coilal.sweep.book import damaged_launches, read_launches
 from coilal.sweep.states import states, study_cells
 
@@ -56,7 +56,7 @@ class DataImages:
 
     def thumbnails(self, names: Sequence[str]) -> Sequence[NDArray[np.uint8]]:
         """Return small images, uint8 (H, W) or (H, W, 3)."""
-        part = _part(self.samples, np.array([self._ids[name] for name in names]))
+        part = self.samples.subset(np.array([self._ids[name] for name in names]))
         with tempfile.TemporaryDirectory() as folder:
             pixels = np.array(self.source.decode(part, self.image, Path(folder)).pixels)
         return [np.moveaxis(image, 0, -1).squeeze() for image in pixels]
@@ -82,18 +82,7 @@ def images_of(run: Run) -> DataImages:
     return DataImages(source, samples, replace(image, size=size))
 
 
-def _part(samples: Samples, ids: NDArray[np.int64]) -> Samples:
-    """Return the samples with these ids."""
-    return replace(
-        samples,
-        names=tuple(samples.names[i] for i in ids),
-        groups=tuple(samples.groups[i] for i in ids),
-        labels=None if samples.labels is None else samples.labels[ids],
-        classes=None if samples.classes is None else samples.classes[ids],
-    )
-
-
-def settings_of(cfg: DictConfig) -> Settings:
+def settings_of(cfg: DictConfig) -> ReportSettings:
     """Return the settings of the report.
 
     Raises:
@@ -106,7 +95,7 @@ def settings_of(cfg: DictConfig) -> Settings:
     def plain(node: dict[str, Any]) -> dict[str, Any]:
         return {key: tuple(value) if key in lists else value for key, value in node.items()}
 
-    return Settings(**plain(values), prices=Prices(**plain(prices)))
+    return ReportSettings(**plain(values), prices=Prices(**plain(prices)))
 
 
 def without_directory(outputs: Path, studies: Sequence[str]) -> list[Finding]:

@@ -39,7 +39,7 @@ def main() -> None:
     out = Path(settings["out"] or study / "tuned").expanduser()
     folder = packaged_folder(Path(conf_folder())) if packaged else out / "hparams" / "own"
     ensure_writable(folder, "Give a folder of your own with out=FOLDER.")
-    from coilal.sweep.tuned import apply, searches
+    from coilal.sweep.search.apply import apply, searches
 
     for database in searches(study, model=settings["model"], task=settings["task"]):
         for path in apply(database, folder, for_all_data=packaged, replace=settings["replace"] == "true"):

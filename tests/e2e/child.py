@@ -21,6 +21,7 @@ import coilal.runs.experiment
 import coilal.runs.prepare
 import coilal.runs.progress
 import coilal.runs.recorder
+from coilal.active.journal import Journal
 from coilal.runs.run import run
 from tests.pictures import no_picture
 
@@ -50,10 +51,10 @@ def _arm(what: str, moment: int) -> None:
 
     def around(original: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if kind != "after_write":
+            if not kind.startswith("after"):
                 event()
             result = original(*args, **kwargs)
-            if kind == "after_write":
+            if kind.startswith("after"):
                 event()
             return result
 
@@ -62,5 +63,7 @@ def _arm(what: str, moment: int) -> None:
     if kind == "phase":
         progress = coilal.runs.progress.RunProgress
         progress.phase = around(progress.phase)  # type: ignore[method-assign]
+    elif kind.endswith("record"):
+        Journal.add = around(Journal.add)  # type: ignore[method-assign]
     else:
         run_files.os.replace = around(os.replace)  # type: ignore[attr-defined]

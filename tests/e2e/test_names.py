@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from coilal.common.instantiate import instantiate
 from coilal.evidence.reading import Run, read_runs, run_folders
 from coilal.evidence.report import write_report
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.report import images_of
 from coilal.run_directory.store import read_queries
 from coilal.runs.prepare import prepare
@@ -72,7 +72,7 @@ def report(
         for strategy in ("random", "entropy"):
             places = [f"data.root={tmp_path / 'data'}", f"outputs={outputs}", f"cache.dir={cache}", "study=s"]
             run(composed(*SETTINGS, *overrides, f"strategy={strategy}", *places))
-        settings = Settings(resamples=100, gallery=1)
+        settings = ReportSettings(resamples=100, gallery=1)
         page, _ = write_report(outputs, ["s"], tmp_path / "report", settings, images_of)
         (mix,) = (tmp_path / "report").rglob("class_mix.csv")
         found = next(iter(read_runs(run_folders(outputs / "s"), "test/macro_f1")))

@@ -11,7 +11,7 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from coilal.demo.renderer import photographs, plan_for
+from coilal.demo.renderer import catalogue_for, photographs
 from coilal.run_directory.files import read_status, run_folder
 from coilal.run_directory.store import read_cycles
 from coilal.runs.run import run
@@ -37,7 +37,7 @@ def real_tables(shared: Path, tmp_path: Path) -> Path:
     classes = pd.read_csv(reference / "40_coils_multiclass.csv", index_col=0)
     classes[classes["Image"].isin(part["Image"])].to_csv(tmp_path / "multiclass.csv")
     (tmp_path / "images").mkdir()
-    known = plan_for(part["Image"].tolist(), part[FAULTS].to_numpy(np.uint8), seed=5)
+    known = catalogue_for(part["Image"].tolist(), part[FAULTS].to_numpy(np.uint8), seed=5)
     for name, photo in zip(part["Image"], photographs(known, list(range(len(part)))), strict=True):
         Image.fromarray(photo).resize((186, 122)).save(tmp_path / "images" / name, quality=90)
     return tmp_path

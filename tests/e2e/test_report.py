@@ -18,13 +18,13 @@ from PIL import Image
 from coilal.common.types import UserError
 from coilal.evidence.reading import Finding, Run
 from coilal.evidence.report import write_report
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from tests.conftest import SMALL
 from tests.studies import Simulated, write_run, write_study
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = Settings(resamples=200, gallery=2)
+SETTINGS = ReportSettings(resamples=200, gallery=2)
 FIGURES = {
     "curves", "curves_other", "difference", "noninferiority", "penalty", "savings", "cost", "recall",
     "escape_overkill", "class_mix", "phases", "batches", "gallery",
@@ -152,7 +152,7 @@ def test_several_studies_are_ranked_over_settings_and_not_over_seeds(tmp_path: P
     for study in ("tile", "pcb"):
         for model in ("a", "b", "c"):
             write_study(tmp_path / study, Simulated(effects, range(3), [20, 40, 60], model=model))
-    page, _ = write_report(tmp_path, ["tile", "pcb"], tmp_path / "r", Settings(resamples=100), no_images)
+    page, _ = write_report(tmp_path, ["tile", "pcb"], tmp_path / "r", ReportSettings(resamples=100), no_images)
     text = text_of(page)
     assert "6 settings. Friedman" in text
     assert "With fewer than 10 settings the test is only roughly right" in text

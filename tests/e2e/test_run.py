@@ -22,7 +22,7 @@ import coilal.runs.experiment
 from coilal.common.types import DataError, UserError
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import lock, read_status, run_folder, write_status
-from coilal.run_directory.store import is_measurement, read_cycles, read_queries, without_measurements
+from coilal.run_directory.store import is_measurement, read_cycles, read_queries
 from coilal.runs.run import run
 from coilal.runs.shared import forget
 
@@ -43,7 +43,8 @@ def in_a_process_of_its_own(cfg: DictConfig) -> int | None:
 
 
 def without_times(folder: Path) -> pd.DataFrame:
-    return without_measurements(read_cycles(folder))
+    cycles = read_cycles(folder)
+    return cycles[[column for column in cycles if not is_measurement(column)]]
 
 
 def test_the_run_directory_holds_what_the_contract_says(small: Small) -> None:

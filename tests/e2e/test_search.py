@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from coilal.common.cli import conf_folder
 from coilal.run_directory.store import read_cycles
-from coilal.sweep.tuned import load
+from coilal.sweep.search.apply import load
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow

@@ -21,8 +21,8 @@ from coilal.common.types import UserError
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.rules import checked
 from coilal.sweep.rows import expand
-from coilal.sweep.space import check_sampler, check_space
-from coilal.sweep.tuned import ensure_replaceable
+from coilal.sweep.search.apply import ensure_replaceable
+from coilal.sweep.search.space import check_sampler, check_space
 from tests.inputs.case import Case
 
 TITLE = "Settings"

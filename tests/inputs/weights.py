@@ -28,7 +28,6 @@ State = dict[str, Tensor]
 
 NARROW: dict[str, Any] = {"stem_width": 8, "channels": [8, 8, 8, 8]}
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-MOBILENET = ("model=mobilenet", "model.trunk.architecture=mobilenetv2_035")
 DINO = {"model_type": "dinov2", **SMALL}
 
 

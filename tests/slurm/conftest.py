@@ -80,10 +80,6 @@ class Study:
     def job(self, launch: int = 0, number: int = 0) -> str:
         return str(self.launches()[launch]["jobs"][number]["id"])
 
-    def has_jobs(self, launch: int = 0) -> bool:
-        launches = self.launches()
-        return len(launches) > launch and bool(launches[launch]["jobs"])
-
 
 @pytest.fixture(scope="session")
 def slurm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,7 +13,7 @@ from PIL import Image
 from coilal.common.cli import conf_folder, explain
 from coilal.common.types import UserError
 from coilal.evidence.reading import Run, read_runs
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.report import images_of, settings_of, without_directory
 from coilal.run_directory.files import now
 from coilal.sweep.book import Launch, Outcome, write_launch, write_outcome
@@ -28,7 +28,7 @@ def report_config(*overrides: str) -> DictConfig:
 
 
 def test_the_manual_states_the_defaults() -> None:
-    assert settings_of(report_config()) == Settings()
+    assert settings_of(report_config()) == ReportSettings()
 
 
 def test_settings_come_from_the_command_line() -> None:

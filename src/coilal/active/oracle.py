@@ -1,42 +1,43 @@
-"""The oracle: knows the labels of the pool, gives them on request and counts what it gave."""
+"""The simulated oracle of a study: knows all labels, and tells a session those that it asks for."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coilal.active.labels import as_labels
+from coilal.active.session import Session
 from coilal.common.types import IntArray
 
 
 class Oracle:
-    """Stands for the annotator: nothing else of a run hands out labels for training.
+    """Stands for the annotator, and answers at once, without error.
 
     Args:
         values: class indices (N,) or 0/1 labels (N, L), row i for dataset-global id i; below 0 where an image
             has no label.
+        names: of the classes or labels, by index.
     """
 
-    def __init__(self, values: NDArray[np.int64]) -> None:
+    def __init__(self, values: NDArray[np.int64], names: Sequence[str]) -> None:
         self._values = values
-        self._was_revealed = np.zeros(len(values), dtype=np.bool_)
+        self._names = names
 
-    @property
-    def revealed(self) -> int:
-        """Number of different images whose label was asked for: what the labels cost."""
-        return int(self._was_revealed.sum())
-
-    def reveal(self, ids: IntArray) -> NDArray[np.int64]:
-        """Return the labels of the images, (b,) or (b, L), in the order of ``ids``; asking again is free.
+    def answer(self, session: Session) -> None:
+        """Tell the session the labels of the pending batch, if there is one.
 
         Raises:
-            ValueError: if an id is unknown or the image has no label.
+            ValueError: an image has no label.
         """
-        outside = (ids < 0) | (ids >= len(self._values))
-        if outside.any():
-            raise ValueError(f"id {ids[outside][0]} is not one of the {len(self._values)} images")
-        values = self._values[ids]  # integer indexing copies
+        ids = session.pending
+        if len(ids):
+            session.tell(dict(zip(ids.tolist(), as_labels(self._labels(ids), self._names), strict=True)))
+
+    def _labels(self, ids: IntArray) -> NDArray[np.int64]:
+        values = self._values[ids]
         missing = (values < 0).reshape(len(ids), -1).any(axis=1)
         if missing.any():
             raise ValueError(f"the image with id {ids[missing][0]} has no label")
-        self._was_revealed[ids] = True
         return values

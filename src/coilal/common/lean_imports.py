@@ -1,4 +1,8 @@
-"""Imports without what nobody asked for: seconds that every process of a study would pay."""
+"""Imports without what nobody asked for: seconds that every process of a study would pay.
+
+By hand: torchmetrics and timm import what they find installed, with no setting against it, and Python's lazy loader
+(importlib.util.LazyLoader) is of no help where a name is imported from a module.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,7 @@ def as_if_missing(*packages: str) -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Import without looking for garbage, which takes a tenth of the time.
+    """Import without looking for garbage, of which imports leave none.
 
     What there is after the first time is not looked at again until the process ends: libraries stay.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
@@ -74,13 +74,16 @@ class Samples:
     Attributes:
         names: image names, unique, in id order (N).
         groups: the coil (or other unit that must not be split) of each image (N).
-        labels: 0/1 per image and label (N, L), or None where the data has classes only.
+        labels: 0/1 per image and label (N, L), 0 where the image has no label, or None where the data has classes
+            only.
         label_names: names of the L labels, () without labels.
-        classes: class index per image (N), or None where the data has labels only.
+        classes: class index per image (N), -1 where the image has no label, or None where the data has labels only.
         class_names: names of the K classes, () without classes.
         class_labels: 0/1 label vector of each class (K, L) where both views are known, else None.
         good_class: index of the class that means "no fault", or None where there is none.
         notes: what was left out or assumed, for the log, one sentence each.
+        unlabelled: ids of the images of which neither class nor labels are known, ascending.
+        parts: pool, validation or test, as the data give it (N), or None where they do not: then it is drawn.
     """
 
     names: tuple[str, ...]
@@ -92,9 +95,30 @@ class Samples:
     class_labels: NDArray[np.uint8] | None = None
     good_class: int | None = None
     notes: tuple[str, ...] = ()
+    unlabelled: tuple[int, ...] = ()
+    parts: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def is_labelled(self) -> BoolArray:
+        """Return whether the class or the labels of each image are known (N)."""
+        known = np.ones(len(self), dtype=np.bool_)
+        known[list(self.unlabelled)] = False
+        return known
+
+    def subset(self, ids: IntArray) -> Samples:
+        """Return the images with these ids (n), in that order; classes, labels and notes keep their meaning."""
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in ids),
+            groups=tuple(self.groups[i] for i in ids),
+            labels=None if self.labels is None else self.labels[ids],
+            classes=None if self.classes is None else self.classes[ids],
+            unlabelled=tuple(np.flatnonzero(~self.is_labelled[ids]).tolist()),
+            parts=None if self.parts is None else tuple(self.parts[i] for i in ids),
+        )
 
 
 def joined(names: Sequence[str], there: Iterable[Any]) -> str:
@@ -237,7 +261,8 @@ class Targets:
 
     Attributes:
         kind: multiclass (one class per image) or multilabel (0/1 per label).
-        values: int64 (N,) class indices or float32-compatible 0/1 (N, L); -1 where ``used`` is False.
+        values: int64 (N,) class indices or float32-compatible 0/1 (N, L); -1 where the image has no label, and
+            where ``used`` is False.
         names: class or label names.
         used: bool (N,), False for images that the task leaves out.
         class_labels: 0/1 (K, L): the faults of each class, for inspection figures of a multiclass task.
@@ -252,6 +277,12 @@ class Targets:
     class_labels: NDArray[np.uint8] | None = None
     label_names: tuple[str, ...] = ()
     good_class: int | None = None
+
+    @property
+    def is_labelled(self) -> BoolArray:
+        """Return whether the values of each image are known (N)."""
+        known: BoolArray = self.values >= 0
+        return known if known.ndim == 1 else np.logical_and.reduce(known, axis=1)
 
 
 @dataclass(frozen=True)

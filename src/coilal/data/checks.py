@@ -58,7 +58,13 @@ def _empty_parts(samples: Samples, targets: Targets, split: Split) -> list[Probl
     empty = tuple(name for name, ids in split.parts() if not len(ids))
     if not empty:
         return []
-    used = np.flatnonzero(targets.used)
+    if samples.parts is not None:
+        kind = (
+            "parts to which the given split gives no image that the task can use (validation and test need images "
+            "with a label); give them whole groups, or have the split drawn"
+        )
+        return [Problem(kind, empty)]
+    used = np.flatnonzero(targets.used & targets.is_labelled)
     groups = len({samples.groups[index] for index in used})
     kind = (
         f"parts of the split without an image ({len(used)} images in {groups} groups are to be split); "
@@ -79,14 +85,18 @@ def _torn_groups(samples: Samples, split: Split) -> list[Problem]:
 
 
 def _absent(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
-    """Return the classes (labels) that are absent from a part, sorted by what helps."""
+    """Return the classes (labels) that are absent from a part, sorted by what helps.
+
+    What a part with images without a label lacks is not known.
+    """
     groups = np.asarray(samples.groups)
-    needed = sum(len(ids) > 0 for _, ids in split.parts())
+    looked_at = [(part, ids) for part, ids in split.parts() if len(ids) and targets.is_labelled[ids].all()]
+    needed = len(looked_at)
     never, too_few, unlucky, several = [], [], [], False
     for index, name in enumerate(targets.names):
         shown = targets.values == index if targets.kind == "multiclass" else targets.values[:, index] == 1
         shown &= targets.used
-        parts = [part for part, ids in split.parts() if len(ids) and not shown[ids].any()]
+        parts = [part for part, ids in looked_at if not shown[ids].any()]
         if not parts:
             continue
         number = len(np.unique(groups[shown]))
@@ -104,11 +114,15 @@ def _absent(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
         f"{what} in too few groups: no split helps, as each of the {needed} parts needs a group that shows them; "
         f"{_ways_out(samples, targets, several)}": too_few,
         f"{what} that are absent from a part of the split, though enough groups show them; "
-        "try another seeds.split, or other shares (data.split)": unlucky,
+        f"{_OTHER_SPLIT[samples.parts is not None]}": unlucky,
     }
     return [Problem(kind, tuple(places)) for kind, places in kinds.items() if places]
 
 
+_OTHER_SPLIT = {
+    False: "try another seeds.split, or other shares (data.split)",
+    True: "move whole groups in the given split, or have the split drawn",
+}
 _NEVER = {
     "multiclass": "; add images of them, or take them out of data.source.class_codes",
     "multilabel": ": the column is never 1; leave it out with data.source.ignored_columns",

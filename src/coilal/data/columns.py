@@ -25,6 +25,7 @@ class ColumnSettings:
     ignored: Setting
     group: Setting
     doubt: Setting
+    split: Setting = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Columns:
         labels: 0/1 columns, () where ``classes`` is used.
         group: unit that must not be split, or None.
         doubt: the annotator's doubts, or None.
+        split: part of the split, or None where it is drawn.
         unused: columns that could be labels but are not used, because there is a class column.
     """
 
@@ -45,6 +47,7 @@ class Columns:
     labels: tuple[str, ...]
     group: str | None
     doubt: str | None
+    split: str | None
     unused: tuple[str, ...]
 
 
@@ -98,12 +101,15 @@ def assign_columns(settings: ColumnSettings, there: Sequence[str]) -> tuple[Colu
     classes = None if named else header.first("class_column", settings.classes)
     group, doubt = header.first("group_column", settings.group), header.first("doubt_column", settings.doubt)
     ignored = header.all("ignored_columns", settings.ignored, needed=False)
+    taken = {image, classes, group, doubt, *named, *ignored}
+    split = header.first("split_column", settings.split)
+    if isinstance(settings.split, list | tuple) and split in taken:
+        split = None  # its name is only one of the usual ones
     missing = header.missing
     if image is None and (settings.image is None or isinstance(settings.image, list | tuple)):
         none_of = ", ".join(map(str, as_tuple(settings.image))) or "(nothing set)"
         missing.append(f"data.source.image_column: none of {none_of}")
-    taken = {image, classes, group, doubt, *ignored}
-    left_over = tuple(name for name in there if name not in taken)
+    left_over = tuple(name for name in there if name not in {image, classes, group, doubt, split, *ignored})
     labels = () if classes is not None else named or left_over
     if classes is None and not labels:
         missing.append("labels: neither a class column nor a column that is left over")
@@ -111,7 +117,7 @@ def assign_columns(settings: ColumnSettings, there: Sequence[str]) -> tuple[Colu
         kind = f"columns that the table does not have, or has more than once; it has {_shortened(there)}"
         return None, [Problem(kind, tuple(missing))]
     unused = tuple(name for name in left_over if name not in labels)
-    return Columns(image, classes, labels, group, doubt, unused), []
+    return Columns(image, classes, labels, group, doubt, split, unused), []
 
 
 def _shortened(names: Sequence[str], most: int = 40) -> str:

@@ -108,6 +108,8 @@ def _rows_of(targets: Targets) -> tuple[list[tuple[str, list[int]]], int]:
 
 
 def _kind_name(targets: Targets, kind: list[int]) -> str:
+    if kind[0] < 0:
+        return "no label"
     if targets.kind == "multiclass":
         return targets.names[kind[0]]
     return joined(targets.names, kind)

@@ -74,6 +74,9 @@ def draw_parts(samples: Samples, fractions: Mapping[str, float], seed: int) -> I
     where the data have no classes) are absent from a part, and then the one nearest to the fractions
     (chi-square distance).
 
+    Images without a label have no say in it: they stand where their group stands, and in the pool where no image
+    of their group has a label.
+
     Args:
         samples: groups and labels (N images).
         fractions: shares of ``validation`` and ``test`` of all images; the rest is the pool.
@@ -86,6 +89,10 @@ def draw_parts(samples: Samples, fractions: Mapping[str, float], seed: int) -> I
         UserError: shares that are not numbers from 0 to below 1 in sum.
     """
     shares = part_shares(fractions)
+    if samples.unlabelled:
+        labelled = samples.subset(np.flatnonzero(samples.is_labelled))
+        part_of = dict(zip(labelled.groups, draw_parts(labelled, fractions, seed).tolist(), strict=True))
+        return np.array([part_of.get(group, PARTS.index("pool")) for group in samples.groups], dtype=np.int64)
     if len(samples) == 0:
         return np.empty(0, dtype=np.int64)
     strata = _strata(samples)
@@ -98,26 +105,35 @@ def draw_parts(samples: Samples, fractions: Mapping[str, float], seed: int) -> I
 def as_split(part: IntArray, targets: Targets) -> Split:
     """Return the ids of each part, ascending, without the images that the task leaves out.
 
+    Without a label an image can stand in the pool only: elsewhere it could not be scored, and is left out.
+
     Args:
         part: the part of each image (N), a place in ``PARTS``.
-        targets: which images the task uses (N).
+        targets: which images the task uses, and which have a label (N).
     """
     pool, validation, test = (np.flatnonzero((part == place) & targets.used) for place in range(len(PARTS)))
-    return Split(pool, validation, test)
+    return Split(pool, *(ids[targets.is_labelled[ids]] for ids in (validation, test)))
 
 
 def label_counts(samples: Samples, targets: Targets, split: Split) -> pd.DataFrame:
-    """Return images, groups and images per class or label (columns) of each part and in all (rows)."""
+    """Return images, groups and images per class or label (columns) of each part and in all (rows).
+
+    A last column, ``unlabelled``, counts the images without a label where there are any.
+    """
     rows = {}
     groups = np.asarray(samples.groups)
-    for name, ids in [*split.parts(), ("all", np.flatnonzero(targets.used))]:
-        values = np.take(targets.values, ids, axis=0)
+    together = np.concatenate([ids for _, ids in split.parts()])
+    unlabelled = {name: int((~targets.is_labelled[ids]).sum()) for name, ids in [*split.parts(), ("all", together)]}
+    for name, ids in [*split.parts(), ("all", together)]:
+        values = np.take(targets.values, ids[targets.is_labelled[ids]], axis=0)
         if targets.kind == "multiclass":
             counts = np.bincount(values, minlength=len(targets.names))
         else:
             counts = values.sum(axis=0)
         rows[name] = [len(ids), len(np.unique(groups[ids])), *counts.tolist()]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["images", "groups", *targets.names])
+    if unlabelled["all"]:
+        table.insert(table.shape[1], "unlabelled", list(unlabelled.values()), allow_duplicates=True)
     return table.rename_axis("part")
 
 

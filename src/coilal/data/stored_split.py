@@ -59,7 +59,8 @@ class Placed:
 def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: StoredSplit) -> Placed:
     """Return the part of each image: the stored one, and for new groups one that depends on their name alone.
 
-    A data set of which the stored split knows neither an image nor a group is drawn as at first.
+    A split that the data give counts before any that is drawn or stored. A data set of which the stored split knows
+    neither an image nor a group is drawn as at first. New groups without a label stand in the pool.
 
     Args:
         samples: names and groups (N images).
@@ -71,6 +72,9 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
         DataError: a group whose images were given different parts, because the groups were changed.
         UserError: shares that are no shares.
     """
+    if samples.parts is not None:
+        given_part = np.array([PARTS.index(part) for part in samples.parts], dtype=np.int64)
+        return Placed(given_part, is_stored=False, adds=False, note="")
     members: dict[str, list[int]] = {}
     for index, group in enumerate(samples.groups):
         members.setdefault(group, []).append(index)
@@ -79,13 +83,14 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
         return Placed(draw_parts(samples, fractions, seed), is_stored=False, adds=True, note="")
     _check_whole(given)
     shares = part_shares(fractions)
+    is_labelled = samples.is_labelled
     part = np.empty(len(samples), dtype=np.int64)
     new: list[tuple[str, int]] = []
     for group, ids in members.items():
         if given[group]:
             chosen = PARTS.index(next(iter(given[group])))
         else:
-            chosen = _part_of_new(group, shares, seed)
+            chosen = _part_of_new(group, shares, seed) if is_labelled[ids].any() else PARTS.index("pool")
             new.append((PARTS[chosen], len(ids)))
         part[ids] = chosen
     adds = any(name not in stored.rows for name in samples.names)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from coilal.common.machine import expanded
@@ -14,6 +15,7 @@ from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, 
 from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
 from coilal.data.exports import label_studio_problem
 from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
+from coilal.data.given_split import GivenSplit, part_named, read_split
 from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
 from coilal.data.marks import read_marks
@@ -30,7 +32,8 @@ from coilal.data.spelling import (
     without_point,
 )
 from coilal.data.table_file import load_table
-from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names
+from coilal.data.unlabelled import Unlabelled, check_unlabelled, unclear_rows, with_images
+from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names, of_all_rows
 
 _PROBED = 100
 """So many images are looked for to tell whether they lie in the folder itself or in its ``images/``."""
@@ -51,7 +54,8 @@ class LabelTable:
             file name, is the coil; None: every image is a group of its own.
         doubt_column: column of the annotator's doubts; a row is doubtful if it is not empty.
         doubtful: ``keep`` or ``drop`` doubtful rows.
-        unlabelled: ``drop`` rows without a label, or ``error``.
+        unlabelled: ``drop`` rows without a label, or refuse them (``error``), or keep them and the images that the
+            table does not name (``pool``).
         label_names: names to use instead of the columns' own.
         class_codes: for a class column, the faults of each of its codes.
         good_class: class that means fault-free.
@@ -60,6 +64,7 @@ class LabelTable:
         similar_names: ``error`` refuses classes, labels or groups that differ only in spelling (OK and ok, 7 and
             7.0); for ``merge`` they are one, for ``keep`` different ones.
         no_value: texts that mean, in any case, that a cell holds nothing.
+        split_column: column of the part of each image. A name in a list counts only where the column names parts.
 
     Raises:
         UserError: a setting that is not one of its choices.
@@ -77,7 +82,7 @@ class LabelTable:
         group_pattern: str | None = None,
         doubt_column: Setting = None,
         doubtful: Literal["keep", "drop"] = "keep",
-        unlabelled: Literal["drop", "error"] = "drop",
+        unlabelled: Unlabelled = "drop",
         label_names: Mapping[Any, Any] | None = None,
         class_codes: Mapping[Any, Mapping[Any, Sequence[str]]] | None = None,
         good_class: Setting = None,
@@ -85,17 +90,17 @@ class LabelTable:
         separator: str = ",",
         similar_names: str = "error",
         no_value: Sequence[str] = (),
+        split_column: Setting = None,
     ) -> None:
         _check_choice("doubtful", doubtful, ("keep", "drop"))
-        _check_choice("unlabelled", unlabelled, ("drop", "error"))
         _check_choice("duplicates", duplicates, ("error", "keep"))
         self.root = expanded(root, "data.root")
         self.table = None if labels is None else expanded(labels, "data.labels")
         self.columns = ColumnSettings(
-            image_column, class_column, label_columns, ignored_columns, group_column, doubt_column
+            image_column, class_column, label_columns, ignored_columns, group_column, doubt_column, split_column
         )
         self.group_pattern = group_pattern
-        self.doubtful, self.unlabelled = doubtful, unlabelled
+        self.doubtful, self.unlabelled = doubtful, check_unlabelled(unlabelled)
         self.label_names = dict(label_names or {})
         self.class_codes: Mapping[Any, Codes] = class_codes or {}
         self.good_class = good_class
@@ -116,8 +121,10 @@ class LabelTable:
             DataError: every problem of the table; if there is one, those of the images are listed with it.
         """
         table_file = self._table_file()
+        if table_file is None:
+            return self._without_table()
         table, notes = load_table(table_file, self.separator)
-        columns, problems = assign_columns(self.columns, list(table.columns))
+        columns, problems = self._assigned(table, notes)
         if columns is not None:
             export = label_studio_problem(table_file, table, columns.image, columns.classes)
             problems += [export] if export else []
@@ -130,6 +137,8 @@ class LabelTable:
         table, emptied = self._without_texts_for_nothing(table, columns)
         notes += emptied
         marked, wrong, said = read_marks(table[list(columns.labels)], self.no_value)
+        if self.unlabelled == "pool":
+            problems += unclear_rows(table[list(columns.labels)], marked, table["_place"], self.no_value)
         table[list(columns.labels)] = marked
         problems += wrong
         notes += said
@@ -141,9 +150,18 @@ class LabelTable:
         notes += files.notes
         problems += _name_problems(table, columns)
         kept = self._labelled(self._without_doubt(table, columns, notes), columns, notes, problems)
+        unnamed = sorted({*listing.images} - {*table[columns.image], CONTACT_SHEET})
+        if unnamed and self.unlabelled == "pool":
+            kept, nameless = with_images(kept, unnamed, columns)
+            problems += nameless
         names = tuple(kept[columns.image])
         groups = self._groups(kept, columns, notes, problems)
-        view = self._view(kept, columns, notes, problems)
+        split = _given_split(kept, columns, groups)
+        if split is not None:
+            problems += split.problems
+            notes += split.notes
+        is_labelled = ~_is_empty(kept, columns)
+        view = self._view(kept[is_labelled], columns, notes, problems)
         problems += view.problems
         if not problems and not names:
             problems.append(Problem("no row is left that has a label"))
@@ -152,9 +170,10 @@ class LabelTable:
             problems += [Problem(note.removesuffix(".")) for note in emptied]  # a row may be refused for it
             raise DataError([*_of_table(table_file, problems), *file_problems(folder, fitting, self.duplicates)])
         notes += listing.notes
-        unnamed = len({*listing.images} - {*table[columns.image], CONTACT_SHEET})
         if unnamed:
-            notes.append(f"{unnamed} images in {folder} are not named in the table and are left out.")
+            done = "are kept without a label" if self.unlabelled == "pool" else "are left out"
+            notes.append(f"{len(unnamed)} images in {folder} are not named in the table and {done}.")
+        view = of_all_rows(view, is_labelled.to_numpy())
         return Samples(
             names=names,
             groups=groups,
@@ -165,6 +184,8 @@ class LabelTable:
             class_labels=view.class_labels,
             good_class=view.good_class,
             notes=(*notes, *view.notes),
+            unlabelled=tuple(np.flatnonzero(~is_labelled).tolist()),
+            parts=None if split is None else split.parts,
         )
 
     def decode(
@@ -173,13 +194,42 @@ class LabelTable:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
         return decode_files(self._folder(samples.names), samples.names, image, cache, self.duplicates, max_gb)
 
-    def _table_file(self) -> Path:
+    def _without_table(self) -> Samples:
+        """Return the images of the folder, none of which has a label."""
+        folder = self._folder(())
+        listing = look_through(folder)
+        names = tuple(name for name in listing.images if name != CONTACT_SHEET)
+        groups, note, problems = groups_from_names(names, names, self.group_pattern)
+        if not names:
+            problems.append(Problem(f"there is no image in {folder}"))
+        if problems:
+            raise DataError(problems)
+        told = f"There is no label table: none of the {len(names)} images in {folder} has a label."
+        return Samples(names, groups, notes=(told, note, *listing.notes), unlabelled=tuple(range(len(names))))
+
+    def _assigned(self, table: pd.DataFrame, notes: list[str]) -> tuple[Columns | None, list[Problem]]:
+        """Return what each column is; one that has a usual name of a split, and names no part, is none."""
+        there = list(table.columns)
+        columns, problems = assign_columns(self.columns, there)
+        usual = isinstance(self.columns.split, list | tuple)
+        if columns is None or columns.split is None or not usual or table[columns.split].map(part_named).any():
+            return columns, problems
+        notes.append(
+            f"Column {columns.split} gives no split, as none of its values is pool, validation or test: it is read "
+            "like the other columns."
+        )
+        return assign_columns(replace(self.columns, split=None), there)
+
+    def _table_file(self) -> Path | None:
+        """Return the table; None where there is none and images need no label."""
         if not self.root.is_dir():
             raise DataError([Problem(f"the folder {self.root} does not exist; set data.root=FOLDER")])
         places = [self.table] if self.table else [self.root / "labels.csv", self.root.parent / "labels.csv"]
         for place in places:
             if place.is_file():
                 return place
+        if self.unlabelled == "pool" and self.table is None:
+            return None
         looked = " or ".join(str(place) for place in places)
         raise DataError([Problem(f"there is no label table {looked}; set data.labels=FILE")])
 
@@ -222,9 +272,11 @@ class LabelTable:
     def _labelled(
         self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]
     ) -> pd.DataFrame:
-        named = list(columns.labels) if columns.classes is None else [columns.classes]
-        empty = (table[named] == "").all(axis=1)
+        empty = _is_empty(table, columns)
         if not empty.any():
+            return table
+        if self.unlabelled == "pool":
+            notes.append(f"{empty.sum()} rows without a label are kept (data.source.unlabelled).")
             return table
         if self.unlabelled == "error":
             kind = "rows without a label; label them, or leave them out with data.source.unlabelled=drop"
@@ -282,6 +334,19 @@ class LabelTable:
         return list(shown.values())
 
 
+def _is_empty(table: pd.DataFrame, columns: Columns) -> pd.Series:
+    """Return whether all cells of class and labels of each row are empty."""
+    named = list(columns.labels) if columns.classes is None else [columns.classes]
+    return (table[named] == "").all(axis=1)
+
+
+def _given_split(table: pd.DataFrame, columns: Columns, groups: Sequence[str]) -> GivenSplit | None:
+    if columns.split is None:
+        return None
+    off = "data.source.split_column=null"
+    return read_split(list(table[columns.split]), list(table["_place"]), groups, f"column {columns.split}", off)
+
+
 def _similar_labels(names: Sequence[str]) -> list[Problem]:
     found = tuple(
         " and ".join(f"'{in_full(name)}'" for name in several) for several in alike(list(dict.fromkeys(names)))
@@ -331,7 +396,8 @@ def _of_table(file: Path, problems: Sequence[Problem]) -> list[Problem]:
 def _describe(columns: Columns) -> str:
     used = f"labels from {', '.join(columns.labels)}" if columns.labels else f"classes from {columns.classes}"
     unused = f"; not used: {', '.join(columns.unused)}" if columns.unused else ""
-    return f"images from {columns.image}, {used}{unused}"
+    split = f", split from {columns.split}" if columns.split else ""
+    return f"images from {columns.image}, {used}{split}{unused}"
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

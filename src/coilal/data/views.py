@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from coilal.common.types import IntArray, Problem, joined
+from coilal.common.types import BoolArray, IntArray, Problem, joined
 from coilal.data.columns import Setting
 from coilal.data.spelling import as_tuple, in_full, in_order, meant, spelled_alike, unclear
 
@@ -137,6 +137,26 @@ def from_names(values: pd.Series, good_class: Setting) -> View:
         good_class=None if good is None else names.index(good),
         notes=tuple(notes),
     )
+
+
+def of_all_rows(view: View, is_labelled: BoolArray) -> View:
+    """Return the view of all rows, from that of the labelled ones: the others have class -1 and labels 0.
+
+    Args:
+        view: of the n labelled rows.
+        is_labelled: which rows these are (N).
+    """
+    if is_labelled.all():
+        return view
+    rows = np.flatnonzero(is_labelled)
+    labels, classes = None, None
+    if view.labels is not None:
+        labels = np.zeros((len(is_labelled), view.labels.shape[1]), dtype=np.uint8)
+        labels[rows] = view.labels
+    if view.classes is not None:
+        classes = np.full(len(is_labelled), -1, dtype=np.int64)
+        classes[rows] = view.classes
+    return replace(view, labels=labels, classes=classes)
 
 
 def _good_class(setting: Setting, names: Sequence[str]) -> tuple[str | None, str]:

@@ -29,10 +29,10 @@ from coilal.demo.renderer import (
     COMBINATIONS,
     KINDS,
     RENDERER_VERSION,
-    RenderPlan,
+    Catalogue,
+    catalogue,
     codes_of,
     photographs,
-    plan,
 )
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class RenderedCoils:
 
     def __init__(self, coils: int = 40, images_per_coil: int = 32, seed: int = 0) -> None:
         self._settings = {"coils": int(coils), "images_per_coil": int(images_per_coil), "seed": int(seed)}
-        self._plan = plan(**self._settings)
+        self._catalogue = catalogue(**self._settings)
 
     @property
     def data_set(self) -> Mapping[str, Any]:
@@ -68,11 +68,11 @@ class RenderedCoils:
     def read(self) -> Samples:
         """Return names, coils, the three labels and the eight classes that are their combinations."""
         return Samples(
-            names=self._plan.names,
-            groups=tuple(name.split("_")[0] for name in self._plan.names),
-            labels=self._plan.labels,
+            names=self._catalogue.names,
+            groups=tuple(name.split("_")[0] for name in self._catalogue.names),
+            labels=self._catalogue.labels,
             label_names=KINDS,
-            classes=codes_of(self._plan.labels),
+            classes=codes_of(self._catalogue.labels),
             class_names=CLASS_NAMES,
             class_labels=COMBINATIONS,
             good_class=0,
@@ -89,7 +89,7 @@ class RenderedCoils:
             cache: the cache folder.
             max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
         """
-        position = {name: place for place, name in enumerate(self._plan.names)}
+        position = {name: place for place, name in enumerate(self._catalogue.names)}
         ids = [position[name] for name in samples.names]
         fingerprint = self._fingerprint(samples, image)
         file = cache / "images" / f"{fingerprint}.pillow-{PIL.__version__}.npy"
@@ -97,7 +97,7 @@ class RenderedCoils:
         def rows(start: int) -> Generator[NDArray[np.uint8]]:
             began = time.perf_counter()
             work = LongWork("rendering", len(ids), start)
-            for block in _render(self._settings, self._plan, ids[start:], image):
+            for block in _render(self._settings, self._catalogue, ids[start:], image):
                 work.done(len(block))
                 yield block
             log.info("rendered %d images in %.1f s", len(ids) - start, time.perf_counter() - began)
@@ -124,7 +124,7 @@ class RenderedCoils:
 
 
 def _render(
-    settings: dict[str, int], known: RenderPlan, ids: list[int], image: ImageFormat
+    settings: dict[str, int], known: Catalogue, ids: list[int], image: ImageFormat
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the images, a few at a time."""
     together = at_a_time(_CHUNK, image.channels * image.size[0] * image.size[1])
@@ -140,19 +140,19 @@ def _render(
         yield from in_order(pool, partial(_worker_rows, image), chunks, ahead=2 * workers)
 
 
-def _rows(known: RenderPlan, ids: list[int], image: ImageFormat) -> NDArray[np.uint8]:
+def _rows(known: Catalogue, ids: list[int], image: ImageFormat) -> NDArray[np.uint8]:
     return np.stack([fit_image(Image.fromarray(photo), image) for photo in photographs(known, ids)])
 
 
-_worker_plan: RenderPlan | None = None
+_worker_catalogue: Catalogue | None = None
 
 
 def _start_worker(settings: dict[str, int]) -> None:
     in_pool_process()
-    global _worker_plan  # a process-pool initializer has no other place to leave its result
-    _worker_plan = plan(**settings)
+    global _worker_catalogue  # a process-pool initializer has no other place to leave its result
+    _worker_catalogue = catalogue(**settings)
 
 
 def _worker_rows(image: ImageFormat, ids: list[int]) -> NDArray[np.uint8]:
-    assert _worker_plan is not None
-    return _rows(_worker_plan, ids, image)
+    assert _worker_catalogue is not None
+    return _rows(_worker_catalogue, ids, image)

@@ -19,7 +19,7 @@ from coilal.demo.renderer import (
     HEIGHT,
     KINDS,
     WIDTH,
-    RenderPlan,
+    Catalogue,
     codes_of,
     photographs,
 )
@@ -55,7 +55,7 @@ def read_table(path: Path) -> tuple[list[str], NDArray[np.uint8]]:
     return [row["Image"] for row in rows], labels
 
 
-def write(pictures: RenderPlan, folder: Path, suffix: str) -> None:
+def write(pictures: Catalogue, folder: Path, suffix: str) -> None:
     """Write images, both label tables and the contact sheet into an existing folder."""
     names = [f"{Path(name).stem}.{suffix}" for name in pictures.names]
     shown_photos: dict[int, Image.Image] = {}
@@ -86,7 +86,7 @@ def _write_tables(names: Sequence[str], labels: NDArray[np.uint8], folder: Path)
         )
 
 
-def _sheet_rows(pictures: RenderPlan) -> list[list[int]]:
+def _sheet_rows(pictures: Catalogue) -> list[list[int]]:
     """Return for each combination that occurs the ids of one image from each of several coils."""
     codes = codes_of(pictures.labels)
     rows = []
@@ -98,7 +98,7 @@ def _sheet_rows(pictures: RenderPlan) -> list[list[int]]:
     return [row for row in rows if row]
 
 
-def _contact_sheet(pictures: RenderPlan, rows: list[list[int]], photos: dict[int, Image.Image]) -> Image.Image:
+def _contact_sheet(pictures: Catalogue, rows: list[list[int]], photos: dict[int, Image.Image]) -> Image.Image:
     """Return a sheet with one row for each combination of faults, each photo captioned."""
     return contact_sheet(
         [[Cell(photos[position], _caption(pictures, position)) for position in row] for row in rows],
@@ -106,6 +106,6 @@ def _contact_sheet(pictures: RenderPlan, rows: list[list[int]], photos: dict[int
     )
 
 
-def _caption(pictures: RenderPlan, position: int) -> str:
+def _caption(pictures: Catalogue, position: int) -> str:
     faults = [kind for kind, there in zip(KINDS, pictures.labels[position], strict=True) if there]
     return f"{Path(pictures.names[position]).stem}: {', '.join(faults) or 'no fault'}"

@@ -13,18 +13,18 @@ from coilal.evidence import plots, words
 from coilal.evidence.comparison import Comparison
 from coilal.evidence.crossing import first_crossing, interval, resample_weights
 from coilal.evidence.ranks import DEMSAR_SETTINGS, MIN_SETTINGS, rank_strategies
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.savings import targets_for
 from coilal.evidence.sections import Picture, Section, write_table
 from coilal.run_directory.learning_curve import readable
 
 
-def across_sections(comparisons: Sequence[Comparison], settings: Settings, folder: Path) -> list[Section]:
+def across_sections(comparisons: Sequence[Comparison], settings: ReportSettings, folder: Path) -> list[Section]:
     """Return the sections that span several comparisons."""
     return [_fewest(comparisons, settings, folder), *_ranked(comparisons, settings, folder)]
 
 
-def fewest_labels(comparisons: Sequence[Comparison], settings: Settings) -> pd.DataFrame:
+def fewest_labels(comparisons: Sequence[Comparison], settings: ReportSettings) -> pd.DataFrame:
     """Return the labels that each model and strategy needs for each target of its study and task.
 
     Targets are common to all models of a study and task: those of the settings, else shares of the rise of
@@ -46,14 +46,14 @@ def fewest_labels(comparisons: Sequence[Comparison], settings: Settings) -> pd.D
     return pd.DataFrame(rows).sort_values(order, ignore_index=True) if rows else pd.DataFrame()
 
 
-def _common_targets(members: Sequence[Comparison], settings: Settings) -> tuple[float, ...]:
+def _common_targets(members: Sequence[Comparison], settings: ReportSettings) -> tuple[float, ...]:
     baselines = [member.curves(member.baseline, settings.column) for member in members if member.has_baseline]
     if settings.targets or not baselines:
         return settings.targets
     return targets_for(max(baselines, key=lambda curves: curves.mean(axis=0).max()), settings)
 
 
-def _needed(comparison: Comparison, strategy: str, target: float, settings: Settings) -> dict[str, object]:
+def _needed(comparison: Comparison, strategy: str, target: float, settings: ReportSettings) -> dict[str, object]:
     curves = comparison.curves(strategy, settings.column)
     weights = resample_weights(len(curves), settings.resamples)
     labels = first_crossing(comparison.labelled, weights @ curves, target).labels
@@ -70,7 +70,7 @@ def _needed(comparison: Comparison, strategy: str, target: float, settings: Sett
     }
 
 
-def _fewest(comparisons: Sequence[Comparison], settings: Settings, folder: Path) -> Section:
+def _fewest(comparisons: Sequence[Comparison], settings: ReportSettings, folder: Path) -> Section:
     data = fewest_labels(comparisons, settings)
     section = Section(
         "Which model and strategy needs the fewest labels?",
@@ -97,7 +97,7 @@ def _labels(row: pd.Series) -> str:
     return f"{shown} [{', '.join(words.labels(row[end], row['most'], row['least']) for end in ('low', 'high'))}]"
 
 
-def _ranked(comparisons: Sequence[Comparison], settings: Settings, folder: Path) -> list[Section]:
+def _ranked(comparisons: Sequence[Comparison], settings: ReportSettings, folder: Path) -> list[Section]:
     """Return a critical-difference section for each task, and one for all tasks together."""
     scores = {
         (c.study, c.task, c.model): {
@@ -114,7 +114,7 @@ def _ranked(comparisons: Sequence[Comparison], settings: Settings, folder: Path)
 
 
 def _ranking(
-    name: str, scores: Mapping[tuple[str, str, str], Mapping[str, float]], settings: Settings, folder: Path
+    name: str, scores: Mapping[tuple[str, str, str], Mapping[str, float]], settings: ReportSettings, folder: Path
 ) -> Section:
     title = f"Ranks over settings: {name}"
     table = pd.DataFrame.from_dict({"/".join(key): value for key, value in scores.items()}, orient="index")

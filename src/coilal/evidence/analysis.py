@@ -14,7 +14,7 @@ from coilal.evidence.comparison import Comparison
 from coilal.evidence.cost import Cost, costs, feature_seconds
 from coilal.evidence.paired import PairedResult, paired_results
 from coilal.evidence.penalty import penalty_matrix
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.savings import Saving, label_saving, targets_for
 
 MEMORY = {"peak_memory_mb": "main memory", "device_peak_memory_mb": "device memory"}
@@ -35,7 +35,7 @@ class Analysis:
     """
 
     comparison: Comparison
-    settings: Settings
+    settings: ReportSettings
     results: list[PairedResult]
     penalty: pd.DataFrame | None
     targets: tuple[float, ...]
@@ -53,7 +53,7 @@ class Analysis:
         return len(self.targets) // 2 if self.targets and self.savings else None
 
 
-def analyse(comparison: Comparison, settings: Settings) -> Analysis:
+def analyse(comparison: Comparison, settings: ReportSettings) -> Analysis:
     """Compute all numbers of a comparison."""
     column = settings.column
     if not comparison.has_baseline:

@@ -284,4 +284,4 @@ def _unfit(comparison: Comparison, strategy: str) -> list[Finding]:
 
 
 def _fit(one: Run, other: Run) -> bool:
-    return one.status["seeds"] == other.status["seeds"] and one.starting_set == other.starting_set
+    return one.seeds_used == other.seeds_used and one.starting_set == other.starting_set

@@ -18,7 +18,7 @@ from coilal.common.types import BoolArray, FloatArray, IntArray
 from coilal.evidence.comparison import Pairs, stack
 from coilal.evidence.crossing import first_crossing, interval, resample_weights
 from coilal.evidence.reading import Run
-from coilal.evidence.report_settings import SECONDS_AN_HOUR, Prices, Settings
+from coilal.evidence.report_settings import SECONDS_AN_HOUR, Prices, ReportSettings
 
 Training = Literal["every cycle", "once"]
 TRAININGS: tuple[Training, ...] = ("every cycle", "once")
@@ -92,7 +92,7 @@ class Cost:
 
 
 def costs(
-    pairs: Pairs, column: str, target: float, features_s: float, settings: Settings, prices: Sequence[float]
+    pairs: Pairs, column: str, target: float, features_s: float, settings: ReportSettings, prices: Sequence[float]
 ) -> list[Cost]:
     """Return the cost for each way of training the baseline and each price of a label.
 
@@ -201,7 +201,7 @@ def _cost(
     price: float,
     free: int,
     seeds: int,
-    settings: Settings,
+    settings: ReportSettings,
 ) -> Cost:
     kappa = settings.prices.kappa
 

@@ -9,10 +9,10 @@ from coilal.evidence import words
 from coilal.evidence.analysis import mean_interval
 from coilal.evidence.comparison import Comparison
 from coilal.evidence.plots import Curve
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 
 
-def mean_curves(comparison: Comparison, settings: Settings) -> dict[str, Curve]:
+def mean_curves(comparison: Comparison, settings: ReportSettings) -> dict[str, Curve]:
     """Return the mean learning curve of each strategy with its interval; the legend gives the AULC."""
     curves = {}
     for strategy, runs in comparison.runs.items():
@@ -22,7 +22,7 @@ def mean_curves(comparison: Comparison, settings: Settings) -> dict[str, Curve]:
     return curves
 
 
-def difference_curves(comparison: Comparison, settings: Settings) -> dict[str, Curve]:
+def difference_curves(comparison: Comparison, settings: ReportSettings) -> dict[str, Curve]:
     """Return the mean paired difference of each active strategy to the baseline, with its interval."""
     curves = {}
     for strategy in comparison.active:
@@ -40,7 +40,7 @@ def plain_curve(comparison: Comparison, values: FloatArray, label: str) -> Curve
     return Curve(comparison.labelled, mean, nothing, nothing, label)
 
 
-def band(comparison: Comparison, settings: Settings) -> str:
+def band(comparison: Comparison, settings: ReportSettings) -> str:
     """Return what the band of a curve is."""
     most = max(len(runs) for runs in comparison.runs.values())
     return f"mean; band: {settings.confidence:.0%} interval of\nthe mean over seeds" if most > 1 else "one seed"
@@ -55,5 +55,5 @@ def whole_pool(comparison: Comparison, column: str) -> tuple[float, str] | None:
     return value, f"whole pool ({runs[0].pool_size} labels,\n{words.seeds_text(len(runs))}): {value:.3f}"
 
 
-def _banded(comparison: Comparison, values: FloatArray, label: str, settings: Settings) -> Curve:
+def _banded(comparison: Comparison, values: FloatArray, label: str, settings: ReportSettings) -> Curve:
     return Curve(comparison.labelled, *mean_interval(values, settings.confidence), label)

@@ -14,7 +14,7 @@ from coilal.evidence import plots
 from coilal.evidence.comparison import Comparison, compare
 from coilal.evidence.curves import band, difference_curves, mean_curves, plain_curve, whole_pool
 from coilal.evidence.reading import Finding, Run, find_studies, read_runs
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.run_directory.learning_curve import readable
 
 
@@ -54,7 +54,7 @@ class Study:
         raise UserError(f"no finished runs of task {task} and model {model}; there are {there}.")
 
 
-def load(outputs: Path, studies: Sequence[str], settings: Settings) -> Study:
+def load(outputs: Path, studies: Sequence[str], settings: ReportSettings) -> Study:
     """Read the runs of studies.
 
     Raises:
@@ -66,7 +66,7 @@ def load(outputs: Path, studies: Sequence[str], settings: Settings) -> Study:
     return Study(comparisons, [*(item for item in read if isinstance(item, Finding)), *findings])
 
 
-def each_run(comparison: Comparison, strategy: str, settings: Settings) -> Figure:
+def each_run(comparison: Comparison, strategy: str, settings: ReportSettings) -> Figure:
     """Draw each run of a strategy, and their mean."""
     curves = {"mean": plain_curve(comparison, comparison.curves(strategy, settings.column), "mean")}
     for seed, run in comparison.runs[strategy].items():
@@ -75,13 +75,13 @@ def each_run(comparison: Comparison, strategy: str, settings: Settings) -> Figur
     return _figure(comparison, curves, settings, strategy, None)
 
 
-def learning_curves(comparison: Comparison, settings: Settings) -> Figure:
+def learning_curves(comparison: Comparison, settings: ReportSettings) -> Figure:
     """Draw the mean learning curve of each strategy, as the report does."""
     line = whole_pool(comparison, settings.column)
     return _figure(comparison, mean_curves(comparison, settings), settings, band(comparison, settings), line)
 
 
-def differences(comparison: Comparison, settings: Settings) -> Figure:
+def differences(comparison: Comparison, settings: ReportSettings) -> Figure:
     """Draw the paired difference of each active strategy to the baseline, as the report does."""
     curves = difference_curves(comparison, settings)
     zero = (0.0, comparison.baseline)
@@ -91,7 +91,7 @@ def differences(comparison: Comparison, settings: Settings) -> Figure:
 def _figure(
     comparison: Comparison,
     curves: dict[str, plots.Curve],
-    settings: Settings,
+    settings: ReportSettings,
     title: str,
     line: tuple[float, str] | None,
     bounded: bool = True,

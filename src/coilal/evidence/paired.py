@@ -19,14 +19,14 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from coilal.common.types import FloatArray
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 
 Superiority = Literal["surpasses", "falls below", "undecided", "untested"]
 NonInferiority = Literal["not worse", "not shown", "untested"]
 
 POWER = 0.8
 BOOTSTRAP_SEEDS = 6
-"""Fewer seeds get no bootstrap interval: with 5 one that is meant for 95 % covers 92 % (measured)."""
+"""Fewer seeds get no bootstrap interval: it would cover less than it says (docs/evaluation.md)."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def paired_t(differences: ArrayLike, margin: float, confidence: float) -> Paired
 def holm(p_values: ArrayLike) -> FloatArray:
     """Return p-values corrected after Holm (1979); NaN stays NaN and does not count as a test.
 
-    Not statsmodels' multipletests, which collects garbage at each call: seconds a report, minutes a simulation.
+    Not statsmodels' multipletests, which collects garbage at each of the many calls.
     """
     values = np.array(p_values, dtype=np.float64)
     order = np.argsort(values)[: np.isfinite(values).sum()]  # NaN sorts last
@@ -101,7 +101,7 @@ def expanded_confidence(seeds: int, confidence: float) -> float:
     return float(1 - 2 * stats.norm.sf(quantile))
 
 
-def bootstrap_interval(values: FloatArray, settings: Settings) -> tuple[float, float]:
+def bootstrap_interval(values: FloatArray, settings: ReportSettings) -> tuple[float, float]:
     """Return the expanded percentile bootstrap interval of the mean; NaN below six values."""
     if len(values) < BOOTSTRAP_SEEDS or np.ptp(values) <= 1e-12:
         return math.nan, math.nan
@@ -160,7 +160,7 @@ class PairedResult:
     noninferiority: NonInferiority
 
 
-def compare_with_baseline(differences: Mapping[str, FloatArray], settings: Settings) -> dict[str, Decision]:
+def compare_with_baseline(differences: Mapping[str, FloatArray], settings: ReportSettings) -> dict[str, Decision]:
     """Decide RQ1 and RQ2 for each strategy.
 
     Args:
@@ -209,7 +209,7 @@ def _noninferiority(p: float, alpha: float) -> NonInferiority:
 
 
 def paired_results(
-    differences: Mapping[str, tuple[Sequence[int], FloatArray]], settings: Settings
+    differences: Mapping[str, tuple[Sequence[int], FloatArray]], settings: ReportSettings
 ) -> list[PairedResult]:
     """Compare each strategy with the baseline.
 

@@ -1,6 +1,7 @@
 """Pairwise penalty matrix.
 
 Ash et al. 2020, Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds, ICLR, section 4.
+The t-tests are scipy's; no library has the matrix.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.typing import LineStyleType
 from numpy.typing import NDArray
 
 from coilal.common.types import FloatArray, IntArray
@@ -30,15 +31,15 @@ from coilal.evidence.savings import Saving
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.learning_curve import (
     COLOURS,
-    DASHES,
-    MARKERS,
     NOTE_COLOUR,
     STYLE,
     Look,
     as_plain_text,
-    named_lines,
 )
 
+# Five dashes and six markers: in grey print, too, twenty curves differ, and from the baseline.
+DASHES: tuple[LineStyleType, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY = "#777777"
 WIDTH = 9.5  # inches, fits a page in print
 PANELS_A_ROW = 4
@@ -121,7 +122,7 @@ def curves_figure(
     if bounded:
         _limit(axes, curves.values())
     axes.legend(
-        *named_lines(axes),
+        *_named_lines(axes),
         loc="upper left",
         bbox_to_anchor=(1.02, 1),
         title=band,
@@ -301,7 +302,7 @@ def cost_figure(costs: Mapping[str, Sequence[Cost]], looks: Mapping[str, Look], 
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.minorticks_off()  # of log axes: a third of the time of a report
+        axes.minorticks_off()  # log axes have many, which are slow to draw
         axes.set_title(f"baseline trained {training}", fontsize=10)
         axes.set_xlabel(f"price of a label / {currency}")
     low, high = grid[0].get_ylim()
@@ -400,6 +401,12 @@ def _figure(
 ) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width, height))
     return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
+
+
+def _named_lines(axes: Axes) -> tuple[list[Line2D], list[str]]:
+    """Return lines and names for a legend; left alone, it leaves out names that begin with an underscore."""
+    lines = list(axes.get_lines())
+    return lines, [str(line.get_label()) for line in lines]
 
 
 def _draw(axes: Axes, curve: Curve, look: Look, size: float = 4.5) -> Line2D:

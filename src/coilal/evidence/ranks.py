@@ -1,4 +1,8 @@
-"""Ranks of strategies over settings: Friedman test, Nemenyi's critical difference (Demšar 2006, JMLR 7, 3.2.2)."""
+"""Ranks of strategies over settings: Friedman test, Nemenyi's critical difference (Demšar 2006, JMLR 7, 3.2.2).
+
+Test and quantile are scipy's. By hand are Iman and Davenport's F and the critical difference with its groups, one
+formula each: scikit-posthocs, with which the tests compare, has p-values of pairs only, statsmodels has none of it.
+"""
 
 from __future__ import annotations
 

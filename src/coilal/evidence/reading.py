@@ -16,7 +16,7 @@ import yaml
 
 from coilal.common.types import FloatArray, IntArray, Problem, UserError
 from coilal.run_directory.aulc import aulc
-from coilal.run_directory.data_record import COLUMN_OF, changes, read_rows
+from coilal.run_directory.data_record import COLUMN_OF, GIVEN_SPLIT, changes, read_rows
 from coilal.run_directory.files import read_status
 from coilal.run_directory.health import DamagedError, read_config
 from coilal.run_directory.identity import flatten, identifying
@@ -99,6 +99,12 @@ class Run:
         """Return the images of the starting set."""
         return frozenset(self.queries.loc[self.queries["cycle"] == 0, "image"])
 
+    @property
+    def seeds_used(self) -> Mapping[str, int]:
+        """Return the seeds by what they are for; without that of the split where the data gave it."""
+        seeds: Mapping[str, int] = self.status["seeds"]
+        return {what: seed for what, seed in seeds.items() if what != "split" or not self.split_is_given}
+
     def values(self, column: str) -> FloatArray:
         """Return a column of cycles.csv (T)."""
         return self.cycles[column].to_numpy(np.float64)
@@ -116,7 +122,7 @@ class Run:
         own = {"study", "seed", "seeds.start", "seeds.train"}
         settings = {
             key: value
-            for key, value in identifying(self.config).items()
+            for key, value in identifying(self.config, self.split_is_given).items()
             if key not in own and key.split(".")[0] != "strategy"
         }
         return {
@@ -137,6 +143,11 @@ class Run:
     def records_its_data(self) -> bool:
         """Whether the version that made the run kept what its labels, groups and split were."""
         return all(aspect in self.status["data"] for aspect in COLUMN_OF)
+
+    @property
+    def split_is_given(self) -> bool:
+        """Whether the data gave the split, so that none was drawn."""
+        return GIVEN_SPLIT in self.status["data"]
 
     @property
     def data_record(self) -> Path:

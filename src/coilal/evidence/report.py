@@ -23,7 +23,7 @@ from coilal.evidence.comparison import Comparison, compare
 from coilal.evidence.page import Chapter, render
 from coilal.evidence.plots import looks_of
 from coilal.evidence.reading import Finding, Run, find_studies, read_runs
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.sections import Desk, Images, sections, write_table
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.learning_curve import Look, readable
@@ -39,7 +39,7 @@ class Job:
     """One comparison to be analysed and drawn, in whatever process."""
 
     comparison: Comparison
-    settings: Settings
+    settings: ReportSettings
     folder: Path
     looks: dict[str, Look]
     images_of: ImagesOf
@@ -50,7 +50,7 @@ def write_report(
     outputs: Path,
     studies: Sequence[str],
     out: Path,
-    settings: Settings,
+    settings: ReportSettings,
     images_of: ImagesOf,
     known: Sequence[Finding] = (),
 ) -> tuple[Path, list[Finding]]:
@@ -189,14 +189,14 @@ def _summary(analysis: Analysis) -> pd.DataFrame | None:
     return pd.DataFrame(rows)
 
 
-def _runs_table(runs: Sequence[Run], settings: Settings) -> pd.DataFrame:
+def _runs_table(runs: Sequence[Run], settings: ReportSettings) -> pd.DataFrame:
     names = ("study", "task", "model", "strategy", "seed")
     return pd.DataFrame(
         [{**{name: getattr(run, name) for name in names}, "aulc": run.aulc(settings.column)} for run in runs]
     )
 
 
-def _facts(runs: Sequence[Run], settings: Settings) -> dict[str, str]:
+def _facts(runs: Sequence[Run], settings: ReportSettings) -> dict[str, str]:
     commits = sorted({str(run.status["git_commit"])[:10] for run in runs})
     return {
         "runs": str(len(runs)),

@@ -59,7 +59,7 @@ class Prices:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReportSettings:
     """How runs are compared; set before the results are seen.
 
     Attributes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from coilal.common.types import FloatArray, IntArray
 from coilal.evidence.crossing import first_crossing, interval, resample_weights
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Saving:
         return "at least" if np.isinf(self.baseline_labels) else "exact"
 
 
-def targets_for(baseline: FloatArray, settings: Settings) -> tuple[float, ...]:
+def targets_for(baseline: FloatArray, settings: ReportSettings) -> tuple[float, ...]:
     """Return the targets: those of the settings, else shares of the rise of the baseline's mean curve.
 
     Args:
@@ -73,7 +73,7 @@ def targets_for(baseline: FloatArray, settings: Settings) -> tuple[float, ...]:
 
 
 def label_saving(
-    labelled: IntArray, strategy: FloatArray, baseline: FloatArray, target: float, settings: Settings
+    labelled: IntArray, strategy: FloatArray, baseline: FloatArray, target: float, settings: ReportSettings
 ) -> Saving:
     """Return the saving at one target.
 

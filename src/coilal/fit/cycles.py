@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from coilal.active.pool import Pool
+from coilal.active.labels import Label
+from coilal.active.session import Batch, Session
 from coilal.common.types import ImageArray, IntArray, Kind, PoolOutputs, Selection, UserError
 from coilal.fit.batches import Batches, infer
 from coilal.fit.measure import peak_memory, reset_peak_memory, seconds
@@ -38,14 +39,6 @@ class RetrainedModule(Protocol):
         ...
 
 
-class Oracle(Protocol):
-    """Knows the labels and gives them on request."""
-
-    def reveal(self, ids: IntArray) -> NDArray[np.int64]:
-        """Return the labels of the images."""
-        ...
-
-
 class Store(Protocol):
     """Keeps what a run has finished; a committed cycle survives any kill."""
 
@@ -56,10 +49,6 @@ class Store(Protocol):
 
     def record(self, row: Row, logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
         """Record a finished cycle."""
-        ...
-
-    def queried(self, cycle: int, selection: Selection) -> None:
-        """Note the images that enter the labelled set with ``cycle``; kept with the next commit."""
         ...
 
 
@@ -80,16 +69,18 @@ class ActiveLearning:
     """One active-learning run, apart from the training itself.
 
     Attributes:
-        pool: which images are labelled; on resume it holds the batches that are already bought.
-        oracle: gives labels.
+        session: what is labelled and what is asked for, the starting set being asked for.
+        answer: tells the session the labels of its pending batch.
+        values: labels, as they were told, → what the task learns (m,) or (m, L).
         boundary: outputs of the frozen prefix, row i for id i.
         kind: multiclass or multilabel.
         counts: labelled images after each cycle, the starting set first.
-        select: (cycle, pool outputs, batch size) → the images that enter with that cycle.
-        needs_logits: whether ``select`` looks at logits; if not, the pool is not scored.
+        choose: (cycle, pool outputs, batch size) → the images that enter with that cycle.
+        needs_logits: whether ``choose`` looks at logits; if not, the pool is not scored.
         evaluated: the parts that are scored after each fit, by name (``test``, ``val``).
         evaluate: (part, logits) → metrics.
         names: image names by id, for error messages.
+        asked: told of each batch, with the outputs that it was chosen by.
         store: keeps what is finished.
         progress: shows what goes on.
         seed: training seed.
@@ -100,16 +91,18 @@ class ActiveLearning:
         preparation: seconds spent before cycle 0 (``decode_s``, ``extract_s``), for its row.
     """
 
-    pool: Pool
-    oracle: Oracle
+    session: Session
+    answer: Callable[[Session], None]
+    values: Callable[[Sequence[Label]], NDArray[np.int64]]
     boundary: ImageArray
     kind: Kind
     counts: tuple[int, ...]
-    select: Callable[[int, PoolOutputs, int], Selection]
+    choose: Callable[[int, PoolOutputs, int], Selection]
     needs_logits: bool
     evaluated: Mapping[str, IntArray]
     evaluate: Callable[[str, Tensor], Row]
     names: tuple[str, ...]
+    asked: Callable[[PoolOutputs, Batch], None]
     store: Store
     progress: Progress
     seed: int
@@ -131,16 +124,23 @@ class ActiveLearning:
         self.batches = None  # its rows make room for those of this cycle
         reset_peak_memory(module.device)
         with self.timed("fit", module.device):
-            ids = self.pool.labelled
-            values = self.oracle.reveal(ids)
+            ids, values = self._labelled(cycle)
             seed = cycle_seed(self.seed, cycle)
             torch.manual_seed(seed)  # dropout
             self.batches = Batches(self.boundary, ids, values, self.batch_size, seed, module.device, self.memory)
             module.weigh_classes(values)
 
+    def _labelled(self, cycle: int) -> tuple[IntArray, NDArray[np.int64]]:
+        """Return the labelled ids (m,), ascending, and what the task learns of them (m,) or (m, L)."""
+        if len(self.session.batches) <= cycle + 1:  # else a kill has left the next batch pending: not its turn yet
+            self.answer(self.session)
+        ids, labels = self.session.labelled
+        order = np.argsort(ids)  # who was asked for first must not matter to the order of training
+        return ids[order], self.values([labels[place] for place in order])
+
     def end(self, cycle: int, module: pl.LightningModule) -> Row:
         """Evaluate the trained module, choose the next images and record the cycle; return its row."""
-        labelled = len(self.pool.labelled)
+        labelled = len(self.session.labelled[0])
         last = cycle + 1 == len(self.counts)
         logits = self._score(cycle, module, last)
         metrics: Row = {}
@@ -155,6 +155,8 @@ class ActiveLearning:
         row |= peak_memory(module.device)
         self.progress.phase("write")
         self.store.record(row, logits, module, last)
+        if not last:
+            self.answer(self.session)
         self.progress.cycle_done(cycle, labelled, metrics)
         return row
 
@@ -170,7 +172,7 @@ class ActiveLearning:
         """Return the logits of each part that somebody looks at, from one pass over all of them."""
         parts = dict(self.evaluated)  # first: where rows are gathered, in the same batches for all strategies
         if self.needs_logits and not last:
-            parts["pool"] = self.pool.unlabelled
+            parts["pool"] = self._candidates(cycle)
         ids = np.concatenate(list(parts.values()))
         with self.timed("infer", module.device):
             logits = infer(module, self.boundary, ids, self.inference_batch, self.precision)
@@ -192,12 +194,18 @@ class ActiveLearning:
                 "or use trainer.precision=32-true."
             )
 
+    def _candidates(self, cycle: int) -> IntArray:
+        """Return the ids that the next batch is chosen from, ascending; the same where it is pending already."""
+        if len(self.session.batches) == cycle + 1:
+            return self.session.unlabelled
+        return np.sort(np.concatenate([self.session.unlabelled, self.session.pending]))
+
     def _query(self, cycle: int, logits: Tensor | None, device: torch.device) -> None:
         with self.timed("select", device):
-            outputs = PoolOutputs(self.kind, self.pool.unlabelled, None if logits is None else logits.numpy())
-            selection = self.select(cycle + 1, outputs, self.counts[cycle + 1] - self.counts[cycle])
-        self.pool.label(selection.ids)
-        self.store.queried(cycle + 1, selection)
+            size = self.counts[cycle + 1] - self.counts[cycle]
+            outputs = PoolOutputs(self.kind, self._candidates(cycle), None if logits is None else logits.numpy())
+            batch = self.session.ask(lambda _: self.choose(cycle + 1, outputs, size))
+        self.asked(outputs, batch)
 
 
 def cycle_seed(seed: int, cycle: int) -> int:

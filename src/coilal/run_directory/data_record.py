@@ -20,6 +20,9 @@ from coilal.run_directory.files import write_atomically
 COLUMN_OF = {"fingerprint": "content", "labels": "label", "groups": "group", "parts": "part"}
 """What must be equal for two runs to have the same data, as status.json names it, and where a record says more."""
 
+GIVEN_SPLIT = "given_split"
+"""What status.json has besides, where the data give the split: a digest of the part of each image."""
+
 COLUMNS = ("image", "group", "label", "part", "content")
 
 Rows = Mapping[str, Mapping[str, str]]
@@ -35,6 +38,7 @@ class DataRecord:
         groups: group of each image (N).
         labels: class of each image or, where only labels are known, their names joined by ``+`` (N).
         parts: pool, validation, test, or "" for an image that the task leaves out (N).
+        given_parts: the same as the data give them, of all images (N); () where they do not.
         contents: hash of what each image shows, in hexadecimal digits (N).
         label_names: names of classes or labels, in order.
         fingerprint: digest of the decoded images.
@@ -47,6 +51,7 @@ class DataRecord:
     contents: tuple[str, ...]
     label_names: tuple[str, ...]
     fingerprint: str
+    given_parts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, samples: Samples, images: DecodedImages | None, split: Split | None) -> DataRecord:
@@ -62,6 +67,7 @@ class DataRecord:
             tuple(f"{digest:016x}" for digest in images.digests.tolist()) if images else ("",) * len(samples),
             samples.class_names if samples.classes is not None else samples.label_names,
             images.fingerprint if images else "",
+            samples.parts or (),
         )
 
     @cached_property
@@ -74,6 +80,11 @@ class DataRecord:
             "parts": _digest(self.parts) if any(self.parts) else "",
         }
         return {aspect: digest for aspect, digest in digests.items() if digest}
+
+    @cached_property
+    def given_split(self) -> Mapping[str, str]:
+        """The entry ``GIVEN_SPLIT`` of status.json, {} where the data give no split."""
+        return {GIVEN_SPLIT: _digest(self.given_parts)} if self.given_parts else {}
 
     @cached_property
     def file_name(self) -> str:
@@ -97,12 +108,18 @@ class DataRecord:
 
 
 def label_texts(samples: Samples) -> tuple[str, ...]:
-    """Return the class of each image or, where only labels are known, their names joined by ``+`` (N)."""
+    """Return the class of each image or, where only labels are known, their names joined by ``+`` (N).
+
+    An image without a label has the text "".
+    """
     if samples.classes is not None:
-        return tuple(np.array(samples.class_names, dtype=object)[samples.classes].tolist())
-    if samples.labels is None:
-        return ("",) * len(samples)
-    return tuple(joined(samples.label_names, row) for row in samples.labels.tolist())
+        texts = np.array([*samples.class_names, ""], dtype=object)[samples.classes].tolist()  # -1 is the last
+    elif samples.labels is not None:
+        texts = [joined(samples.label_names, row) for row in samples.labels.tolist()]
+    else:
+        texts = [""] * len(samples)
+    known = samples.is_labelled.tolist()
+    return tuple(text if is_known else "" for text, is_known in zip(texts, known, strict=True))
 
 
 def read_rows(path: Path) -> Rows:
@@ -122,6 +139,28 @@ def differing_aspects(begun: Mapping[str, Any], now: Mapping[str, str]) -> list[
     return [aspect for aspect, value in now.items() if aspect in begun and begun[aspect] != value]
 
 
+def given_split_changes(begun: Mapping[str, Any], now: DataRecord, before: Rows) -> list[Problem]:
+    """Return what differs between the split of a run and the one that its data give now, before a task is known.
+
+    Args:
+        begun: ``data`` of its status.json.
+        now: the data now.
+        before: its stored record, {} where it is lost.
+    """
+    if "parts" not in begun or begun.get(GIVEN_SPLIT) == now.given_split.get(GIVEN_SPLIT):
+        return []
+    if not now.given_parts:
+        return [Problem("the split was given by the data, and is not any more")]
+    moved = [
+        f"{name}: {before[name]['part']} → {part}"
+        for name, part in zip(now.names, now.given_parts, strict=True)
+        if name in before and before[name]["part"] not in ("", part)
+    ]
+    kind = "images that the data put in another part of the split (data.source.split_column, split_folders)"
+    return [Problem(kind, tuple(moved))] if moved or not before else []
+
+
+_LABELLED_SINCE, _LABEL_GONE = "images that have a label now, and had none", "images that have no label any more"
 _WHAT = {
     "content": "images that show something else",
     "label": "labels that changed",
@@ -145,17 +184,26 @@ def changes(before: Rows, after: Rows, columns: Sequence[str] = COLUMNS[1:]) -> 
     }
     for column in columns:
         pairs = ((name, before[name][column], after[name][column]) for name in both)
-        found[_WHAT[column]] = [
-            name if column == "content" else f"{name}: {old or '(none)'} → {new or '(none)'}"
-            for name, old, new in pairs
-            if old != new
-        ]
+        found |= _changed_cells(column, [pair for pair in pairs if pair[1] != pair[2]])
     problems = [Problem(kind, tuple(places)) for kind, places in found.items() if places]
     if problems:
         return problems
     if list(before) != list(after):
         return [Problem("the images are the same, in another order")]
     return [Problem("no image changed, but how they are decoded, or the list of classes or labels")]
+
+
+def _changed_cells(column: str, pairs: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
+    """Return the images of which a column differs (name, before, after), by what that means."""
+    if column == "content":
+        return {_WHAT[column]: [name for name, _, _ in pairs]}
+    if column != "label":
+        return {_WHAT[column]: [f"{name}: {old or '(none)'} → {new or '(none)'}" for name, old, new in pairs]}
+    return {
+        _LABELLED_SINCE: [f"{name}: {new}" for name, old, new in pairs if not old],
+        _LABEL_GONE: [f"{name}: {old}" for name, old, new in pairs if not new],
+        _WHAT[column]: [f"{name}: {old} → {new}" for name, old, new in pairs if old and new],
+    }
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

@@ -16,7 +16,9 @@ SECTIONS = ("study", "seed", "data", "model", "task", "strategy", "trainer")
 
 TABLES = ("cycles.csv", "queries.csv", "splits.csv")
 RECORDS = ("config.yaml", "status.json", "checkpoints/state.json")
-FILES = (*RECORDS, *TABLES, "predictions.npz", "curve.png")
+SESSION = "checkpoints/session.jsonl"
+"""The journal of what was asked and told."""
+FILES = (*RECORDS, SESSION, *TABLES, "predictions.npz", "curve.png")
 
 REPLACE = "replace the run with force=true, or leave it as it is and give this one another study=…"
 
@@ -75,13 +77,13 @@ def checked_status(path: Path) -> dict[str, Any]:
 
 
 def read_state(path: Path) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
-    """Return the finished cycles and the queries of checkpoints/state.json.
+    """Return the finished cycles of checkpoints/state.json, and the queries where an earlier version wrote it.
 
     Raises:
         DamagedError: that is not what the file holds.
     """
     state = read_object(path)
-    cycles, queries = state.get("cycles"), state.get("queries")
+    cycles, queries = state.get("cycles"), state.get("queries", [])
     if not _rows(cycles, {"cycle": int, "labelled": int}) or not _rows(queries, {"cycle": int, "image": str}):
         raise DamagedError(path, "it does not list cycles and queries")
     return cycles, queries  # type: ignore[return-value]
@@ -94,7 +96,7 @@ def read_config(path: Path) -> dict[str, Any]:
         DamagedError: there are none.
     """
     try:
-        # Resolved when it was written: it needs no OmegaConf, which reads a thousand files in half a minute.
+        # Resolved when it was written: it needs no OmegaConf, which is slow where a study has many files.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except (ValueError, yaml.YAMLError) as error:
         first = str(error).partition("\n")[0]

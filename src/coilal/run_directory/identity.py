@@ -15,7 +15,12 @@ NOT_IDENTITY = (
     *("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "records", "experiment"),
     *("data.root", "data.labels", "data.source.root", "data.source.labels"),
     *("hparams.data", "hparams.any_data"),
+    # Whether the data give the split: the part of each image is compared, too.
+    *("data.source.split_column", "data.source.split_folders"),
 )
+
+OF_A_DRAWN_SPLIT = ("data.split.validation", "data.split.test", "seeds.split")
+"""Settings that determine nothing where the data give the split."""
 
 ADDED: Mapping[str, Any] = {
     "tf32": False,
@@ -23,6 +28,7 @@ ADDED: Mapping[str, Any] = {
     "data.image.page": None,
     "data.source.similar_names": "error",
     "data.source.no_value": ["nan", "na", "n/a", "#n/a", "<na>", "null", "-"],
+    "data.source.unlabelled": "drop",
 }
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
 a setting does not count, so that such runs go on. On a GPU those versions had TF32 where torch has it by itself, in
@@ -42,12 +48,18 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def identifying(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flattened settings that determine a run's result."""
+def identifying(config: Mapping[str, Any], split_is_given: bool = False) -> dict[str, Any]:
+    """Return the flattened settings that determine a run's result.
+
+    Args:
+        config: its settings.
+        split_is_given: whether its data give the split, so that none is drawn.
+    """
+    without = OF_A_DRAWN_SPLIT if split_is_given else ()
     return {
         key: current(value) if key.endswith("_target_") and isinstance(value, str) else value
         for key, value in flatten(config).items()
-        if not f"{key}.".startswith(_PREFIXES) and not (key in ADDED and value == ADDED[key])
+        if not f"{key}.".startswith(_PREFIXES) and key not in without and not (key in ADDED and value == ADDED[key])
     }
 
 
@@ -62,9 +74,15 @@ def identity_hash(config: Mapping[str, Any], content: Mapping[str, str] | None =
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return ``key: old → new`` for each setting that determines a result and differs."""
-    before, after = identifying(old), identifying(new)
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], split_is_given: bool = False) -> list[str]:
+    """Return ``key: old → new`` for each setting that determines a result and differs.
+
+    Args:
+        old: settings of a run.
+        new: settings of another one.
+        split_is_given: whether the data of the first give the split.
+    """
+    before, after = (identifying(config, split_is_given) for config in (old, new))
     absent = "(not set)"
     return [
         f"{key}: {before.get(key, absent)} → {after.get(key, absent)}"

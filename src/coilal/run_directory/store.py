@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from coilal.common.types import IntArray, Selection
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.health import DamagedError, read_state
 
 Row = dict[str, float]
+
+
+class Query(TypedDict):
+    """A row of queries.csv: an image that was asked for.
+
+    Attributes:
+        cycle: the first cycle that is trained on it, 0 for the starting set.
+        rank: place in its batch, best first, from 0.
+        image: its name.
+        score: the strategy's, None where it computes none.
+        label: what was told of it: a class name, or names of labels joined by ``+``; empty without a label.
+    """
+
+    cycle: int
+    rank: int
+    image: str
+    score: float | None
+    label: str
 
 
 def read_cycles(folder: Path) -> pd.DataFrame:
@@ -35,11 +51,6 @@ def is_measurement(column: str) -> bool:
     Equal runs are equal in all other columns. Metrics have their part in front (``test/…``).
     """
     return "/" not in column and column.endswith(("_s", "_memory_mb"))
-
-
-def without_measurements(cycles: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of cycles.csv that equal runs share to the last digit."""
-    return cycles[[column for column in cycles if not is_measurement(str(column))]]
 
 
 def read_queries(folder: Path) -> pd.DataFrame:
@@ -67,55 +78,32 @@ class RunStore:
     """Keeps the finished cycles of one run.
 
     ``checkpoints/state.json`` is the record: it is replaced in one step when a cycle is finished, and the
-    CSV files are derived from it. Every cycle starts from the same initial weights, so that the labelled
-    images are all that a resumed run needs. The record alone is waited for in every cycle, until it is on the
-    disk; what the next cycle writes anew is waited for after the last one.
+    CSV files are derived from it and from the session. Every cycle starts from the same initial weights, so that
+    the labels that were told are all that a resumed run needs. The record alone is waited for in every cycle, until
+    it is on the disk; what the next cycle writes anew is waited for after the last one.
 
     Args:
         folder: the run directory; must exist.
-        names: image names by id.
-        label_text: ids → what queries.csv says of their labels.
+        queries: gives all images that were asked for: the rows of queries.csv, and those of a batch that is not
+            trained on yet.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], label_text: Callable[[IntArray], Sequence[str]]) -> None:
+    def __init__(self, folder: Path, queries: Callable[[], Sequence[Query]]) -> None:
         self.folder = folder
-        self.names = names
-        self.label_text = label_text
+        self.queries = queries
         self.checkpoints = folder / "checkpoints"
         self.checkpoints.mkdir(exist_ok=True)
         self.rows: list[Row] = []
-        self.queries: list[dict[str, Any]] = []
         self._tables_s = 0.0  # what the tables of the last row took to write
         path = self.checkpoints / "state.json"
         if path.exists():
-            self.rows, self.queries = read_state(path)
+            self.rows, _ = read_state(path)
             self._write_tables()
 
     @property
     def finished(self) -> int:
         """Return the number of finished cycles."""
         return len(self.rows)
-
-    def batches(self) -> list[list[str]]:
-        """Return the image names of each batch that is already bought, the starting set first."""
-        by_cycle: dict[int, list[str]] = {}
-        for query in self.queries:
-            by_cycle.setdefault(query["cycle"], []).append(query["image"])
-        return [by_cycle[cycle] for cycle in sorted(by_cycle)]
-
-    def queried(self, cycle: int, selection: Selection) -> None:
-        """Note the images that enter the labelled set with ``cycle``; kept with the next commit."""
-        labels = self.label_text(selection.ids)
-        for rank, (image, score) in enumerate(zip(selection.ids, selection.scores, strict=True)):
-            self.queries.append(
-                {
-                    "cycle": cycle,
-                    "rank": rank,
-                    "image": self.names[image],
-                    "score": None if math.isnan(score) else float(score),
-                    "label": labels[rank],
-                }
-            )
 
     def commit(self, row: Row, predictions: Mapping[str, Any], model: Callable[[], bytes] | None) -> None:
         """Record a finished cycle.
@@ -137,8 +125,7 @@ class RunStore:
             write_atomically(self.checkpoints / "model.safetensors", model())
         written = time.perf_counter()
         self.rows.append({**row, "write_s": self._tables_s + written - start})
-        state = {"cycles": self.rows, "queries": self.queries}
-        write_atomically(self.checkpoints / "state.json", json.dumps(state, ensure_ascii=False))
+        write_atomically(self.checkpoints / "state.json", json.dumps({"cycles": self.rows}))
         self._write_tables(durable=last)
         self._tables_s = time.perf_counter() - written
 
@@ -149,7 +136,6 @@ class RunStore:
     def _write_tables(self, durable: bool = True) -> None:
         write_atomically(self.folder / "cycles.csv", self.cycles().to_csv(index=False), durable)
         # a cycle's batch belongs to the table once the model trained on it is recorded
-        recorded = [query for query in self.queries if query["cycle"] < self.finished]
-        columns = ["cycle", "rank", "image", "score", "label"]
-        table = pd.DataFrame(recorded, columns=columns)
+        recorded = [query for query in self.queries() if query["cycle"] < self.finished]
+        table = pd.DataFrame(recorded, columns=list(Query.__annotations__))
         write_atomically(self.folder / "queries.csv", table.to_csv(index=False), durable)

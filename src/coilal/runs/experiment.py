@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 
+from coilal.active.labels import as_values
 from coilal.common.array_store import seconds_waited
 from coilal.common.instantiate import instantiate
 from coilal.common.lean_imports import uncollected
@@ -51,6 +53,7 @@ from coilal.runs.prepare import Prepared, describe, prepare
 from coilal.runs.progress import RunProgress
 from coilal.runs.recorder import Recorder
 from coilal.runs.rules import resolved
+from coilal.runs.sessions import open_session
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +113,9 @@ def load_data(cfg: DictConfig, plan: Plan) -> tuple[Prepared, float]:
         "task": OmegaConf.to_container(cfg.task.module, resolve=True),
         "budget": plan.budget,
     }
-    prepared = shared.PREPARED.get(determined_by, lambda: prepare(cfg, plan.task, plan.budget))
+    prepared = shared.PREPARED.get(
+        determined_by, lambda: prepare(cfg, plan.task, plan.budget, oracle_is_simulated=True)
+    )
     spent = time.perf_counter() - start - (seconds_waited() - waited)
     describe(prepared)
     return prepared, spent
@@ -226,29 +231,35 @@ def quieten_libraries() -> None:
 def learn(experiment: Experiment) -> float:
     """Run the cycles that are left, draw the curve, and return the validation AULC."""
     cfg, plan, prepared, trainer = experiment.cfg, experiment.plan, experiment.prepared, experiment.trainer
-    recorder = Recorder(experiment.folder, prepared, plan.task.kind)
+    oracle = plan.oracle(prepared)
+    session = open_session(experiment.folder, prepared, oracle)
+    recorder = Recorder(experiment.folder, prepared, plan.task.kind, session)
     counts = plan.counts(len(prepared.split.pool))
     metric, curve = f"test/{plan.task.primary}", experiment.folder / "curve.png"
-    select = Predicted(plan.selector(prepared), prepared.samples.names, prepared.targets.names)
+    predicted = Predicted(prepared.samples.names, prepared.targets.names)
     told = [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
     with RunProgress(experiment.title(), len(counts) - 1, metric, first=recorder.finished) as progress:
         inputs, extract_s = _inputs(experiment, progress)
         for logger in told:
             logger.begin(
-                RunInfo(resolved(cfg), read_status(experiment.folder)["identity"], recorder, metric, select)
+                RunInfo(resolved(cfg), read_status(experiment.folder)["identity"], recorder, metric, predicted)
             )
         if recorder.finished < len(counts):
+            if not session.batches:
+                session.ask(lambda _: plan.starting_set(prepared))
             learning = ActiveLearning(
-                pool=plan.pool(prepared, recorder),
-                oracle=plan.oracle(prepared),
+                session=session,
+                answer=oracle.answer,
+                values=partial(as_values, names=prepared.targets.names),
                 boundary=inputs.boundary,
                 kind=plan.task.kind,
                 counts=counts,
-                select=select,
+                choose=partial(plan.choose, prepared),
                 needs_logits=plan.needs_logits,
                 evaluated=plan.evaluated(prepared),
                 evaluate=plan.evaluator(prepared),
                 names=prepared.samples.names,
+                asked=predicted.note,
                 store=recorder,
                 progress=progress,
                 seed=cfg.seeds.train,

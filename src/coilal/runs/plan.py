@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,23 +14,23 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.active.oracle import Oracle
-from coilal.active.pool import Pool
 from coilal.active.strategies.starting_set import draw
 from coilal.active.strategies.strategy import Strategy, names_fitting
 from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate
-from coilal.common.types import Budget, DataError, IntArray, PoolOutputs, Problem, Selection, UserError
+from coilal.common.types import Budget, IntArray, PoolOutputs, Selection, UserError
 from coilal.run_directory import identity
+from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import read_status, run_folder
 from coilal.run_directory.health import read_config
 from coilal.run_directory.store import read_queries
+from coilal.runs.sessions import ids_in_pool
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from coilal.fit.tasks.task import Task
     from coilal.runs.prepare import Prepared
-    from coilal.runs.recorder import Recorder
 
 # Streams of random numbers that must not depend on one another.
 STARTING_SET, QUERY = 1, 2
@@ -88,18 +88,6 @@ class Plan:
         reached = [min(count, pool) for count in counts]
         return tuple(sorted(set(reached)))
 
-    def pool(self, prepared: Prepared, recorder: Recorder) -> Pool:
-        """Return the pool with the starting set, or with all that a cut-off run had bought."""
-        pool = Pool(prepared.split.pool)
-        if recorder.finished:
-            for batch in recorder.batches():
-                pool.label(_ids(batch, prepared, f"{recorder.folder} has queried"))
-            return pool
-        start = self._starting_set(prepared)
-        pool.label(start.ids)
-        recorder.queried(0, start)
-        return pool
-
     def evaluated(self, prepared: Prepared) -> dict[str, IntArray]:
         """Return the ids of the parts that are scored after each fit."""
         validation = {"val": prepared.split.validation} if self.scores_validation else {}
@@ -107,17 +95,23 @@ class Plan:
 
     def oracle(self, prepared: Prepared) -> Oracle:
         """Return the oracle, who knows the labels of the whole data set."""
-        return Oracle(prepared.targets.values)
+        return Oracle(prepared.targets.values, prepared.targets.names)
 
-    def selector(self, prepared: Prepared) -> Callable[[int, PoolOutputs, int], Selection]:
-        """Return the function (cycle, outputs, batch size) → selection."""
+    def starting_set(self, prepared: Prepared) -> Selection:
+        """Return the images that are labelled first."""
         if self.replayed is not None:
-            return lambda cycle, _outputs, _size: self._replay(prepared, cycle)
+            return self._replay(prepared, 0)
+        generator = np.random.default_rng([self.start_seed, STARTING_SET])
+        pool = prepared.split.pool
+        count = self.counts(len(pool))[0]
+        ids = draw(pool, prepared.targets.values[pool], count, self.budget.start, generator)
+        return Selection(ids, np.full(len(ids), np.nan))
 
-        def select(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
-            return self.strategy(outputs, size, np.random.default_rng([self.query_seed, cycle, QUERY]))
-
-        return select
+    def choose(self, prepared: Prepared, cycle: int, outputs: PoolOutputs, size: int) -> Selection:
+        """Return the images that are trained on from ``cycle`` on, chosen by the outputs of the cycle before."""
+        if self.replayed is not None:
+            return self._replay(prepared, cycle)
+        return self.strategy(outputs, size, np.random.default_rng([self.query_seed, cycle, QUERY]))
 
     def evaluator(self, prepared: Prepared) -> Callable[[str, Tensor], dict[str, float]]:
         """Return the function (part, logits) → metrics of the test or validation split."""
@@ -127,34 +121,17 @@ class Plan:
         values = {part: torch.from_numpy(prepared.targets.values[ids]) for part, ids in parts.items()}
         return lambda part, logits: self.task.evaluate(logits, values[part], prepared.targets)
 
-    def _starting_set(self, prepared: Prepared) -> Selection:
-        if self.replayed is not None:
-            return self._replay(prepared, 0)
-        generator = np.random.default_rng([self.start_seed, STARTING_SET])
-        pool = prepared.split.pool
-        count = self.counts(len(pool))[0]
-        ids = draw(pool, prepared.targets.values[pool], count, self.budget.start, generator)
-        return Selection(ids, np.full(len(ids), np.nan))
-
     def _replay(self, prepared: Prepared, cycle: int) -> Selection:
         assert self.replayed is not None
         batch = self.replayed[self.replayed["cycle"] == cycle]
         scores = pd.to_numeric(batch["score"], errors="coerce").to_numpy(float)
-        return Selection(_ids(batch["image"], prepared, "the replayed run has queried"), scores)
-
-
-def _ids(images: Iterable[str], prepared: Prepared, whose: str) -> IntArray:
-    """Return the ids of images by name; refuse such as are not in the pool."""
-    pool = {prepared.samples.names[i]: i for i in prepared.split.pool.tolist()}
-    images = list(images)
-    if lost := tuple(name for name in images if name not in pool):
-        raise DataError([Problem(f"images that {whose}, and that are not in the pool of the data of now", lost)])
-    return np.array([pool[name] for name in images], dtype=np.int64)
+        return Selection(ids_in_pool(batch["image"], prepared, "the replayed run has queried"), scores)
 
 
 def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:
     source = run_folder(cfg, task=cfg.task.replay)
-    if read_status(source).get("state") != "done":
+    status = read_status(source)
+    if status.get("state") != "done":
         raise UserError(
             f"task={cfg.task.name} replays the selection of {source}, and that run is not finished. Make it with\n"
             f"  {_source_command(cfg)}"
@@ -162,7 +139,9 @@ def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:
     old: Any = read_config(source / "config.yaml")
     new: Any = OmegaConf.to_container(cfg, resolve=True)
     parts = ("data", "seeds", "budget")
-    differing = identity.differences({key: old[key] for key in parts}, {key: new[key] for key in parts})
+    split_is_given = GIVEN_SPLIT in status.get("data", {})
+    of_old, of_new = ({key: config[key] for key in parts} for config in (old, new))
+    differing = identity.differences(of_old, of_new, split_is_given)
     if differing:
         raise UserError(
             f"task={cfg.task.name} replays {source}, which has other settings (there → here):\n  "

@@ -86,24 +86,32 @@ class Prepared:
         self._kept.add(records)
 
 
-def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
+def prepare(cfg: DictConfig, task: Task, budget: Budget, oracle_is_simulated: bool = False) -> Prepared:
     """Read, check, split and decode the data; writes nothing but the cache.
+
+    Args:
+        cfg: the settings.
+        task: what is learnt.
+        budget: how many labels are bought, and when.
+        oracle_is_simulated: whether labels are asked of the data, so that the whole pool must have them.
 
     Raises:
         DataError: lists every problem of table and images or, where these are fine, of split and budget.
-        UserError: the study's split cannot be read.
+        UserError: the study's split cannot be read, or a simulated oracle lacks labels of the pool.
     """
     source: DataSource = instantiate(cfg.data.source)
     data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg.cache.dir))}
     samples = once({**data, "what": "table"}, source.read)
     targets = _targets(task, samples)
+    shares, seed = dict(cfg.data.split), cfg.seeds.split
+    file = split_file(Path(cfg.records), shares, seed, source.data_set)
+    if oracle_is_simulated and samples.unlabelled:  # before images are decoded, which takes long
+        refuse_unlabelled_pool(targets, as_split(place(samples, shares, seed, read_split(file)).part, targets))
     # Images that are not there or damaged come first: what a split lacks may well be what they show.
     images = once(
         {**data, "what": "images"},
         lambda: source.decode(samples, image_format(cfg), cache_folder(cfg.cache.dir), cfg.cache.max_gb),
     )
-    shares, seed = dict(cfg.data.split), cfg.seeds.split
-    file = split_file(Path(cfg.records), shares, seed, source.data_set)
     placed = place(samples, shares, seed, read_split(file))
     split = as_split(placed.part, targets)
     problems = [*check_split(samples, targets, split), *check_budget(budget, len(split.pool))]
@@ -115,6 +123,20 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget) -> Prepared:
         raise DataError([*problems, *_how_read(samples)])
     counts = label_counts(samples, targets, split)
     return Prepared(samples, targets, split, images, counts, placed, file)
+
+
+def refuse_unlabelled_pool(targets: Targets, split: Split) -> None:
+    """Refuse a pool with images whose label a simulated oracle cannot know.
+
+    Raises:
+        UserError: says how many they are.
+    """
+    unlabelled = int((~targets.is_labelled[split.pool]).sum())
+    if unlabelled:
+        raise UserError(
+            f"{unlabelled} of {len(split.pool)} images of the pool have no label, and a study asks an oracle that "
+            "knows all labels: label them, or leave them out with data.source.unlabelled=drop."
+        )
 
 
 def _targets(task: Task, samples: Samples) -> Targets:
@@ -180,7 +202,25 @@ def check(cfg: DictConfig, sheet: Path | None = None) -> None:
 def describe(prepared: Prepared) -> None:
     """Log what was read, what was left out, and the label counts of each split."""
     samples = prepared.samples
-    for note in filter(None, (*samples.notes, prepared.placed.note)):
+    for note in filter(None, (*samples.notes, prepared.placed.note, *_unlabelled_notes(prepared))):
         log.info("data: %s", note)
     log.info("data: %d images in %d groups", len(samples), len(set(samples.groups)))
     log.info("labels of each split:\n%s", prepared.counts.T.to_string())
+
+
+def _unlabelled_notes(prepared: Prepared) -> list[str]:
+    """Return how many images without a label are in the pool, and how many cannot be used, in sentences."""
+    targets, split = prepared.targets, prepared.split
+    unlabelled = targets.used & ~targets.is_labelled
+    in_pool, notes = int(unlabelled[split.pool].sum()), []
+    if in_pool:
+        notes.append(
+            f"{in_pool} of {len(split.pool)} images of the pool have no label; python -m coilal.train, which asks "
+            "an oracle that knows all labels, refuses them."
+        )
+    if left_out := int(unlabelled.sum()) - in_pool:
+        notes.append(
+            f"{left_out} images without a label are left out: their group stands in validation or test, where "
+            "they can neither be scored nor be bought."
+        )
+    return notes

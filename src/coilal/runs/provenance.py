@@ -46,6 +46,7 @@ def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: 
         "data": {
             "images": len(prepared.samples),
             **prepared.record.aspects,
+            **prepared.record.given_split,
             "range": prepared.images.range,
             "record": prepared.record.file_name,
             "split": {part: len(ids) for part, ids in prepared.split.parts()},

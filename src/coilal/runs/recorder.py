@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,19 @@ import numpy as np
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from coilal.common.types import IntArray, Kind, Targets, joined
-from coilal.run_directory.store import RunStore
+from coilal.active.labels import NoLabel
+from coilal.active.session import Session
+from coilal.common.types import Kind
+from coilal.run_directory.store import Query, RunStore
 from coilal.runs.prepare import Prepared
 
 
 class Recorder(RunStore):
     """The store of one run, as the loop sees it."""
 
-    def __init__(self, folder: Path, prepared: Prepared, kind: Kind) -> None:
+    def __init__(self, folder: Path, prepared: Prepared, kind: Kind, session: Session) -> None:
         self.prepared, self.kind = prepared, kind
-        super().__init__(folder, prepared.samples.names, lambda ids: label_texts(prepared.targets, ids))
+        super().__init__(folder, lambda: queries(session, prepared.samples.names))
 
     def record(self, row: dict[str, float], logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
         """Record a finished cycle: its row, the predictions on the test split and, at the end, the weights."""
@@ -28,7 +31,7 @@ class Recorder(RunStore):
         probabilities = logits["test"].softmax(1) if self.kind == "multiclass" else logits["test"].sigmoid()
         predictions: dict[str, Any] = {
             "ids": test,
-            "images": np.array([self.names[i] for i in test]),
+            "images": np.array([self.prepared.samples.names[i] for i in test]),
             "targets": self.prepared.targets.values[test],
             "probabilities": probabilities.numpy(),
             "names": np.array(self.prepared.targets.names),
@@ -36,11 +39,33 @@ class Recorder(RunStore):
         self.commit(row, predictions, (lambda: _weights(module)) if last else None)
 
 
-def label_texts(targets: Targets, ids: IntArray) -> list[str]:
-    """Return the class name of each image, or its label names joined by ``+`` (``none`` without labels)."""
-    if targets.kind == "multiclass":
-        return [targets.names[value] for value in targets.values[ids]]
-    return [joined(targets.names, row == 1) for row in targets.values[ids]]
+def queries(session: Session, names: tuple[str, ...]) -> list[Query]:
+    """Return all images that a session has asked for, batch by batch, with what was told of them.
+
+    Args:
+        session: its pending batch included.
+        names: image names by id.
+    """
+    return [
+        Query(
+            cycle=batch.number,
+            rank=rank,
+            image=names[image],
+            score=None if math.isnan(score) else score,
+            label=label_text(session, image),
+        )
+        for batch in session.batches
+        for rank, (image, score) in enumerate(zip(batch.ids.tolist(), batch.scores.tolist(), strict=True))
+    ]
+
+
+def label_text(session: Session, image: int) -> str:
+    """Return the class name that was told, or the names of labels joined by ``+`` (``none`` without labels)."""
+    told = session.history(image)
+    if not told or isinstance(told[-1].answer, NoLabel):
+        return ""
+    answer = told[-1].answer
+    return answer if isinstance(answer, str) else "+".join(answer) or "none"
 
 
 def _weights(module: nn.Module) -> bytes:

@@ -14,6 +14,7 @@ from coilal.common.lean_imports import uncollected
 from coilal.common.types import UserError
 from coilal.features import weights as weights_files
 from coilal.run_directory import identity
+from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import (
     ensure_writable,
     has_cycles,
@@ -25,7 +26,7 @@ from coilal.run_directory.files import (
     write_failure,
     write_status,
 )
-from coilal.run_directory.health import ensure_sound, read_config
+from coilal.run_directory.health import SESSION, ensure_sound, read_config
 from coilal.runs import same_data
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.provenance import initial_status
@@ -123,6 +124,8 @@ def _begin(parts: Experiment, config: dict[str, Any]) -> dict[str, Any]:
     else:  # another process may have begun it meanwhile
         same_data.ensure_of_begun(cfg, folder, prepared, parts.weights)
         _tell_of_tf32(folder, parts.trainer.strategy.root_device.type)
+    if not has_cycles(folder):  # what the oracle of a study has told of a starting set alone, it tells again
+        (folder / SESSION).unlink(missing_ok=True)
     prepared.keep_records()
     name = read_status(folder).get("identity") if has_cycles(folder) else None
     name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": parts.weights})
@@ -154,14 +157,16 @@ def is_done(folder: Path, config: dict[str, Any], force: bool) -> bool:
     ensure_sound(folder, force)
     if force or not (folder / "config.yaml").exists() or failed_at_start(folder):
         return False
-    differing = identity.differences(read_config(folder / "config.yaml"), config)
+    status = read_status(folder)
+    split_is_given = GIVEN_SPLIT in status.get("data", {})
+    differing = identity.differences(read_config(folder / "config.yaml"), config, split_is_given)
     if differing:
         raise UserError(
             f"{folder} holds a run with other settings (there → here):\n  "
             + "\n  ".join(differing[:20])
             + "\nGive this run another study=…, or replace the old one with force=true."
         )
-    return bool(read_status(folder).get("state") == "done")
+    return bool(status.get("state") == "done")
 
 
 def failed_at_start(folder: Path) -> bool:
@@ -179,6 +184,7 @@ def remove_results(folder: Path) -> None:
     """Remove what an earlier run left, the record first, so that a kill in between leaves no mixture."""
     for name in (
         "checkpoints/state.json",
+        SESSION,
         "status.json",
         "config.yaml",
         "cycles.csv",

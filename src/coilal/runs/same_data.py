@@ -73,6 +73,10 @@ def ensure_of_finished(cfg: DictConfig, folder: Path, now: Now) -> None:
 def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, cfg: DictConfig) -> list[Problem]:
     """Return what changed since a run of this version, or of an earlier one, was begun."""
     problems = changed(status, record, Path(cfg.records))
+    if not record.aspects.get("parts"):
+        begun = status.get("data", {})
+        before = data_record.read_rows(Path(cfg.records) / str(begun.get("record")))
+        problems += data_record.given_split_changes(begun, record, before)
     if not problems and "labels" not in status.get("data", {}):
         from coilal.run_directory import earlier
 

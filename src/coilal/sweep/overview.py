@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from coilal.common.long_work import duration
 from coilal.common.types import UserError
 from coilal.sweep.alive import slurm_end
 from coilal.sweep.book import Launch, damaged_launches, read_launches
@@ -89,7 +90,7 @@ def print_table(overview: Overview, console: Console | None = None) -> None:
             Text(cell.state, STYLES[cell.state]),
             str(cell.cycles or ""),
             _local(cell.start),
-            _duration(cell.seconds),
+            "" if cell.seconds is None else duration(cell.seconds),
             Text(_why(cell)),
         )
     console.print(table)
@@ -153,11 +154,3 @@ def _others(study: Path) -> str:
 
 def _local(time: str | None) -> str:
     return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else ""
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

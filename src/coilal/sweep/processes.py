@@ -1,7 +1,9 @@
 """Worker processes of this machine, forked from a server that has imported once what all of them need.
 
 A worker writes to a log file, leads a session of its own with whatever it starts (so that Ctrl-C reaches only the
-process that started it), and ends when that process ends, in whatever way it does.
+process that started it), and ends when that process ends, in whatever way it does. By hand: the pools of
+concurrent.futures and joblib give up all of their processes when one is killed, and none of them has an environment
+(its GPU), a session or a log of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What every run imports, for the server that worker processes are forked from: paid once for all of them.
 
-Only imports: nothing here may start a thread of its own (train, compute, look for a GPU), which a fork would lose.
+Python's own way (the preload of its forkserver), which takes modules, no code. Only imports: nothing here may start
+a thread of its own (train, compute, look for a GPU), which a fork would lose.
 """
 
 from coilal.common.lean_imports import uncollected

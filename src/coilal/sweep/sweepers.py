@@ -16,14 +16,14 @@ from omegaconf import DictConfig
 
 
 class SearchSweeper(Sweeper):
-    """Searches hyperparameters; a shell around ``coilal.sweep.search.Search``, which imports Optuna.
+    """Searches hyperparameters; a shell around ``coilal.sweep.search.optuna_sweeper.Search``, which imports Optuna.
 
     Args:
         settings: those of ``SearchConf``.
     """
 
     def __init__(self, **settings: Any) -> None:
-        from coilal.sweep.search import Search
+        from coilal.sweep.search.optuna_sweeper import Search
 
         self._search = Search(**settings)
 

@@ -4,36 +4,45 @@ import numpy as np
 import pytest
 
 from coilal.active.oracle import Oracle
+from coilal.active.session import Session
+from coilal.common.types import Selection
+
+NAMES = ("gap", "double")
 
 
-def test_reveals_by_id_in_the_order_asked_and_counts_each_image_once() -> None:
-    oracle = Oracle(np.array([7, 8, 9, -1]))
-    assert oracle.revealed == 0
-    assert oracle.reveal(np.array([2, 0])).tolist() == [9, 7]
-    assert oracle.reveal(np.array([0, 1])).tolist() == [7, 8]
-    assert oracle.revealed == 3
+def asked(*ids: int) -> Session:
+    session = Session(tuple("abcd"), np.arange(4))
+    session.ask(lambda _: Selection(np.array(ids), np.zeros(len(ids))))
+    return session
 
 
-def test_reveals_label_vectors() -> None:
-    labels = np.array([[0, 1], [1, 1], [0, 0]])
-    assert Oracle(labels).reveal(np.array([1, 2])).tolist() == [[1, 1], [0, 0]]
+def test_the_pending_images_alone_are_told() -> None:
+    session = asked(3, 0)
+    oracle = Oracle(np.array([0, 1, 1, 1]), NAMES)
+    oracle.answer(session)
+    oracle.answer(session)  # nothing is pending
+    ids, labels = session.labelled
+    assert ids.tolist() == [3, 0]
+    assert labels == ["double", "gap"]
+    assert session.history(3)[1:] == ()
 
 
-def test_what_is_revealed_is_a_copy() -> None:
-    values = np.array([1, 2])
-    Oracle(values).reveal(np.array([0]))[0] = 5
-    assert values.tolist() == [1, 2]
+def test_what_was_told_before_a_kill_is_not_told_again() -> None:
+    session = asked(3, 0)
+    session.tell({3: "gap"})
+    Oracle(np.array([0, 1, 1, 1]), NAMES).answer(session)
+    assert dict(zip(session.labelled[0].tolist(), session.labelled[1], strict=True)) == {3: "gap", 0: "gap"}
 
 
-@pytest.mark.parametrize("number", [-1, 4])
-def test_unknown_ids_are_refused(number: int) -> None:
-    with pytest.raises(ValueError, match=f"id {number} is not one of the 4 images"):
-        Oracle(np.array([7, 8, 9, -1])).reveal(np.array([0, number]))
+def test_labels_of_an_image_are_told_by_name() -> None:
+    session = asked(1, 2)
+    Oracle(np.array([[0, 1], [1, 1], [0, 0], [0, 1]]), NAMES).answer(session)
+    assert session.labelled[1] == [("gap", "double"), ()]
 
 
-@pytest.mark.parametrize("values", [np.array([1, -1]), np.array([[0, 1], [-1, -1]])])
-def test_images_without_label_are_refused_and_not_counted(values: np.ndarray) -> None:
-    oracle = Oracle(values)
+@pytest.mark.parametrize("values", [np.array([1, -1, 0, 0]), np.array([[0, 1], [-1, -1], [0, 0], [0, 0]])])
+def test_images_without_label_are_refused_and_nothing_is_told(values: np.ndarray) -> None:
+    session = asked(0, 1)
     with pytest.raises(ValueError, match="id 1 has no label"):
-        oracle.reveal(np.array([0, 1]))
-    assert oracle.revealed == 0
+        Oracle(values, NAMES).answer(session)
+    assert session.pending.tolist() == [0, 1]

@@ -14,7 +14,7 @@ from coilal.common.types import ImageFormat, UserError
 from coilal.data.decode import fit_image
 from coilal.demo import rendered
 from coilal.demo.rendered import RenderedCoils
-from coilal.demo.renderer import photographs, plan
+from coilal.demo.renderer import catalogue, photographs
 
 SMALL = ImageFormat((60, 46))
 
@@ -38,7 +38,7 @@ def test_pixels_are_the_fitted_photographs_of_the_asked_images(tmp_path: Path) -
     samples = source.read()
     part = dataclasses.replace(samples, names=samples.names[5:2:-1])
     images = source.decode(part, SMALL, tmp_path)
-    expected = [fit_image(Image.fromarray(p), SMALL) for p in photographs(plan(2, 4, 1), [5, 4, 3])]
+    expected = [fit_image(Image.fromarray(p), SMALL) for p in photographs(catalogue(2, 4, 1), [5, 4, 3])]
     np.testing.assert_array_equal(images.pixels[:], expected)
 
 

@@ -15,8 +15,8 @@ from coilal.demo.renderer import (
     CoilRenderer,
     Fault,
     Winding,
+    catalogue,
     photographs,
-    plan,
     strands_at,
 )
 
@@ -24,7 +24,7 @@ FAULTS = tuple(
     Fault(kind, face=kind, start=40, end=200, strand=12 + 8 * kind, shape=kind) for kind in range(len(KINDS))
 )
 
-DIGESTS: dict[tuple[int, int, int, int], str] = {  # seed, coil, image number, view
+DIGESTS: dict[tuple[int, int, int, int], str] = {  # seed, coil, image number, rig
     (0, 1, 1, 0): "38d0f7873e45cc47",
     (0, 1, 481, 0): "b54020a2074a683d",
     (0, 2, 482, 3): "e38c3c7e27c58a14",
@@ -34,8 +34,8 @@ DIGESTS: dict[tuple[int, int, int, int], str] = {  # seed, coil, image number, v
 
 @pytest.mark.parametrize(("key", "digest"), DIGESTS.items())
 def test_pixels_are_those_of_every_other_machine(key: tuple[int, int, int, int], digest: str) -> None:
-    seed, coil, number, view = key
-    photo = CoilRenderer(seed, coil).render(number, FAULTS, view)
+    seed, coil, number, rig = key
+    photo = CoilRenderer(seed, coil).render(number, FAULTS, rig)
     assert hashlib.sha256(photo.tobytes()).hexdigest()[:16] == digest, (
         "the pixels changed: if that is meant, raise RENDERER_VERSION and renew the digests"
     )
@@ -53,17 +53,17 @@ def test_shape_and_range_of_grey() -> None:
 def test_picture_does_not_depend_on_what_was_rendered_before() -> None:
     busy = CoilRenderer(3, 2, rigs_kept=1)
     for number in (1, 2, 700):
-        busy.render(number, FAULTS, view=number % 2)
+        busy.render(number, FAULTS, rig=number % 2)
     np.testing.assert_array_equal(busy.render(333, FAULTS), CoilRenderer(3, 2).render(333, FAULTS))
 
 
-def test_seed_coil_number_and_view_each_change_the_picture() -> None:
+def test_seed_coil_number_and_rig_each_change_the_picture() -> None:
     base = CoilRenderer(0, 1).render(50)
     for other in (
         CoilRenderer(1, 1).render(50),
         CoilRenderer(0, 2).render(50),
         CoilRenderer(0, 1).render(54),
-        CoilRenderer(0, 1).render(50, view=1),
+        CoilRenderer(0, 1).render(50, rig=1),
     ):
         assert np.mean(base != other) > 0.3
 
@@ -106,7 +106,7 @@ def test_double_winding_sticks_out_at_both_edges() -> None:
     assert darker[silhouette.max() + 1 : silhouette.max() + 6].any()
 
 
-def test_another_view_shows_the_same_winding() -> None:
+def test_another_rig_shows_the_same_winding() -> None:
     strands = strands_at(0, 1, 401, FAULTS)
     again = strands_at(0, 1, 401, FAULTS)
     np.testing.assert_array_equal(strands.course, again.course)
@@ -128,7 +128,7 @@ def test_image_numbers_outside_the_coil_are_refused() -> None:
 
 
 def test_photographs_are_those_of_the_renderer() -> None:
-    known = plan(2, 8, 5)
+    known = catalogue(2, 8, 5)
     photos = list(photographs(known, [3, 9]))
     alone = CoilRenderer(5, 2).render(int(known.numbers[9]), known.faults[2])
     np.testing.assert_array_equal(photos[1], alone)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from coilal.data.table import LabelTable
-from coilal.demo.renderer import CoilRenderer, codes_of, plan
+from coilal.demo.renderer import CoilRenderer, catalogue, codes_of
 from coilal.demo.rendering import read_table
 from coilal.render import main
 
@@ -28,7 +28,7 @@ def test_writes_images_both_tables_and_a_sheet(tmp_path: Path) -> None:
     assert (
         main(["--out", str(out), "--coils", "2", "--images-per-coil", "4", "--seed", "1", "--format", "png"]) == 0
     )
-    known = plan(2, 4, 1)
+    known = catalogue(2, 4, 1)
     labels = _rows(out / "labels.csv")
     assert labels[0] == ["Image", "0_inOrdnung", "1_Doppelwindung", "2_Luecke", "3_Kreuzung"]
     assert [row[0] for row in labels[1:]] == [name.replace(".jpg", ".png") for name in known.names]

@@ -10,11 +10,11 @@ from coilal.evidence.analysis import Analysis, analyse, mean_interval
 from coilal.evidence.answer import answer
 from coilal.evidence.comparison import compare
 from coilal.evidence.reading import Run, read_runs, run_folders
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from tests.studies import Simulated, write_study
 
 
-def analysed(folder: Path, simulated: Simulated, settings: Settings) -> Analysis:
+def analysed(folder: Path, simulated: Simulated, settings: ReportSettings) -> Analysis:
     write_study(folder / "s", simulated)
     runs = [run for run in read_runs(run_folders(folder / "s"), settings.column) if isinstance(run, Run)]
     (comparison,), _ = compare(runs, settings.baseline)
@@ -39,7 +39,7 @@ def test_interval_of_one_run_is_unknown_and_gaps_are_left_out() -> None:
 @pytest.mark.parametrize("metric", ["macro_f1", "accuracy"])
 def test_differences_are_paired_areas(tmp_path: Path, metric: str) -> None:
     simulated = Simulated({"random": 0.0, "margin": 0.05}, range(6))
-    analysis = analysed(tmp_path, simulated, Settings(metric=metric, resamples=100))
+    analysis = analysed(tmp_path, simulated, ReportSettings(metric=metric, resamples=100))
     (result,) = analysis.results
     areas = {
         name: [np.trapezoid(run.values(f"test/{metric}"), run.labelled) / 80 for run in runs.values()]
@@ -51,7 +51,7 @@ def test_differences_are_paired_areas(tmp_path: Path, metric: str) -> None:
 
 def test_words_never_turn_not_significant_into_not_worse(tmp_path: Path) -> None:
     simulated = Simulated({"random": 0.0, "margin": -0.01}, range(4), noise=0.05)
-    analysis = analysed(tmp_path, simulated, Settings(resamples=100))
+    analysis = analysed(tmp_path, simulated, ReportSettings(resamples=100))
     (result,) = analysis.results
     assert result.p_t > 0.05
     found = answer(analysis)
@@ -64,6 +64,6 @@ def test_words_never_turn_not_significant_into_not_worse(tmp_path: Path) -> None
 
 def test_below_random_within_the_margin_is_said_both_ways(tmp_path: Path) -> None:
     simulated = Simulated({"random": 0.0, "margin": -0.012}, range(20), noise=0.004)
-    found = answer(analysed(tmp_path, simulated, Settings(resamples=100, margin=0.05)))
+    found = answer(analysed(tmp_path, simulated, ReportSettings(resamples=100, margin=0.05)))
     assert any("margin falls below random" in sentence for sentence in found.surpasses)
     assert found.not_worse[0].endswith("(20 seeds); but it is below random.")

@@ -9,7 +9,7 @@ import pytest
 from coilal.evidence.comparison import Pairs
 from coilal.evidence.cost import Demand, break_even, costs, feature_seconds
 from coilal.evidence.reading import Run, read_runs, run_folders
-from coilal.evidence.report_settings import Prices, Settings
+from coilal.evidence.report_settings import Prices, ReportSettings
 from coilal.evidence.words import break_even_text
 from tests.studies import POOL, TEST, VALIDATION, write_run
 
@@ -17,7 +17,7 @@ LABELLED = [20, 40, 60, 80]
 PRICES = Prices(
     annotator_hour=36, label_seconds=10, kappa=1.5, compute_hour=3600, idle=2, setup=7, search_hours=0.1
 )
-SETTINGS = Settings(resamples=200, prices=PRICES)
+SETTINGS = ReportSettings(resamples=200, prices=PRICES)
 
 
 def pairs(folder: Path, active: list[float], baseline: list[float], seeds: int = 6) -> Pairs:

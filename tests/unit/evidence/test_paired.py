@@ -17,9 +17,9 @@ from coilal.evidence.paired import (
     paired_results,
     paired_t,
 )
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 
-SETTINGS = Settings(margin=0.02)
+SETTINGS = ReportSettings(margin=0.02)
 
 
 def test_interval_and_p_values_agree_with_statsmodels() -> None:
@@ -81,7 +81,7 @@ def test_expanded_level_follows_hesterberg() -> None:
 
 def test_bootstrap_interval_agrees_with_brute_force() -> None:
     values = np.random.default_rng(3).normal(0, 1, 12)
-    low, high = bootstrap_interval(values, Settings(resamples=20_000))
+    low, high = bootstrap_interval(values, ReportSettings(resamples=20_000))
     means = np.random.default_rng(4).choice(values, (20_000, 12)).mean(axis=1)
     tail = (1 - expanded_confidence(12, 0.95)) / 2
     np.testing.assert_allclose((low, high), np.quantile(means, [tail, 1 - tail]), atol=0.03)

@@ -23,6 +23,11 @@ def test_the_baseline_alone_is_black_and_solid() -> None:
     assert len({look for name, look in looks.items() if name in [f"s{k:02}" for k in range(6)]}) == 6
 
 
+def test_twenty_strategies_look_different_in_grey_print() -> None:
+    looks = plots.looks_of("random", [f"s{k:02}" for k in range(20)])
+    assert len({look[1:] for look in looks.values()}) == 21
+
+
 def test_curves_bands_and_reference_line_show_the_data() -> None:
     with plots.style():
         looks = plots.looks_of("a", [])

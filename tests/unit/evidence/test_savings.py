@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from coilal.evidence.crossing import first_crossing, interval, resample_weights
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.savings import label_saving, targets_for
 
 LABELLED = np.array([10, 20, 40, 80])
-SETTINGS = Settings(resamples=500)
+SETTINGS = ReportSettings(resamples=500)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,6 @@ def test_censored_resamples_open_the_interval() -> None:
 
 def test_targets() -> None:
     curves = np.array([[0.2, 0.5, 0.6], [0.4, 0.7, 0.6]])
-    assert targets_for(curves, Settings(target_shares=(0.5, 1.0))) == (0.45, 0.6)
-    assert targets_for(curves, Settings(targets=(0.7,))) == (0.7,)
-    assert targets_for(np.array([[0.5, 0.4]]), Settings()) == (), "a curve that does not rise has no targets"
+    assert targets_for(curves, ReportSettings(target_shares=(0.5, 1.0))) == (0.45, 0.6)
+    assert targets_for(curves, ReportSettings(targets=(0.7,))) == (0.7,)
+    assert targets_for(np.array([[0.5, 0.4]]), ReportSettings()) == (), "a curve that does not rise has no targets"

@@ -10,7 +10,7 @@ import pytest
 
 from coilal.evidence.crossing import first_crossing
 from coilal.evidence.paired import bootstrap_interval, compare_with_baseline, detectable_effect, paired_t
-from coilal.evidence.report_settings import Settings
+from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.savings import label_saving
 from coilal.run_directory.aulc import aulc
 
@@ -18,7 +18,7 @@ STUDIES = 1000
 SEEDS = (3, 5, 10, 20)
 BOOTSTRAPPED = (6, 10, 20)  # fewer seeds get no bootstrap interval
 LABELLED = np.arange(20, 141, 20)
-SETTINGS = Settings(margin=0.02)
+SETTINGS = ReportSettings(margin=0.02)
 # binomial: a true rate of 5 % gives more than 7 % in 1,000 studies once in 400 times
 MOST = 0.07
 SD = 0.02  # of Δ AULC between seeds, that of small studies on rendered coils
@@ -106,7 +106,7 @@ def test_t_intervals_cover_at_their_nominal_rate(seeds: int) -> None:
 @pytest.mark.parametrize("seeds", BOOTSTRAPPED)
 def test_bootstrap_intervals_cover_nearly_at_their_nominal_rate(seeds: int) -> None:
     deltas = differences(STUDIES, seeds, (0.0,), 5)[:, 0]
-    ends = np.array([bootstrap_interval(values, Settings(resamples=1000)) for values in deltas])
+    ends = np.array([bootstrap_interval(values, ReportSettings(resamples=1000)) for values in deltas])
     covered = float(((ends[:, 0] <= 0) & (ends[:, 1] >= 0)).mean())
     print(f"bootstrap interval, {seeds} seeds: {covered:.3f}")
     assert covered == pytest.approx(0.95, abs=0.03)
@@ -121,7 +121,9 @@ def test_intervals_of_savings_cover_nearly_at_their_nominal_rate(seeds: int) -> 
     expected = [simulated_curves(1, 200_000, effect, generator)[0].mean(axis=0) for effect in (0.03, 0.0)]
     needed = first_crossing(LABELLED, np.array(expected), 0.7).labels
     truth = 1 - needed[0] / needed[1]
-    found = [label_saving(LABELLED, *pair, 0.7, Settings(resamples=500)) for pair in zip(own, other, strict=True)]
+    found = [
+        label_saving(LABELLED, *pair, 0.7, ReportSettings(resamples=500)) for pair in zip(own, other, strict=True)
+    ]
     covered = float(np.mean([saving.low <= truth <= saving.high for saving in found]))
     print(f"interval of label savings, {seeds} seeds: {covered:.3f}")
     assert covered == pytest.approx(0.95, abs=0.03)

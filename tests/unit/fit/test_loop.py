@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 import coilal.fit.cycles
 import coilal.fit.loop
+from coilal.active.labels import as_values
 from coilal.active.oracle import Oracle
-from coilal.active.pool import Pool
+from coilal.active.session import Session
 from coilal.active.strategies.multiclass import margin
 from coilal.common.threads import threads_for
 from coilal.common.types import PoolOutputs, Selection, UserError
@@ -37,6 +38,8 @@ from coilal.fit.tasks.multiclass import Multiclass
 
 POOL, TEST = np.arange(60), np.arange(60, 90)
 COUNTS = (10, 16, 22, 28)
+NAMES = tuple(f"image{i}.png" for i in range(90))
+CLASSES = ("left", "middle", "right")
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Memory:
 
     finished: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
-    queries: dict[int, list[int]] = field(default_factory=dict)
+    session: Session = field(default_factory=lambda: Session(NAMES, POOL))
     logits: list[Tensor] = field(default_factory=list)
 
     def record(self, row: dict[str, float], logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
@@ -53,8 +56,19 @@ class Memory:
         self.logits.append(logits["test"])
         self.finished += 1
 
-    def queried(self, cycle: int, selection: Selection) -> None:
-        self.queries[cycle] = selection.ids.tolist()
+    @property
+    def queries(self) -> list[list[int]]:
+        """The batches after the starting set."""
+        return [batch.ids.tolist() for batch in self.session.batches[1:]]
+
+    def cut(self, cycles: int) -> Memory:
+        """Return what a kill has left after some cycles: the next batch is asked for, and not told."""
+        left = Memory(finished=cycles)
+        for batch in self.session.batches[: cycles + 1]:
+            left.session.ask(lambda _, batch=batch: Selection(batch.ids, batch.scores))
+            if batch.number < cycles:
+                ORACLE.answer(left.session)
+        return left
 
 
 class Silent:
@@ -71,6 +85,9 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return pixels, classes
 
 
+ORACLE = Oracle(images()[1], CLASSES)
+
+
 def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.ndarray]:
     torch.manual_seed(0)
     backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", trainable, (32, 32))
@@ -81,13 +98,12 @@ def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.n
     return built, boundary
 
 
-def learning(boundary: np.ndarray, store: Memory, start: int = 0, needs_logits: bool = True) -> ActiveLearning:
+def learning(boundary: np.ndarray, store: Memory, needs_logits: bool = True) -> ActiveLearning:
     _, classes = images()
-    pool = Pool(POOL)
-    for batch in [list(range(0, 20, 2)), *(store.queries[c] for c in sorted(store.queries))][: start + 1]:
-        pool.label(np.array(batch))
+    if not store.session.batches:
+        store.session.ask(lambda _: Selection(np.arange(0, 20, 2), np.zeros(10)))
 
-    def select(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
+    def choose(cycle: int, outputs: PoolOutputs, size: int) -> Selection:
         if not needs_logits:
             assert outputs.logits is None
             return Selection(outputs.ids[:size], np.full(size, np.nan))
@@ -97,16 +113,18 @@ def learning(boundary: np.ndarray, store: Memory, start: int = 0, needs_logits: 
         return {"accuracy": float((logits.argmax(1).numpy() == classes[TEST]).mean())}
 
     return ActiveLearning(
-        pool=pool,
-        oracle=Oracle(classes),
+        session=store.session,
+        answer=ORACLE.answer,
+        values=partial(as_values, names=CLASSES),
         boundary=boundary,
         kind="multiclass",
         counts=COUNTS,
-        select=select,
+        choose=choose,
         needs_logits=needs_logits,
         evaluated={"test": TEST},
         evaluate=evaluate,
-        names=tuple(f"image{i}.png" for i in range(90)),
+        names=NAMES,
+        asked=lambda outputs, batch: None,
         store=store,
         progress=Silent(),
         seed=3,
@@ -128,9 +146,9 @@ trainer = partial(
 )
 
 
-def in_the_loop(trainable: str | int, store: Memory, start: int = 0, **settings: Any) -> CoilModule:
+def in_the_loop(trainable: str | int, store: Memory, **settings: Any) -> CoilModule:
     net, boundary = module(trainable)
-    active = learning(boundary, store, start)
+    active = learning(boundary, store)
     runner = trainer(**settings)
     runner.fit_loop = QueryRetrainLoop(runner, active)
     runner.fit(net, datamodule=LabelledData(active))
@@ -156,19 +174,32 @@ def test_same_images_and_logits_as_a_fresh_trainer_per_cycle(trainable: str | in
     in_the_loop(trainable, loop)
     plainly(trainable, plain)
     assert loop.queries == plain.queries
-    assert set(loop.queries) == {1, 2, 3}
+    assert len(loop.queries) == 3
     assert [row["labelled"] for row in loop.rows] == list(COUNTS)
     for ours, theirs in zip(loop.logits, plain.logits, strict=True):
         assert torch.equal(ours, theirs)
 
 
-def test_resumed_after_a_cycle_it_goes_on_as_if_undisturbed() -> None:
+@pytest.mark.parametrize("cycles", [1, 2, 3])
+def test_resumed_after_a_cycle_it_goes_on_as_if_undisturbed(cycles: int) -> None:
     whole = Memory()
     in_the_loop("head", whole)
-    cut = Memory(finished=2, queries={c: whole.queries[c] for c in (1, 2)})
-    in_the_loop("head", cut, start=2)
+    cut = whole.cut(cycles)
+    in_the_loop("head", cut)
     assert cut.queries == whole.queries
-    for ours, theirs in zip(cut.logits, whole.logits[2:], strict=True):
+    for ours, theirs in zip(cut.logits, whole.logits[cycles:], strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_batch_that_a_kill_left_pending_before_its_cycle_was_recorded_is_asked_for_again_and_not_told() -> None:
+    whole = Memory()
+    in_the_loop("head", whole)
+    cut = whole.cut(2)
+    cut.finished = 1  # cycle 1 had asked for batch 2, and was killed before it was recorded
+    in_the_loop("head", cut)
+    assert cut.queries == whole.queries
+    assert [row["labelled"] for row in cut.rows] == list(COUNTS[1:])
+    for ours, theirs in zip(cut.logits, whole.logits[1:], strict=True):
         assert torch.equal(ours, theirs)
 
 
@@ -337,7 +368,7 @@ def test_one_pass_a_cycle_scores_only_what_somebody_looks_at(
     unlabelled = []
     for cycle in active.cycles():
         active.begin(cycle, net)
-        unlabelled.append(active.pool.unlabelled.tolist())
+        unlabelled.append(active.session.unlabelled.tolist())
         active.end(cycle, net)
     assert len(scored) == len(COUNTS)
     unlabelled[-1] = []  # nobody asks after the last cycle

@@ -12,7 +12,7 @@ from PIL import Image
 
 from coilal.common.types import UserError
 from coilal.run_directory import learning_curve as figures
-from coilal.run_directory.learning_curve import compare_curves, learning_curve
+from coilal.run_directory.learning_curve import learning_curve
 
 
 def table(shift: float = 0.0, **columns: list[float]) -> pd.DataFrame:
@@ -94,38 +94,6 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no cycles yet"):
         learning_curve(table()[:0], tmp_path / "curve.png", "a run")
     assert not list(tmp_path.iterdir())
-
-
-def test_comparison_shows_means_and_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = drawn(monkeypatch)
-    runs = {"random": [table(), table(0.1), table(-0.04)], "margin": [table(0.05)]}
-    compare_curves(runs, tmp_path / "compare.png", "a study")
-    axes = kept[0].axes[0]
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), table(0.02)["test/macro_f1"])
-    (band,) = axes.collections  # one seed has no band
-    corners = band.get_paths()[0].vertices
-    for labelled, middle in table()[["labelled", "test/macro_f1"]].to_numpy():
-        heights = corners[corners[:, 0] == labelled, 1]
-        assert (heights.min(), heights.max()) == pytest.approx((middle - 0.04, middle + 0.1))
-    legend = axes.get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "random (3 seeds, AULC 0.684)",
-        "margin (1 seed, AULC 0.714)",
-    ]
-    assert "lowest to highest" in legend.get_title().get_text()
-
-
-def test_thirty_strategies_look_different(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = drawn(monkeypatch)
-    compare_curves({str(i): [table()] for i in range(30)}, tmp_path / "compare.png", "a study")
-    in_grey = {(line._unscaled_dash_pattern[1] and tuple(line._unscaled_dash_pattern[1]), line.get_marker())
-               for line in kept[0].axes[0].lines}  # fmt: skip
-    assert len(in_grey) == 30
-
-
-def test_runs_with_different_counts_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="strategy margin differ in their labelled counts"):
-        compare_curves({"margin": [table(), table()[:2]]}, tmp_path / "compare.png", "a study")
 
 
 def test_pyplot_is_not_touched() -> None:

@@ -94,8 +94,8 @@ def test_16_mixed_scales_the_loss_anew_in_each_cycle_so_that_a_resume_repeats() 
     assert all(parameter.dtype == torch.float32 for parameter in trained.parameters())
     assert all(torch.isfinite(logits).all() for logits in whole.logits)
     resumed = plugin()
-    cut = Memory(finished=2, queries={cycle: whole.queries[cycle] for cycle in (1, 2)})
-    in_the_loop("head", cut, start=2, plugins=[resumed])
+    cut = whole.cut(2)
+    in_the_loop("head", cut, plugins=[resumed])
     assert resumed.scaler is not None
     assert resumed.scaler.get_scale() != 2.0**40, "the scale has changed within a cycle"
     assert cut.queries == whole.queries

@@ -34,7 +34,8 @@ def draw(
         int64 (count,), dataset-global.
 
     Raises:
-        UserError: if count is below 1 or above n, or ``how`` is unknown.
+        UserError: if count is below 1 or above n, ``how`` is unknown, or ``stratified`` meets images without a
+            label (values below 0).
     """
     if not 1 <= count <= len(pool_ids):
         raise UserError(
@@ -45,6 +46,12 @@ def draw(
         raise UserError(f"budget.start is '{how}'; choose random or stratified.")
     if how == "random":
         return np.asarray(generator.choice(pool_ids, count, replace=False))
+    unlabelled = int((values < 0).reshape(len(values), -1).any(axis=1).sum())
+    if unlabelled:
+        raise UserError(
+            f"budget.start=stratified needs the labels of the whole pool, and {unlabelled} of {len(values)} images "
+            "have none: choose budget.start=random."
+        )
     _, stratum, sizes = np.unique(values, axis=0, return_inverse=True, return_counts=True)
     shares = _allocate(sizes, count, generator)
     drawn = [

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from coilal.demo.renderer.catalogue import (
+    COMBINATIONS,
+    Catalogue,
+    another_history,
+    catalogue,
+    catalogue_for,
+    codes_of,
+)
 from coilal.demo.renderer.faults import KINDS, Fault, events_of, labels_of, place
-from coilal.demo.renderer.picture import RENDERER_VERSION, CoilRenderer, View, photographs
-from coilal.demo.renderer.plan import COMBINATIONS, RenderPlan, another_history, codes_of, plan, plan_for
+from coilal.demo.renderer.picture import RENDERER_VERSION, CoilRenderer, Shot, photographs
 from coilal.demo.renderer.scene import HEIGHT, IMAGES, WIDTH, Winding
 from coilal.demo.renderer.winding import Strands, strands_at
 
@@ -15,19 +22,19 @@ __all__ = [
     "KINDS",
     "RENDERER_VERSION",
     "WIDTH",
+    "Catalogue",
     "CoilRenderer",
     "Fault",
-    "RenderPlan",
+    "Shot",
     "Strands",
-    "View",
     "Winding",
     "another_history",
+    "catalogue",
+    "catalogue_for",
     "codes_of",
     "events_of",
     "labels_of",
     "photographs",
     "place",
-    "plan",
-    "plan_for",
     "strands_at",
 ]

@@ -1,4 +1,4 @@
-"""The photograph: a winding state seen through a view (camera, light, vibration, noise)."""
+"""The photograph: a winding state seen through a camera, with vibration and noise."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from coilal.common.types import UserError
 from coilal.demo.renderer.background import MARGIN, draw_background
+from coilal.demo.renderer.catalogue import Catalogue
 from coilal.demo.renderer.draw import Profiles, draw_strands, draw_wire, profiles
 from coilal.demo.renderer.draws import Draws
 from coilal.demo.renderer.faults import Fault
-from coilal.demo.renderer.plan import RenderPlan
 from coilal.demo.renderer.scene import HEIGHT, IMAGES, WIDTH, Camera, Winding, turn_and_face
 from coilal.demo.renderer.winding import Strands, strands_at
 
@@ -26,7 +26,7 @@ _NOISE_SIZE = 1024
 
 
 @dataclass(frozen=True)
-class View:
+class Shot:
     """What changes from photograph to photograph of one rig.
 
     Attributes:
@@ -46,11 +46,11 @@ class View:
     noise_at: tuple[int, int]
 
     @staticmethod
-    def of(seed: int, coil: int, image_number: int, view: int = 0) -> View:
-        """Return the view of one photograph; another ``view`` is another photograph of the same winding."""
-        draws = Draws("view", seed, coil, image_number, view)
-        return View(
-            rig=view,
+    def of(seed: int, coil: int, image_number: int, rig: int = 0) -> Shot:
+        """Draw what is one photograph's own; another ``rig`` is another photograph of the same winding."""
+        draws = Draws("view", seed, coil, image_number, rig)
+        return Shot(
+            rig=rig,
             shift=(draws.whole(-1, 1), draws.whole(-2, 2)),
             brightness=draws.between(0.96, 1.04),
             wire_slope=draws.between(-0.012, 0.02),
@@ -72,7 +72,7 @@ class _Rig:
 class CoilRenderer:
     """Draws the photographs of one coil.
 
-    A picture depends on the seed, the coil, the image number, the faults and the view, on nothing else.
+    A picture depends on the seed, the coil, the image number, the faults and the rig, on nothing else.
 
     Args:
         seed: seed of the data set.
@@ -87,13 +87,13 @@ class CoilRenderer:
         self._rigs: OrderedDict[tuple[int, int], _Rig] = OrderedDict()
         self._rigs_kept = rigs_kept
 
-    def render(self, image_number: int, faults: Sequence[Fault] = (), view: int = 0) -> NDArray[np.uint8]:
+    def render(self, image_number: int, faults: Sequence[Fault] = (), rig: int = 0) -> NDArray[np.uint8]:
         """Return the photograph, uint8 (486, 745).
 
         Args:
             image_number: 1 … 960.
             faults: faults of the coil; those that are not seen in this picture are ignored.
-            view: 0 is the data set's own photograph; any other number is another photograph of the same
+            rig: 0 is the data set's own photograph; any other number is another photograph of the same
                 winding state, with other camera, light, vibration, wire and noise.
 
         Raises:
@@ -103,36 +103,36 @@ class CoilRenderer:
             raise UserError(f"image number {image_number} is outside 1 … {IMAGES}.")
         strands = strands_at(self.seed, self.coil, image_number, faults)
         _, face = turn_and_face(image_number)
-        return self._photograph(strands, face, View.of(self.seed, self.coil, image_number, view))
+        return self._photograph(strands, face, Shot.of(self.seed, self.coil, image_number, rig))
 
-    def _photograph(self, strands: Strands, face: int, view: View) -> NDArray[np.uint8]:
-        rig = self._rig(view.rig, face)
+    def _photograph(self, strands: Strands, face: int, shot: Shot) -> NDArray[np.uint8]:
+        rig = self._rig(shot.rig, face)
         camera = rig.camera
-        canvas = np.roll(rig.background, view.shift, (0, 1))
+        canvas = np.roll(rig.background, shot.shift, (0, 1))
         half = camera.half_width + camera.growth * float(strands.layer.max())
-        height = camera.top + MARGIN + view.shift[0] + strands.feed * camera.pitch + camera.shear * half
+        height = camera.top + MARGIN + shot.shift[0] + strands.feed * camera.pitch + camera.shear * half
         draw_wire(
             canvas,
             height,
-            int(camera.centre + half) + MARGIN + view.shift[1],
-            view.wire_slope,
-            view.wire_shine,
+            int(camera.centre + half) + MARGIN + shot.shift[1],
+            shot.wire_slope,
+            shot.wire_shine,
         )
-        draw_strands(canvas, strands, camera, rig.tables, view.shift)
+        draw_strands(canvas, strands, camera, rig.tables, shot.shift)
         picture = canvas[MARGIN : MARGIN + HEIGHT, MARGIN : MARGIN + WIDTH]
-        levels = np.rint(np.arange(512) * (camera.gain * view.brightness)).astype(np.int16)
+        levels = np.rint(np.arange(512) * (camera.gain * shot.brightness)).astype(np.int16)
         picture = levels[np.clip(picture, 0, 511)]
-        row, column = view.noise_at
+        row, column = shot.noise_at
         noisy = picture + rig.noise[row : row + HEIGHT, column : column + WIDTH]
         photo: NDArray[np.uint8] = np.clip(noisy, 0, 255).astype(np.uint8)
         return photo
 
-    def _rig(self, view: int, face: int) -> _Rig:
-        key = (view, face)
+    def _rig(self, number: int, face: int) -> _Rig:
+        key = (number, face)
         if key in self._rigs:
             self._rigs.move_to_end(key)
             return self._rigs[key]
-        camera = Camera.of(self.seed, self.coil, view, self.winding.strands)
+        camera = Camera.of(self.seed, self.coil, number, self.winding.strands)
         background = draw_background(camera, camera.pitch * self.winding.strands, face)
         rig = _Rig(camera, background, profiles(camera), _noise(camera.noise))
         self._rigs[key] = rig
@@ -157,11 +157,11 @@ def _noise(deviation: float) -> NDArray[np.int16]:
     return _noise_at_level(round(deviation * 16 / 3) * 3)
 
 
-def photographs(plan: RenderPlan, ids: Iterable[int]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the photograph, uint8 (486, 745), of each id of the plan; quickest where ids of a coil follow."""
+def photographs(catalogue: Catalogue, ids: Iterable[int]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the photograph, uint8 (486, 745), of each id of the catalogue; quickest where ids of a coil follow."""
     renderer: CoilRenderer | None = None
     for position in ids:
-        coil = int(plan.coils[position])
+        coil = int(catalogue.coils[position])
         if renderer is None or renderer.coil != coil:
-            renderer = CoilRenderer(plan.seed, coil)
-        yield renderer.render(int(plan.numbers[position]), plan.faults[coil])
+            renderer = CoilRenderer(catalogue.seed, coil)
+        yield renderer.render(int(catalogue.numbers[position]), catalogue.faults[coil])

@@ -53,7 +53,7 @@ class Winding:
 
 @dataclass(frozen=True)
 class Camera:
-    """Camera, light and holder of one coil as seen in one rig (view); lengths in pixels.
+    """Camera, light and holder of one coil in one rig; lengths in pixels.
 
     Attributes:
         centre: x of the middle of the winding.
@@ -98,9 +98,9 @@ class Camera:
     rig: int
 
     @staticmethod
-    def of(seed: int, coil: int, view: int, strands: int) -> Camera:
-        """Return the camera of a coil; ``view`` 0 is the coil's own, others are other rigs."""
-        draws = Draws("camera", seed, coil, view)
+    def of(seed: int, coil: int, rig: int, strands: int) -> Camera:
+        """Return the camera of a coil; ``rig`` 0 is the coil's own, others are other rigs."""
+        draws = Draws("camera", seed, coil, rig)
         scale = draws.between(0.95, 1.04)
         pitch = draws.between(6.55, 6.85) * scale * 47 / strands
         height = pitch * strands

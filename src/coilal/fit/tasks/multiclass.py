@@ -13,7 +13,16 @@ from torch.nn import functional
 
 from coilal.common.lean_imports import as_if_missing
 from coilal.common.types import BoolArray, Kind, Samples, Targets, UserError, joined
-from coilal.fit.tasks.task import Weighting, checked_weighting, f1, fault_labels, finite, per_name, share
+from coilal.fit.tasks.task import (
+    Weighting,
+    checked_weighting,
+    ensure_labelled,
+    f1,
+    fault_labels,
+    finite,
+    per_name,
+    share,
+)
 
 with as_if_missing("transformers", "scipy"):
     from torchmetrics.functional.classification import multiclass_stat_scores
@@ -40,7 +49,8 @@ class Multiclass:
         self.weighting = checked_weighting(class_weights)
 
     def targets(self, samples: Samples) -> Targets:
-        """Return one class index per image."""
+        """Return one class index per image, -1 where it has no label."""
+        ensure_labelled(samples)
         if self.classes == "single":
             targets = _single_faults(samples)
         elif samples.classes is not None:
@@ -143,7 +153,7 @@ def _single_faults(samples: Samples) -> Targets:
     used: BoolArray = labels.sum(axis=1) <= 1
     if not used.all():
         log.info("task: %d of %d images show several faults and are left out", (~used).sum(), len(used))
-    alone = labels[used].sum(axis=0) > 0
+    alone = labels[used].sum(axis=0) > 0  # 0 where there is no label
     missing = [name for name, found in zip(samples.label_names, alone.tolist(), strict=True) if not found]
     if missing:
         log.warning("task: never seen alone, so without a class of its own: %s", ", ".join(missing))
@@ -151,14 +161,15 @@ def _single_faults(samples: Samples) -> Targets:
 
 
 def _label_classes(samples: Samples, labels: NDArray[np.uint8], used: BoolArray) -> Targets:
-    found = [tuple(np.flatnonzero(row).tolist()) for row in np.unique(labels[used], axis=0)]
+    known = used & samples.is_labelled
+    found = [tuple(np.flatnonzero(row).tolist()) for row in np.unique(labels[known], axis=0)]
     classes = sorted(found, key=lambda faults: (len(faults), faults))
     class_labels = np.zeros((len(classes), labels.shape[1]), dtype=np.uint8)
     for row, faults in zip(class_labels, classes, strict=True):
         row[list(faults)] = 1
     values = np.full(len(samples), -1, dtype=np.int64)
     for index, row in enumerate(class_labels):
-        values[(labels == row).all(axis=1)] = index
+        values[known & (labels == row).all(axis=1)] = index
     return Targets(
         kind="multiclass",
         values=values,

@@ -12,7 +12,16 @@ from torch.nn import functional
 
 from coilal.common.lean_imports import as_if_missing
 from coilal.common.types import Kind, Samples, Targets, UserError
-from coilal.fit.tasks.task import Weighting, checked_weighting, f1, fault_labels, finite, per_name, share
+from coilal.fit.tasks.task import (
+    Weighting,
+    checked_weighting,
+    ensure_labelled,
+    f1,
+    fault_labels,
+    finite,
+    per_name,
+    share,
+)
 
 with as_if_missing("transformers", "scipy"):
     from torchmetrics.functional.classification import binary_average_precision, binary_stat_scores
@@ -34,7 +43,8 @@ class Multilabel:
         self.weighting = checked_weighting(class_weights)
 
     def targets(self, samples: Samples) -> Targets:
-        """Return 0/1 per image and label."""
+        """Return 0/1 per image and label, -1 where an image has no label."""
+        ensure_labelled(samples)
         labels = fault_labels(samples)
         if labels is None:
             raise UserError(
@@ -46,7 +56,7 @@ class Multilabel:
             raise UserError("a multilabel task needs at least 1 label; name the label columns (data.labels).")
         return Targets(
             kind="multilabel",
-            values=labels.astype(np.int64),
+            values=np.where(samples.is_labelled[:, None], labels.astype(np.int64), -1),
             names=samples.label_names,
             used=np.ones(len(samples), dtype=np.bool_),
         )

@@ -62,12 +62,31 @@ def checked_weighting(name: Weighting) -> Weighting:
     return name
 
 
+def ensure_labelled(samples: Samples) -> None:
+    """Refuse data of which no image has a label.
+
+    Raises:
+        UserError: says what needs labels.
+    """
+    if len(samples) and not samples.is_labelled.any():
+        raise UserError(
+            f"none of the {len(samples)} images has a label. What a task learns is known by the labels, and "
+            "validation and test part are scored with them: label some groups whole, and name them in a table "
+            "(data.labels) or put them in class folders."
+        )
+
+
 def fault_labels(samples: Samples) -> NDArray[np.uint8] | None:
-    """Return the 0/1 labels (N, L), through the classes where only they are stored; None if unknown."""
+    """Return the 0/1 labels (N, L), through the classes where only they are stored; None if unknown.
+
+    They are 0 where an image has no label (``Samples.is_labelled``).
+    """
     if samples.labels is not None:
         return samples.labels
     if samples.classes is not None and samples.class_labels is not None:
-        return samples.class_labels[samples.classes]
+        labels = samples.class_labels[samples.classes]
+        labels[~samples.is_labelled] = 0
+        return labels
     return None
 
 

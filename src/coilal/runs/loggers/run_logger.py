@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,38 +12,32 @@ import numpy as np
 import pandas as pd
 from pytorch_lightning.loggers import Logger
 
-from coilal.common.types import PoolOutputs, Selection, joined
+from coilal.active.session import Batch
+from coilal.common.types import PoolOutputs, joined
 from coilal.run_directory.store import RunStore
-
-Select = Callable[[int, PoolOutputs, int], Selection]
 
 
 @dataclass
 class Predicted:
-    """A strategy that remembers what the model said of the images it chose.
+    """What the model said of the images that were asked for last.
 
     Attributes:
-        select: (cycle, pool outputs, batch size) → the images that enter with that cycle.
         names: image names by id.
         labels: names of the classes or labels, by column of the logits.
         by_image: image name → predicted class, or predicted labels joined by ``+``; of the last batch only.
             Empty for a strategy that does not look at the model.
     """
 
-    select: Select
     names: tuple[str, ...]
     labels: tuple[str, ...]
     by_image: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, cycle: int, outputs: PoolOutputs, size: int) -> Selection:
-        """Return the selection of ``select``."""
-        selection = self.select(cycle, outputs, size)
+    def note(self, outputs: PoolOutputs, batch: Batch) -> None:
+        """Note what the model said of a batch, whose ids are among those of ``outputs``."""
         self.by_image = {}
         if outputs.logits is not None:
-            rows = {image: row for row, image in enumerate(outputs.ids)}
-            for image in selection.ids:
-                self.by_image[self.names[image]] = self._text(outputs.kind, outputs.logits[rows[image]])
-        return selection
+            for image, row in zip(batch.ids, np.searchsorted(outputs.ids, batch.ids), strict=True):
+                self.by_image[self.names[image]] = self._text(outputs.kind, outputs.logits[row])
 
     def _text(self, kind: str, logits: np.ndarray[Any, Any]) -> str:
         if kind == "multiclass":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from coilal.common.types import UserError
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.identity import NOT_IDENTITY
-from coilal.run_directory.store import Row
+from coilal.run_directory.store import Query, Row
 from coilal.runs.loggers import keys
 from coilal.runs.loggers.run_logger import RunInfo, RunLogger
 from coilal.runs.loggers.wandb_files import held_rows, says_the_same
@@ -161,7 +161,7 @@ class WandbLogger(RunLogger):
             keys.curve(task, model): row[info.metric],
             keys.query_seconds(task, model): float(_query_seconds(so_far).sum()),
         }
-        queried = [query for query in info.store.queries if query["cycle"] == cycle + 1]
+        queried = [query for query in info.store.queries() if query["cycle"] == cycle + 1]
         if queried:
             content[keys.QUERIED] = _table(queried, info.predicted.by_image)
         # At a step below the last one W&B drops a row; with commit it holds none back until the next one comes.
@@ -210,7 +210,7 @@ def _query_seconds(cycles: pd.DataFrame) -> pd.Series[float]:
     return cycles["infer_s"] + cycles["select_s"]
 
 
-def _table(queried: list[dict[str, Any]], predicted: Mapping[str, str]) -> Any:
+def _table(queried: Sequence[Query], predicted: Mapping[str, str]) -> Any:
     import wandb
 
     rows: list[Any] = [

@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from coilal.common.types import UserError
-from coilal.sweep.tuned import apply, searches
-from coilal.sweep.tuning import DESCRIPTION
+from coilal.sweep.search.apply import apply, searches
+from coilal.sweep.search.notes import DESCRIPTION
 
 SETTINGS: dict[str, Any] = {
     "data": {"source": {"_target_": "coilal.data.folder.ImageFolder"}, "image": {"size": [56, 42]}},

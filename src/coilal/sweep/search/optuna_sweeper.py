@@ -23,9 +23,9 @@ from coilal.common.typed import quoted
 from coilal.common.types import UserError
 from coilal.run_directory.files import WAY_OUT
 from coilal.runs.rules import checked, without_hydra
-from coilal.sweep.space import check_sampler, check_space, grid_size, values_given
-from coilal.sweep.trials import TrialLauncher
-from coilal.sweep.tuning import bury_killed, check_same, finished, readable
+from coilal.sweep.search.notes import bury_killed, check_same, finished, readable
+from coilal.sweep.search.space import check_sampler, check_space, grid_size, values_given
+from coilal.sweep.search.trials import TrialLauncher
 
 log = logging.getLogger(__name__)
 

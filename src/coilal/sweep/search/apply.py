@@ -22,8 +22,8 @@ from coilal.common.machine import writing
 from coilal.common.types import UserError
 from coilal.run_directory.files import write_atomically
 from coilal.runs.provenance import git_commit
-from coilal.sweep.space import is_hyperparameter
-from coilal.sweep.tuning import DESCRIPTION, readable
+from coilal.sweep.search.notes import DESCRIPTION, readable
+from coilal.sweep.search.space import is_hyperparameter
 
 DPI = 150
 _TRIALS = re.compile(r"^# .*\b(\d+) completed", re.MULTILINE)  # in a file of values, see _provenance

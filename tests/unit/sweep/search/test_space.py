@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from coilal.common.types import UserError
-from coilal.sweep.space import check_sampler, check_space, grid_size, is_hyperparameter, values_given
+from coilal.sweep.search.space import check_sampler, check_space, grid_size, is_hyperparameter, values_given
 
 GROUPS = {"strategy": "random", "model": "tiny", "task": "multiclass", "hydra/launcher": "local"}
 CONFIG = OmegaConf.create(

@@ -11,7 +11,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from coilal.common.types import UserError
-from coilal.sweep.trials import TrialLauncher, labels_used, mean_of
+from coilal.sweep.search.trials import TrialLauncher, labels_used, mean_of
 
 
 def result(value: Any, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:

@@ -33,7 +33,7 @@ _ROUNDS = 4
 
 
 @dataclass(frozen=True)
-class RenderPlan:
+class Catalogue:
     """The pictures of a rendered data set.
 
     Attributes:
@@ -69,10 +69,10 @@ def coil_name(coil: int) -> str:
 
 
 @lru_cache(maxsize=2)
-def plan(coils: int, images_per_coil: int, seed: int) -> RenderPlan:
-    """Plan a data set with the real table's proportions; nothing is drawn.
+def catalogue(coils: int, images_per_coil: int, seed: int) -> Catalogue:
+    """List the pictures of a data set with the real table's proportions; nothing is drawn.
 
-    Runs of one process share the plan (a third of a second for 40 coils): its arrays are read-only.
+    Runs of one process share the catalogue: its arrays are read-only.
 
     Args:
         coils: number of coils, 1 or more.
@@ -94,7 +94,7 @@ def plan(coils: int, images_per_coil: int, seed: int) -> RenderPlan:
     histories = _histories(coils, numbers, seed)
     names = tuple(f"{coil_name(c)}_Image{n:04d}.jpg" for c in range(1, coils + 1) for n in numbers)
     labels = np.concatenate([labels_of(history, numbers.tolist()) for history in histories])
-    planned = RenderPlan(
+    made = Catalogue(
         seed=seed,
         names=names,
         coils=np.repeat(np.arange(1, coils + 1), len(numbers)),
@@ -102,13 +102,13 @@ def plan(coils: int, images_per_coil: int, seed: int) -> RenderPlan:
         labels=labels,
         faults=dict(enumerate(histories, start=1)),
     )
-    for shared in (planned.coils, planned.numbers, planned.labels):
+    for shared in (made.coils, made.numbers, made.labels):
         shared.setflags(write=False)
-    return planned
+    return made
 
 
-def plan_for(names: Sequence[str], labels: NDArray[np.uint8], seed: int) -> RenderPlan:
-    """Plan pictures of given names and labels, such as a real label table.
+def catalogue_for(names: Sequence[str], labels: NDArray[np.uint8], seed: int) -> Catalogue:
+    """List pictures of given names and labels, such as a real label table.
 
     Args:
         names: names like ``Spule001_Image0121.jpg`` (N).
@@ -132,7 +132,7 @@ def plan_for(names: Sequence[str], labels: NDArray[np.uint8], seed: int) -> Rend
     for coil in np.unique(coils).tolist():
         rows = np.flatnonzero(coils == coil)
         faults[coil] = place(events_of(numbers[rows].tolist(), labels[rows]), Winding.of(seed, coil))
-    return RenderPlan(seed, tuple(names), coils, numbers, labels, faults)
+    return Catalogue(seed, tuple(names), coils, numbers, labels, faults)
 
 
 def picked_numbers(images_per_coil: int) -> NDArray[np.int64]:

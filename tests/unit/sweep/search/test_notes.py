@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from coilal.common.types import UserError
-from coilal.sweep.tuning import bury_killed, check_same, finished, readable
+from coilal.sweep.search.notes import bury_killed, check_same, finished, readable
 
 
 @pytest.fixture

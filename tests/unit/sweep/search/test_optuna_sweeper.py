@@ -16,8 +16,8 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from coilal.common.cli import conf_folder
 from coilal.common.types import UserError
-from coilal.sweep.search import Search
-from coilal.sweep.tuned import load
+from coilal.sweep.search.apply import load
+from coilal.sweep.search.optuna_sweeper import Search
 
 # Small, and with something of each kind: an interval, a log interval, choices of numbers and of words.
 SPACE = ["model.head.hidden=[]", "model.batch_size=choice(8,16)", "trainer.max_epochs=1"]
@@ -46,7 +46,7 @@ def search(arguments: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPat
     """Do a search as ``-m hparams_search=tiny_multiclass`` with these arguments does; return what was launched."""
     cells = Cells()
     monkeypatch.setattr("hydra.core.plugins.Plugins.instantiate_launcher", lambda *_, **__: cells)
-    monkeypatch.setattr("coilal.sweep.trials._annotate", lambda *_: None)  # there are no run directories
+    monkeypatch.setattr("coilal.sweep.search.trials._annotate", lambda *_: None)  # there are no run directories
     own = [argument for argument in arguments if argument.startswith(("hydra/", "hydra."))]
     given = [argument for argument in arguments if argument not in own]
     fixed = [argument for argument in given if "(" not in argument and not argument.partition("=")[2].count(",")]

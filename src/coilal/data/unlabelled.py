@@ -1,0 +1,70 @@
+"""Rows of a table, and images beside it, that have no label."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+import pandas as pd
+
+from coilal.common.types import Problem, UserError
+from coilal.data.columns import Columns
+
+Unlabelled = Literal["drop", "error", "pool"]
+"""What becomes of images without a label: left out, refused, or kept for the pool."""
+
+
+def check_unlabelled(value: str) -> Unlabelled:
+    """Return the setting ``unlabelled``.
+
+    Raises:
+        UserError: it is none of its choices.
+    """
+    for choice in ("drop", "error", "pool"):
+        if value == choice:
+            return choice
+    raise UserError(f"data.source.unlabelled is '{value}'; choose drop, error or pool.")
+
+
+def unclear_rows(
+    cells: pd.DataFrame, read: pd.DataFrame, places: pd.Series, no_value: Collection[str]
+) -> list[Problem]:
+    """Return the problem of blank rows in columns where a blank means 0: no fault, or no label?
+
+    Args:
+        cells: text of the label columns (N, L).
+        read: the same as ``0``, ``1`` and ``""`` (N, L).
+        places: where each row stands (N).
+        no_value: texts, small, that mean that there is no value.
+    """
+    blank = cells.apply(lambda column: column.str.casefold().isin({"", *no_value} - {"-"})).all(axis=1)
+    unclear = blank & (read == "0").all(axis=1)
+    kind = (
+        "rows without any mark in a table where a blank means 0: with data.source.unlabelled=pool they could be "
+        "without a fault or without a label; write 0 where there is no fault, or set data.source.unlabelled=drop"
+    )
+    return [Problem(kind, tuple(places[unclear]))] if unclear.any() and len(cells.columns) else []
+
+
+def with_images(
+    table: pd.DataFrame, unnamed: Sequence[str], columns: Columns
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """Return a table with rows for images that it does not name; their label is empty, their part the pool.
+
+    Where a column gives the groups they have none, and are refused: they may show what is tested.
+
+    Args:
+        table: the rows that are kept.
+        unnamed: names of the images.
+        columns: what its columns are.
+    """
+    if columns.group is not None:
+        kind = (
+            f"images that the table does not name, and which have no group in column {columns.group} therefore "
+            "(it may be one that is tested); add rows for them with an empty label, or move them elsewhere"
+        )
+        return table, [Problem(kind, tuple(unnamed))]
+    rows = pd.DataFrame({columns.image: unnamed, "_place": unnamed}).reindex(columns=table.columns, fill_value="")
+    if columns.split is not None:
+        rows[columns.split] = "pool"
+    return pd.concat([table, rows], ignore_index=True), []

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coilal.active.labels import as_labels, as_values
+from coilal.common.types import UserError
+
+NAMES = ("gap", "double", "a+b")
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        (np.array([2, 0, 0]), ["a+b", "gap", "gap"]),
+        (np.array([[1, 0, 1], [0, 0, 0]]), [("gap", "a+b"), ()]),
+    ],
+)
+def test_numbers_become_names_and_come_back(values: np.ndarray, labels: list[object]) -> None:
+    assert as_labels(values, NAMES) == labels
+    back = as_values(as_labels(values, NAMES), NAMES)
+    np.testing.assert_array_equal(back, values)
+    assert back.dtype == np.int64
+
+
+def test_what_was_told_keeps_its_meaning_when_the_classes_are_sorted_anew() -> None:
+    assert as_values(["gap", "double"], ("double", "gap")).tolist() == [1, 0]
+
+
+def test_a_label_that_is_no_class_any_more_is_told() -> None:
+    with pytest.raises(UserError, match="crossing; it knows gap, double"):
+        as_values(["gap", "crossing"], NAMES)

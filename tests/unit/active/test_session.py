@@ -1,0 +1,207 @@
+"""The session: asked and told in any order, by any caller, killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from coilal.active.journal import Journal
+from coilal.active.labels import Answer, NoLabel
+from coilal.active.session import Choose, Session
+from coilal.common.types import Selection, UserError
+
+NAMES = tuple(f"{place}.png" for place in range(12))
+POOL = (1, 2, 3, 5, 7, 8, 9, 11)
+ANSWERS: list[Answer] = ["gap", "ok", (), ("gap", "crossing"), NoLabel.UNSURE, NoLabel.SKIP]
+
+
+def ids(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def choice(*values: int) -> Choose:
+    return lambda _: Selection(ids(*values), np.arange(len(values), dtype=float))
+
+
+def nobody(_: Any) -> Selection:
+    raise AssertionError("nobody should be asked to choose")
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Ask, tell, correct, kill and resume, beside a model that keeps two dictionaries and a list."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "session.jsonl"
+        self.session = Session(NAMES, np.array(POOL), Journal(self.path))
+        self.batch: list[int] = []  # the model: the last batch,
+        self.open: set[int] = set()  # what of it is not answered,
+        self.answers: dict[int, list[Answer]] = {}  # and all answers
+
+    def free(self) -> list[int]:
+        held = {image for image, told in self.answers.items() if told[-1] != NoLabel.SKIP}
+        return [image for image in POOL if image not in held | self.open]
+
+    @precondition(lambda self: self.free() and not self.open)
+    @rule(data=st.data())
+    def ask(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.lists(st.sampled_from(self.free()), min_size=1, max_size=4, unique=True))
+        assert self.session.ask(choice(*chosen)).ids.tolist() == chosen
+        self.batch, self.open = chosen, set(chosen)
+
+    @precondition(lambda self: self.open)
+    @rule()
+    def ask_again(self) -> None:
+        assert self.session.ask(nobody).ids.tolist() == self.batch
+
+    @precondition(lambda self: self.open or self.answers)
+    @rule(data=st.data(), answer=st.sampled_from(ANSWERS))
+    def tell_or_correct(self, data: st.DataObject, answer: Answer) -> None:
+        known = sorted(self.open | self.answers.keys())
+        some = data.draw(st.lists(st.sampled_from(known), min_size=1, unique=True))
+        self.session.tell(dict.fromkeys(some, answer))
+        for image in some:
+            self.answers.setdefault(image, []).append(answer)
+        self.open -= set(some)
+
+    @rule(left=st.binary(max_size=30).filter(lambda left: b"\n" not in left))
+    def kill_and_resume(self, left: bytes) -> None:
+        if self.path.exists():
+            with self.path.open("ab") as stream:
+                stream.write(left)  # of a record that was being added
+        self.session = Session(NAMES, np.array(POOL), Journal(self.path))
+
+    @rule(image=st.integers(-1, 13))
+    def tell_what_was_never_asked(self, image: int) -> None:
+        if image not in self.open | self.answers.keys():
+            with pytest.raises(ValueError, match=f"id {image} was never asked for"):
+                self.session.tell({image: "ok"})
+
+    @invariant()
+    def the_session_is_as_the_model(self) -> None:
+        found, labels = self.session.labelled
+        last = {image: told[-1] for image, told in self.answers.items()}
+        assert list(zip(found.tolist(), labels, strict=True)) == [
+            (image, answer) for image, answer in last.items() if not isinstance(answer, NoLabel)
+        ]
+        assert self.session.unlabelled.tolist() == self.free()
+        assert self.session.pending.tolist() == [image for image in self.batch if image in self.open]
+        assert self.session.unsure.tolist() == sorted(i for i, a in last.items() if a == NoLabel.UNSURE)
+        for image in POOL:
+            assert [told.answer for told in self.session.history(image)] == self.answers.get(image, [])
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+
+AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
+TestAnyOrder = AnyOrder.TestCase
+
+
+@pytest.fixture
+def session() -> Session:
+    session = Session(NAMES, np.array(POOL))
+    session.ask(choice(5, 2))
+    session.tell({5: "ok", 2: "gap"})
+    return session
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ([7, 4], "not in the pool: 4"),
+        ([31], "not in the pool: 31"),
+        ([-1], "not in the pool: -1"),
+        ([7, 9, 7], "occur twice in the batch: 7"),
+        ([9, 2], "asked for or answered already: 2"),
+        ([], "empty"),
+    ],
+)
+def test_a_wrong_choice_is_refused_and_asks_nothing(session: Session, chosen: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        session.ask(choice(*chosen))
+    assert len(session.batches) == 1
+    assert session.pending.tolist() == []
+
+
+def test_who_asks_while_nothing_is_pending_must_choose(session: Session) -> None:
+    with pytest.raises(ValueError, match="nobody chooses"):
+        session.ask()
+
+
+def test_one_wrong_answer_and_nothing_is_told(session: Session) -> None:
+    for wrong, message in (({5: "gap", 7: "ok"}, "id 7 was never asked for"), ({5: "gap", 2: 3}, "no label: 3")):
+        with pytest.raises(ValueError, match=message):
+            session.tell(wrong)  # type: ignore[arg-type]
+        assert session.labelled[1] == ["ok", "gap"]
+
+
+def test_a_pool_with_an_image_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="occur twice in the pool: 4"):
+        Session(NAMES, ids(4, 1, 4))
+
+
+def test_arrays_that_are_handed_in_or_out_are_not_shared() -> None:
+    given, chosen = ids(3, 1, 2), ids(2)
+    session = Session(NAMES, given)
+    batch = session.ask(lambda _: Selection(chosen, np.zeros(1)))
+    chosen[0] = 1
+    session.unlabelled[0] = 99
+    assert given.tolist() == [3, 1, 2]
+    assert session.batches[0].ids.tolist() == [2]
+    assert session.unlabelled.tolist() == [1, 3]
+    with pytest.raises(ValueError, match="read-only"):
+        batch.ids[0] = 1
+
+
+def test_scores_and_what_is_known_of_an_answer_come_back(tmp_path: Path) -> None:
+    scores = np.array([0.1 + 0.2, np.nan, -1e-300])
+    session = Session(NAMES, np.array(POOL), Journal(tmp_path / "session.jsonl"))
+    session.ask(lambda _: Selection(ids(9, 1, 3), scores))
+    session.tell({1: ("gap",)}, about={"who": "oracle", "seconds": 2.5})
+    again = Session(NAMES, np.array(POOL), Journal(tmp_path / "session.jsonl"))
+    np.testing.assert_array_equal(again.ask().scores, scores)
+    assert again.pending.tolist() == [9, 3]
+    (told,) = again.history(1)
+    assert told.answer == ("gap",)
+    assert told.about == {"who": "oracle", "seconds": 2.5}
+
+
+def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
+    session = Session(NAMES, np.array(POOL), Journal(tmp_path / "session.jsonl"))
+    session.ask(choice(7))
+    session.tell({7: "ok"})
+    more = ("0_new.png", *NAMES)  # every id has moved by one
+    assert Session(more, np.array(POOL) + 1, Journal(tmp_path / "session.jsonl")).labelled[0].tolist() == [8]
+    with pytest.raises(UserError, match=r"session\.jsonl names images that are not in the pool .*: 7\.png"):
+        Session(NAMES, ids(1, 2), Journal(tmp_path / "session.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"asked": ["7.png"], "scores": ["x"]},
+        {"asked": ["7.png"]},
+        {"asked": ["7.png", "7.png"], "scores": [1, 1]},
+        {"told": {"9.png": "ok"}},
+        {"told": {"5.png": 3}},
+        {"told": {"5.png": {"answer": "perhaps"}}},
+        {"other": 1},
+    ],
+)
+def test_a_record_that_no_session_wrote_is_refused_by_its_line(tmp_path: Path, record: dict[str, Any]) -> None:
+    path = tmp_path / "session.jsonl"
+    Session(NAMES, np.array(POOL), Journal(path)).ask(choice(5))
+    with path.open("a") as stream:
+        stream.write(json.dumps(record) + "\n")
+    with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 3: "):
+        Session(NAMES, np.array(POOL), Journal(path))

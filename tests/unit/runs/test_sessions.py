@@ -1,0 +1,67 @@
+"""The session of a run directory, as this version or an earlier one has left it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coilal.active.oracle import Oracle
+from coilal.active.session import Session
+from coilal.common.types import DataError, Selection
+from coilal.run_directory.health import SESSION, DamagedError
+from coilal.runs.sessions import open_session
+
+NAMES = ("a.png", "b.png", "c.png", "d.png")
+PREPARED: Any = SimpleNamespace(
+    samples=SimpleNamespace(names=NAMES), split=SimpleNamespace(pool=np.array([0, 1, 3]))
+)
+ORACLE = Oracle(np.array([0, 1, 1, 0]), ("gap", "ok"))
+QUERIES = [
+    {"cycle": 0, "rank": 0, "image": "d.png", "score": None, "label": "gap"},
+    {"cycle": 1, "rank": 0, "image": "b.png", "score": 0.3, "label": "ok"},
+    {"cycle": 1, "rank": 1, "image": "a.png", "score": 0.1, "label": "gap"},
+]
+
+
+def opened(folder: Path) -> Session:
+    return open_session(folder, PREPARED, ORACLE)
+
+
+def state(folder: Path, cycles: int, **more: Any) -> None:
+    rows = [{"cycle": cycle, "labelled": cycle + 1} for cycle in range(cycles)]
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "state.json").write_text(json.dumps({"cycles": rows, **more}))
+
+
+def test_a_new_run_has_an_empty_session_and_the_next_process_goes_on_with_it(tmp_path: Path) -> None:
+    session = opened(tmp_path)
+    assert session.batches == ()
+    session.ask(lambda ids: Selection(ids[:1], np.zeros(1)))
+    assert opened(tmp_path).pending.tolist() == [0]
+
+
+def test_what_an_earlier_version_has_recorded_is_taken_over_once(tmp_path: Path) -> None:
+    state(tmp_path, 2, queries=QUERIES)
+    for session in (opened(tmp_path), opened(tmp_path)):
+        assert [batch.ids.tolist() for batch in session.batches] == [[3], [1, 0]]
+        np.testing.assert_array_equal(session.batches[0].scores, [np.nan])
+        np.testing.assert_array_equal(session.batches[1].scores, [0.3, 0.1])
+        assert session.labelled[1] == ["gap", "ok", "gap"]
+    assert len((tmp_path / SESSION).read_text().splitlines()) == 5
+
+
+def test_an_image_that_an_earlier_version_has_queried_must_still_be_in_the_pool(tmp_path: Path) -> None:
+    state(tmp_path, 1, queries=[{**QUERIES[0], "image": "c.png"}])
+    with pytest.raises(DataError, match=r"(?s)not in the pool.*c\.png"):
+        opened(tmp_path)
+
+
+def test_a_journal_that_lacks_what_cycles_were_trained_on_is_refused(tmp_path: Path) -> None:
+    state(tmp_path, 2)
+    with pytest.raises(DamagedError, match=r"session\.jsonl .*it has 0 batches, and 2 cycles are finished"):
+        opened(tmp_path)
