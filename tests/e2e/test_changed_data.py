@@ -25,6 +25,8 @@ from coilal.runs.run import run
 from coilal.runs.same_data import Now, ensure_of_finished
 from coilal.runs.shared import forget
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = (
     "data=coils",
     "data.image.size=[16,16]",
@@ -327,7 +329,6 @@ def test_a_replay_of_a_selection_from_other_images_is_refused(small: Callable[..
         run(small("task=multilabel_from_multiclass", "strategy=margin"))
 
 
-@pytest.mark.slow
 def test_a_grid_says_which_labels_its_finished_cells_do_not_have(folder: Folder, tmp_path: Path) -> None:
     def grid(*seeds: int) -> subprocess.CompletedProcess[str]:
         settings = (*SETTINGS, f"data.root={folder.root}", f"cache.dir={tmp_path}/cache", "strategy=random")

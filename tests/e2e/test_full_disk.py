@@ -21,6 +21,8 @@ from coilal.run_directory.store import read_queries
 from coilal.runs.run import run
 from tests.e2e.test_run import without_times
 
+pytestmark = pytest.mark.slow
+
 DEVICE = Path("/dev/full")  # each write to it fails as on a full disk
 
 
@@ -60,7 +62,6 @@ def assert_equal(folder: Path, whole: Path) -> None:
     np.testing.assert_array_equal(ours["probabilities"], theirs["probabilities"])
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not DEVICE.exists(), reason="there is no /dev/full here")
 def test_a_disk_that_is_full_at_any_file_of_a_run_loses_nothing(
     small: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch

@@ -17,6 +17,8 @@ from coilal.run_directory.files import read_status, run_folder
 from coilal.runs import experiment
 from coilal.runs.run import run
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_folder_that_cannot_be_written_is_told_before_images_are_decoded(
     small: Callable[..., DictConfig], tmp_path: Path

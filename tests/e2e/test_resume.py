@@ -17,6 +17,8 @@ from coilal.run_directory.health import SESSION
 from coilal.run_directory.store import read_queries
 from tests.e2e.test_run import without_times
 
+pytestmark = pytest.mark.slow
+
 context = multiprocessing.get_context("forkserver")
 
 
@@ -36,7 +38,6 @@ def events(settings: str, folder: Path, kind: str) -> int:
     return len(counter.read_text())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["before_write", "after_write", "before_record", "after_record", "phase"])
 def test_killed_anywhere_it_ends_as_an_undisturbed_run(
     small: Callable[..., DictConfig], tmp_path: Path, kind: str

@@ -26,6 +26,8 @@ from coilal.run_directory.store import is_measurement, read_cycles, read_queries
 from coilal.runs.run import run
 from coilal.runs.shared import forget
 
+pytestmark = pytest.mark.slow
+
 processes = multiprocessing.get_context("forkserver")
 Small = Callable[..., DictConfig]
 MEASUREMENTS = [
