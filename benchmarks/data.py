@@ -31,6 +31,7 @@ from coilal.features.fold import folded
 from coilal.features.weights import resolve
 from coilal.runs.plan import STARTING_SET, Plan
 from coilal.runs.prepare import Prepared, prepare
+from coilal.runs.settings import Settings
 
 
 class Prefix(nn.Module):
@@ -72,8 +73,9 @@ def make_for_coilal(spec: Spec, work: Path) -> tuple[Path, DictConfig, Prepared]
     folder, images = work / spec.name, work / "images"
     folder.mkdir(parents=True, exist_ok=True)
     cfg = settings([*spec.overrides(), f"cache.dir={images}"])
-    plan = Plan.of(cfg)
-    prepared = prepare(cfg, plan.task, plan.budget)
+    known = Settings.of(cfg)
+    plan = Plan.of(known)
+    prepared = prepare(known, plan.task, plan.budget)
     names = np.array(prepared.samples.names)
     start = {seed: names[ids].tolist() for seed, ids in starting_sets(spec, prepared).items()}
     given = {"overrides": spec.overrides(), "seeds": [*spec.seeds], "images": str(images), "start": start}

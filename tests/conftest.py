@@ -66,8 +66,8 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Commands in processes of their own do draw it.
     """
-    if "coilal.runs.experiment" in sys.modules:
-        monkeypatch.setattr("coilal.runs.experiment.learning_curve", no_picture)
+    if "coilal.runs.learn" in sys.modules:
+        monkeypatch.setattr("coilal.runs.learn.learning_curve", no_picture)
 
 
 @pytest.fixture(scope="session")

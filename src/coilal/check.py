@@ -26,7 +26,8 @@ Takes the settings of a run (python -m coilal.train --help lists them), reads th
 (once: the run finds them in the cache), draws the split, and prints the label counts of each part. All problems are
 listed together, with file or line: settings that cannot be used; wrong or repeated rows; images that are missing,
 damaged or equal; and, where the images are fine, classes absent from a part of the split and a budget larger than
-the pool. Writes no run directory and needs no model. Exit code: 0 no problem found, 2 problems found.
+the pool. Images without a label that are kept for the pool (data.source.unlabelled=pool) are counted; a run refuses
+them. Writes no run directory and needs no model. Exit code: 0 no problem found, 2 problems found.
 
 It shows a histogram of the grey levels that are stored, from black to white, of up to 1,000 images, and warns where
 fewer than 32 of the 256 levels are left.

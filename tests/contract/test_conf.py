@@ -20,7 +20,8 @@ from coilal.common.instantiate import instantiate
 from coilal.data.checks import SMALL_BUDGET
 from coilal.features.build import build_backbone
 from coilal.run_directory.identity import flatten
-from coilal.runs.rules import RULES, checked
+from coilal.runs.rules import RULES
+from coilal.runs.settings import Settings
 
 CONF = Path(conf_folder())
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
@@ -40,7 +41,7 @@ def chosen() -> Chosen:
         GlobalHydra.instance().clear()
         needed = ["data.root=somewhere"] if (group, option) in OF_A_FOLDER else []
         with initialize_config_dir(config_dir=str(CONF)):
-            return checked(compose("train", overrides=[f"{group}={option}", *needed]))
+            return dict(Settings.of(compose("train", overrides=[f"{group}={option}", *needed])).config)
 
     return settings
 

@@ -17,7 +17,7 @@ import coilal.fit.cycles
 import coilal.fit.loop
 import coilal.fit.module
 import coilal.run_directory.files as run_files
-import coilal.runs.experiment
+import coilal.runs.learn
 import coilal.runs.prepare
 import coilal.runs.progress
 import coilal.runs.recorder
@@ -29,7 +29,7 @@ from tests.pictures import no_picture
 def work(settings: str, kill_at: tuple[str, int] | None) -> None:
     """Run the experiment; die at the given event if there is one, or count the events."""
     torch.set_num_threads(1)
-    coilal.runs.experiment.learning_curve = no_picture
+    coilal.runs.learn.learning_curve = no_picture
     if kill_at is not None:
         _arm(*kill_at)
     run(OmegaConf.create(settings))

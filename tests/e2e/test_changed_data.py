@@ -19,11 +19,13 @@ from PIL import Image
 from coilal.common.types import UserError
 from coilal.evidence.comparison import compare
 from coilal.evidence.reading import Run, read_runs, run_folders
-from coilal.run_directory.files import read_status, run_folder, write_status
+from coilal.run_directory.files import read_status, write_status
 from coilal.run_directory.store import read_queries
 from coilal.runs.run import run
 from coilal.runs.same_data import Now, ensure_of_finished
+from coilal.runs.settings import Settings
 from coilal.runs.shared import forget
+from tests.run_folders import run_folder
 
 pytestmark = pytest.mark.slow
 
@@ -212,11 +214,11 @@ def test_the_finished_cells_of_a_grid_are_not_decoded_to_compare_them(start: Sta
     run(start())
     shutil.rmtree(Path(start().cache.dir))
     now = Now(decode=False)
-    ensure_of_finished(start(), run_folder(start()), now)
+    ensure_of_finished(Settings.of(start()), run_folder(start()), now)
     assert not list(Path(start().cache.dir).rglob("images/*.npy"))
     folder.relabel(3)
     with pytest.raises(UserError, match=r"i03.png: scratch → ok"):
-        ensure_of_finished(start(), run_folder(start()), Now(decode=False))
+        ensure_of_finished(Settings.of(start()), run_folder(start()), Now(decode=False))
 
 
 def test_other_weights_are_told_before_a_run_goes_on(start: Start) -> None:

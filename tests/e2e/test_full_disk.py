@@ -16,10 +16,11 @@ import pytest
 from omegaconf import DictConfig
 
 from coilal.common.types import UserError
-from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_queries
 from coilal.runs.run import run
 from tests.e2e.test_run import without_times
+from tests.run_folders import run_folder
 
 pytestmark = pytest.mark.slow
 

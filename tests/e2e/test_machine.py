@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
+import coilal.runs.learn
 from coilal.common.types import UserError
-from coilal.run_directory.files import read_status, run_folder
-from coilal.runs import experiment
+from coilal.run_directory.files import read_status
 from coilal.runs.run import run
+from tests.run_folders import run_folder
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +68,7 @@ def test_a_disk_that_cannot_note_an_error_does_not_hide_it(
         raise ZeroDivisionError("the first error")
 
     cfg = small()
-    monkeypatch.setattr(experiment, "learn", learn)
+    monkeypatch.setattr(coilal.runs.learn, "learn", learn)
     with pytest.raises(ZeroDivisionError, match="the first error"):
         run(cfg)
     assert "could not be noted" in caplog.text

@@ -19,6 +19,7 @@ from coilal.report import images_of
 from coilal.run_directory.store import read_queries
 from coilal.runs.prepare import prepare
 from coilal.runs.run import run
+from coilal.runs.settings import Settings
 from tests.inputs.given import images
 
 pytestmark = pytest.mark.slow
@@ -117,5 +118,5 @@ def test_a_column_of_a_name_that_is_no_label_can_be_left_out_by_number(
     write_table(tmp_path / "data", ["scratch", "0", "5"], rows)
     places = [f"data.root={tmp_path / 'data'}", f"cache.dir={cache}"]
     cfg = composed(*SETTINGS, "task=multilabel", "data.source.ignored_columns=5", *places)
-    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    prepared = prepare(Settings.of(cfg), instantiate(cfg.task.module), instantiate(cfg.budget))
     assert prepared.samples.label_names == ("scratch", "0")

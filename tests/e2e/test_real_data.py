@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from coilal.demo.renderer import catalogue_for, photographs
-from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_cycles
 from coilal.runs.run import run
+from tests.run_folders import run_folder
 
 Composed = Callable[..., DictConfig]
 FAULTS = ["1_Doppelwindung", "2_Luecke", "3_Kreuzung"]

@@ -12,10 +12,14 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.files import read_status
 from coilal.run_directory.health import SESSION
-from coilal.run_directory.store import read_queries
+from coilal.run_directory.store import read_cycles, read_queries
+from coilal.runs import provenance
+from coilal.runs.progress import RunProgress
+from coilal.runs.run import run
 from tests.e2e.test_run import without_times
+from tests.run_folders import run_folder
 
 pytestmark = pytest.mark.slow
 
@@ -63,3 +67,36 @@ def test_killed_anywhere_it_ends_as_an_undisturbed_run(
         for name in theirs.files:
             np.testing.assert_array_equal(ours[name], theirs[name])
         assert not list(folder.rglob("*.partial"))
+
+
+def test_a_run_that_goes_on_keeps_what_its_earlier_parts_knew(
+    small: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cfg = small("strategy=margin", "trainer.max_epochs=1")
+    folder = run_folder(cfg)
+
+    def preempted(_progress: RunProgress, cycle: int, *_: object) -> None:
+        raise SystemExit(f"cycle {cycle}")
+
+    begun = []
+    for cycle, torch in enumerate(("2.0", "2.1")):
+        with monkeypatch.context() as patched:
+            patched.setattr(RunProgress, "cycle_done", preempted)
+            patched.setattr(provenance, "versions", lambda torch=torch: {"torch": torch})
+            with pytest.raises(SystemExit, match=f"cycle {cycle}"):
+                run(cfg)
+        begun.append(read_status(folder))
+    monkeypatch.setattr(provenance, "versions", lambda: {"torch": "2.1"})
+    run(cfg)
+    status, cycles = read_status(folder), read_cycles(folder)
+    parts = status["earlier_parts"]
+    assert [part["versions"] for part in parts] == [{"torch": "2.0"}, {"torch": "2.1"}]
+    assert [part["start"] for part in parts] == [before["start"] for before in begun]
+    assert [part["cycles"] for part in parts] == [1, 1]
+    measured = cycles.filter(regex=r"^[a-z]+_s$").sum(axis=1)
+    assert [part["seconds"] for part in parts] == pytest.approx(measured[:2].tolist(), abs=0.1)
+    assert status["seconds"] > measured.sum() - 0.2
+    assert status["state"] == "done"
+    assert status["identity"] == begun[0]["identity"]
+    told = [record.getMessage() for record in caplog.records if "other versions" in record.getMessage()]
+    assert told == [f"{folder} goes on with other versions than before: torch: 2.0 → 2.1"]

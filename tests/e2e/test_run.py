@@ -18,13 +18,15 @@ import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-import coilal.runs.experiment
 from coilal.common.types import DataError, UserError
 from coilal.run_directory.aulc import aulc
-from coilal.run_directory.files import lock, read_status, run_folder, write_status
+from coilal.run_directory.files import lock, read_status, write_status
 from coilal.run_directory.store import is_measurement, read_cycles, read_queries
+from coilal.runs import assemble, backbones, inputs
 from coilal.runs.run import run
+from coilal.runs.settings import Settings
 from coilal.runs.shared import forget
+from tests.run_folders import run_folder
 
 pytestmark = pytest.mark.slow
 
@@ -154,10 +156,10 @@ def test_data_backbone_and_cache_are_opened_once_for_all_runs(
 ) -> None:
     cache = f"cache.dir={tmp_path}/cache"
     calls: list[str] = []
-    for name in ("prepare", "build_backbone", "boundary_outputs"):
-        original = getattr(coilal.runs.experiment, name)
+    for module, name in ((assemble, "prepare"), (backbones, "build_backbone"), (inputs, "boundary_outputs")):
+        original = getattr(module, name)
         monkeypatch.setattr(
-            coilal.runs.experiment,
+            module,
             name,
             lambda *a, _name=name, _original=original, **k: calls.append(_name) or _original(*a, **k),
         )
@@ -303,7 +305,7 @@ def pool_size(cfg: DictConfig) -> int:
     from coilal.common.instantiate import instantiate
     from coilal.runs.prepare import prepare
 
-    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    prepared = prepare(Settings.of(cfg), instantiate(cfg.task.module), instantiate(cfg.budget))
     return len(prepared.split.pool)
 
 

@@ -20,6 +20,7 @@ from coilal.common.typed import as_typed, passed_over
 from coilal.common.types import UserError
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.rules import checked
+from coilal.runs.settings import Hparams
 from coilal.sweep.rows import expand
 from coilal.sweep.search.apply import ensure_replaceable
 from coilal.sweep.search.space import check_sampler, check_space
@@ -89,7 +90,7 @@ def _better_values(folder: Path) -> str:
 
 
 def _values_of(data: str) -> Callable[[Path], str]:
-    hparams = OmegaConf.create({"source": "own/tiny_multiclass", "data": data, "any_data": False})
+    hparams = Hparams("own/tiny_multiclass", data)
 
     def try_it(_: Path) -> str:
         ensure_found_on(hparams, "5e2f")

@@ -17,8 +17,9 @@ from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate
 from coilal.features import timm_trunk, transformers_trunk
 from coilal.features.build import build_backbone
-from coilal.runs.experiment import build_trainer
 from coilal.runs.rules import checked
+from coilal.runs.settings import Settings
+from coilal.runs.trainer import build_trainer
 from tests.inputs.case import Case
 
 TITLE = "Weights"
@@ -87,19 +88,16 @@ def _checked(*overrides: str) -> Callable[[Path], str]:
 
 def _on_a_cpu(precision: str) -> Callable[[Path], str]:
     def try_it(folder: Path) -> str:
-        cfg = _settings(f"trainer.precision={precision}")
-        checked(cfg)
-        return f"computed in {build_trainer(cfg, folder).precision_plugin.precision}"
+        settings = Settings.of(_settings(f"trainer.precision={precision}", f"outputs={folder}"))
+        return f"computed in {build_trainer(settings).precision_plugin.precision}"
 
     return try_it
 
 
 def _model(*overrides: str, channels: int = 1) -> Callable[[Path], str]:
     def try_it(_: Path) -> str:
-        cfg = _settings("model.weights=none", *overrides)
-        checked(cfg)
-        model = cfg.model
-        norm = (model.normalisation.mean, model.normalisation.std)
+        model = Settings.of(_settings("model.weights=none", *overrides)).model
+        norm = (model.mean, model.std)
         build_backbone(instantiate(model.trunk), None, (56, 42), model.pooling, "head", norm, 0, channels)
         return "built"
 

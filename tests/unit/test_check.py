@@ -15,8 +15,9 @@ from PIL import Image
 
 from coilal.check import with_sheet
 from coilal.common.types import UserError
-from coilal.runs.prepare import check, image_format
+from coilal.runs.prepare import check
 from coilal.runs.rules import checked
+from coilal.runs.settings import Settings
 
 
 @pytest.fixture
@@ -68,8 +69,8 @@ def test_the_advised_settings_work_as_they_stand(
     limits = re.search(r"auto; (\[.*?\]) keeps", caplog.text)
     assert limits
     typed = composed("data=folder", "data.root=x", f"data.image.range={limits[1]}", "data.image.page=1")
-    assert image_format(typed).range == (900, 1099)
-    assert image_format(typed).page == 1
+    image = Settings.of(typed).data.image
+    assert (image.range, image.page) == ((900, 1099), 1)
     for advice in ("data.image.range=dtype", "data.image.fit=squash", "data.image.size=[32,320]"):
         assert checked(composed("data=folder", "data.root=x", advice))
 

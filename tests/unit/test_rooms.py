@@ -73,3 +73,14 @@ def test_a_room_says_what_comes_in_and_what_goes_out(name: str) -> None:
     said = ast.get_docstring(ast.parse((PACKAGE / name / "__init__.py").read_text())) or ""
     assert "In: " in said
     assert "Out: " in said
+
+
+BEHIND_THE_DOOR = ("data", "features", "fit", "run_directory", "runs")
+# A door takes the composed settings of Hydra; rules and settings are what it checks and reads them with.
+DOORS = {"runs/run.py", "runs/prepare.py", "runs/rules.py", "runs/settings.py"}
+
+
+def test_behind_the_door_settings_are_no_longer_those_of_hydra() -> None:
+    files = {path for name in BEHIND_THE_DOOR for path in (PACKAGE / name).rglob("*.py")}
+    knowing = {str(path.relative_to(PACKAGE)) for path in files if "DictConfig" in path.read_text()}
+    assert knowing == DOORS

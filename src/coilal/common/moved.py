@@ -18,3 +18,14 @@ def current(target: str) -> str:
         if target.startswith(old):
             return new + target.removeprefix(old)
     return target
+
+
+def first_path(target: str) -> str:
+    """Return the dotted path under which a class or function was first known; any other text as it is.
+
+    What is stored under it stays found wherever the class is moved to.
+    """
+    for old, new in MOVED.items():
+        if target.startswith(new):
+            return old + target.removeprefix(new)
+    return target

@@ -79,7 +79,7 @@ class Samples:
         label_names: names of the L labels, () without labels.
         classes: class index per image (N), -1 where the image has no label, or None where the data has labels only.
         class_names: names of the K classes, () without classes.
-        class_labels: 0/1 label vector of each class (K, L) where both views are known, else None.
+        class_labels: 0/1 label vector of each class (K, L) where both are known, else None.
         good_class: index of the class that means "no fault", or None where there is none.
         notes: what was left out or assumed, for the log, one sentence each.
         unlabelled: ids of the images of which neither class nor labels are known, ascending.

@@ -1,4 +1,8 @@
-"""Checks of split and budget before anything is trained."""
+"""Checks of split and budget before anything is trained.
+
+By hand, as are the rules of tables (``coilal.data.table``): pandera and its like check types and values of columns
+whose names are known; what is wrong here lies between columns, files and parts, and is said with a way out.
+"""
 
 from __future__ import annotations
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
+import pandas as pd
+
 from coilal.common.types import Problem
+from coilal.data.given_split import part_named
 from coilal.data.spelling import as_tuple, meant, spelled_alike, unclear
 
 Setting = str | float | Sequence[str | float] | None
@@ -88,6 +91,30 @@ class _Header:
             if message not in self.missing:
                 self.missing.append(message)
         return found[0] if found else None
+
+
+def columns_of(
+    table: pd.DataFrame, settings: ColumnSettings
+) -> tuple[Columns | None, list[Problem], tuple[str, ...]]:
+    """Return what each column of a table is, with problems and notes; see ``assign_columns``.
+
+    A column that has a usual name of a split, and names no part, gives none. Where the split is drawn all the same,
+    columns of parts are no labels.
+    """
+    there = list(table.columns)
+    if settings.split is None:
+        of_parts = [name for name in there if len(table) and table[name].map(part_named).all()]
+        ignored = [*map(str, as_tuple(settings.ignored)), *of_parts]
+        return *assign_columns(replace(settings, ignored=ignored), there), ()
+    columns, problems = assign_columns(settings, there)
+    is_usual = isinstance(settings.split, list | tuple)
+    if columns is None or columns.split is None or not is_usual or table[columns.split].map(part_named).any():
+        return columns, problems, ()
+    note = (
+        f"Column {columns.split} gives no split, as none of its values is pool, validation or test: it is read "
+        "like the other columns."
+    )
+    return *assign_columns(replace(settings, split=None), there), (note,)
 
 
 def assign_columns(settings: ColumnSettings, there: Sequence[str]) -> tuple[Columns | None, list[Problem]]:

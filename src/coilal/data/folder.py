@@ -11,6 +11,7 @@ import pandas as pd
 
 from coilal.common.machine import expanded
 from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
+from coilal.data.annotations import from_names, of_all_rows
 from coilal.data.columns import Setting
 from coilal.data.files import Duplicates, decode_files, file_problems
 from coilal.data.given_split import GivenSplit, part_named, read_split
@@ -18,7 +19,6 @@ from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
 from coilal.data.spelling import check_similar, one_spelling, seen
 from coilal.data.unlabelled import Unlabelled, check_unlabelled
-from coilal.data.views import from_names, of_all_rows
 
 
 class ImageFolder:
@@ -115,17 +115,17 @@ class ImageFolder:
             self.similar,
         )
         problems, notes = [*problems, *wrong], [*notes, *said]
-        view = from_names(classes, self.good_class)
-        problems += view.problems
+        annotations = from_names(classes, self.good_class)
+        problems += annotations.problems
         if problems:
             raise DataError([*problems, *file_problems(self.root, names, self.duplicates)])
         return Samples(
             names=names,
             groups=groups,
-            classes=of_all_rows(view, is_labelled).classes,
-            class_names=view.class_names,
-            good_class=view.good_class,
-            notes=(*notes, *view.notes),
+            classes=of_all_rows(annotations, is_labelled).classes,
+            class_names=annotations.class_names,
+            good_class=annotations.good_class,
+            notes=(*notes, *annotations.notes),
             unlabelled=tuple(np.flatnonzero(~is_labelled).tolist()),
             parts=None if split is None else split.parts,
         )

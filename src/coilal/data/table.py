@@ -12,10 +12,11 @@ import pandas as pd
 
 from coilal.common.machine import expanded
 from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
-from coilal.data.columns import Columns, ColumnSettings, Setting, assign_columns
+from coilal.data.annotations import Annotations, Codes, faults_of, from_codes, from_labels, from_names, of_all_rows
+from coilal.data.columns import Columns, ColumnSettings, Setting, columns_of
 from coilal.data.exports import label_studio_problem
 from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
-from coilal.data.given_split import GivenSplit, part_named, read_split
+from coilal.data.given_split import GivenSplit, read_split
 from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
 from coilal.data.marks import read_marks
@@ -32,8 +33,7 @@ from coilal.data.spelling import (
     without_point,
 )
 from coilal.data.table_file import load_table
-from coilal.data.unlabelled import Unlabelled, check_unlabelled, unclear_rows, with_images
-from coilal.data.views import Codes, View, faults_of, from_codes, from_labels, from_names, of_all_rows
+from coilal.data.unlabelled import Unlabelled, check_unlabelled, unclear_rows, unlabelled_images, with_images
 
 _PROBED = 100
 """So many images are looked for to tell whether they lie in the folder itself or in its ``images/``."""
@@ -122,9 +122,10 @@ class LabelTable:
         """
         table_file = self._table_file()
         if table_file is None:
-            return self._without_table()
+            return unlabelled_images(self._folder(()), self.group_pattern)
         table, notes = load_table(table_file, self.separator)
-        columns, problems = self._assigned(table, notes)
+        columns, problems, told = columns_of(table, self.columns)
+        notes += told
         if columns is not None:
             export = label_studio_problem(table_file, table, columns.image, columns.classes)
             problems += [export] if export else []
@@ -161,8 +162,8 @@ class LabelTable:
             problems += split.problems
             notes += split.notes
         is_labelled = ~_is_empty(kept, columns)
-        view = self._view(kept[is_labelled], columns, notes, problems)
-        problems += view.problems
+        annotations = self._annotations(kept[is_labelled], columns, notes, problems)
+        problems += annotations.problems
         if not problems and not names:
             problems.append(Problem("no row is left that has a label"))
         if problems:
@@ -173,17 +174,17 @@ class LabelTable:
         if unnamed:
             done = "are kept without a label" if self.unlabelled == "pool" else "are left out"
             notes.append(f"{len(unnamed)} images in {folder} are not named in the table and {done}.")
-        view = of_all_rows(view, is_labelled.to_numpy())
+        annotations = of_all_rows(annotations, is_labelled.to_numpy())
         return Samples(
             names=names,
             groups=groups,
-            labels=view.labels,
-            label_names=view.label_names,
-            classes=view.classes,
-            class_names=view.class_names,
-            class_labels=view.class_labels,
-            good_class=view.good_class,
-            notes=(*notes, *view.notes),
+            labels=annotations.labels,
+            label_names=annotations.label_names,
+            classes=annotations.classes,
+            class_names=annotations.class_names,
+            class_labels=annotations.class_labels,
+            good_class=annotations.good_class,
+            notes=(*notes, *annotations.notes),
             unlabelled=tuple(np.flatnonzero(~is_labelled).tolist()),
             parts=None if split is None else split.parts,
         )
@@ -193,32 +194,6 @@ class LabelTable:
     ) -> DecodedImages:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
         return decode_files(self._folder(samples.names), samples.names, image, cache, self.duplicates, max_gb)
-
-    def _without_table(self) -> Samples:
-        """Return the images of the folder, none of which has a label."""
-        folder = self._folder(())
-        listing = look_through(folder)
-        names = tuple(name for name in listing.images if name != CONTACT_SHEET)
-        groups, note, problems = groups_from_names(names, names, self.group_pattern)
-        if not names:
-            problems.append(Problem(f"there is no image in {folder}"))
-        if problems:
-            raise DataError(problems)
-        told = f"There is no label table: none of the {len(names)} images in {folder} has a label."
-        return Samples(names, groups, notes=(told, note, *listing.notes), unlabelled=tuple(range(len(names))))
-
-    def _assigned(self, table: pd.DataFrame, notes: list[str]) -> tuple[Columns | None, list[Problem]]:
-        """Return what each column is; one that has a usual name of a split, and names no part, is none."""
-        there = list(table.columns)
-        columns, problems = assign_columns(self.columns, there)
-        usual = isinstance(self.columns.split, list | tuple)
-        if columns is None or columns.split is None or not usual or table[columns.split].map(part_named).any():
-            return columns, problems
-        notes.append(
-            f"Column {columns.split} gives no split, as none of its values is pool, validation or test: it is read "
-            "like the other columns."
-        )
-        return assign_columns(replace(self.columns, split=None), there)
 
     def _table_file(self) -> Path | None:
         """Return the table; None where there is none and images need no label."""
@@ -312,7 +287,9 @@ class LabelTable:
         notes += said
         return tuple(spelled)
 
-    def _view(self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]) -> View:
+    def _annotations(
+        self, table: pd.DataFrame, columns: Columns, notes: list[str], problems: list[Problem]
+    ) -> Annotations:
         if columns.classes is None:
             names = self._label_names(columns.labels)
             notes += invisible_note(names, "labels")

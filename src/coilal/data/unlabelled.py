@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from coilal.common.types import Problem, UserError
+from coilal.common.types import DataError, Problem, Samples, UserError
 from coilal.data.columns import Columns
+from coilal.data.files import CONTACT_SHEET
+from coilal.data.groups import groups_from_names
+from coilal.data.listing import look_through
 
 Unlabelled = Literal["drop", "error", "pool"]
 """What becomes of images without a label: left out, refused, or kept for the pool."""
@@ -68,3 +72,24 @@ def with_images(
     if columns.split is not None:
         rows[columns.split] = "pool"
     return pd.concat([table, rows], ignore_index=True), []
+
+
+def unlabelled_images(folder: Path, group_pattern: str | None) -> Samples:
+    """Return the images of a folder without a table: none of them has a label.
+
+    Args:
+        folder: of the images.
+        group_pattern: see ``coilal.data.groups.groups_from_names``.
+
+    Raises:
+        DataError: there is no image, or one without a group.
+    """
+    listing = look_through(folder)
+    names = tuple(name for name in listing.images if name != CONTACT_SHEET)
+    groups, note, problems = groups_from_names(names, names, group_pattern)
+    if not names:
+        problems.append(Problem(f"there is neither a label table nor an image in {folder}"))
+    if problems:
+        raise DataError(problems)
+    told = f"There is no label table: none of the {len(names)} images in {folder} has a label."
+    return Samples(names, groups, notes=(told, note, *listing.notes), unlabelled=tuple(range(len(names))))

@@ -75,8 +75,7 @@ class Prefix:
     """A frozen prefix: what its outputs depend on, and the network for when they are not stored yet.
 
     Attributes:
-        identity: everything besides the images that determines the outputs: architecture, pooling, normalisation,
-            weights, compute precision.
+        identity: everything besides the images that determines the outputs; see ``features.key.of_outputs``.
         trainable: where the network is cut; see ``Backbone``.
         load: gives the cut network, in eval mode. Called at most once, and not at all where all is stored.
     """

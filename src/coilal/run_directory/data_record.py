@@ -156,7 +156,10 @@ def given_split_changes(begun: Mapping[str, Any], now: DataRecord, before: Rows)
         for name, part in zip(now.names, now.given_parts, strict=True)
         if name in before and before[name]["part"] not in ("", part)
     ]
-    kind = "images that the data put in another part of the split (data.source.split_column, split_folders)"
+    kind = (
+        "images that the data put in another part of the split (data.source.split_column=null, or "
+        "data.source.split_folders=false draws one)"
+    )
     return [Problem(kind, tuple(moved))] if moved or not before else []
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig
 
 from coilal.common import machine
 from coilal.common.types import UserError
@@ -23,10 +22,9 @@ log = logging.getLogger(__name__)
 WAY_OUT = "Give another folder with outputs=FOLDER."
 
 
-def run_folder(cfg: DictConfig, task: str | None = None) -> Path:
+def run_folder(outputs: Path, study: str, task: str, model: str, strategy: str, seed: int) -> Path:
     """Return ``outputs/<study>/<task>/<model>/<strategy>/seed<k>``."""
-    parts = (cfg.study, task or cfg.task.name, cfg.model.name, cfg.strategy.name, f"seed{cfg.seed}")
-    return Path(cfg.outputs).joinpath(*map(str, parts))
+    return outputs / study / task / model / strategy / f"seed{seed}"
 
 
 def now() -> str:

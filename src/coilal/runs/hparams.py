@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
-
 from coilal.common.types import UserError
+from coilal.runs.settings import Hparams
 
 
-def ensure_found_on(hparams: DictConfig, fingerprint: str) -> None:
+def ensure_found_on(hparams: Hparams, fingerprint: str) -> None:
     """Refuse hyperparameters that a search found on other images, or on these in another format.
 
     Args:
@@ -18,8 +17,7 @@ def ensure_found_on(hparams: DictConfig, fingerprint: str) -> None:
     Raises:
         UserError: names the values and what can be done.
     """
-    found_on = hparams.get("data")
-    if found_on is not None and found_on != fingerprint and not hparams.get("any_data"):
+    if hparams.data not in (None, fingerprint) and not hparams.any_data:
         raise UserError(
             f"the hyperparameters {hparams.source} were found on other images, or on these in another size; use "
             "them all the same with hparams.any_data=true, or the default ones with hparams=default"

@@ -6,12 +6,11 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
 from coilal.active.oracle import Oracle
 from coilal.active.strategies.starting_set import draw
@@ -21,7 +20,7 @@ from coilal.common.instantiate import instantiate
 from coilal.common.types import Budget, IntArray, PoolOutputs, Selection, UserError
 from coilal.run_directory import identity
 from coilal.run_directory.data_record import GIVEN_SPLIT
-from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.files import read_status
 from coilal.run_directory.health import read_config
 from coilal.run_directory.store import read_queries
 from coilal.runs.sessions import ids_in_pool
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from coilal.fit.tasks.task import Task
     from coilal.runs.prepare import Prepared
+    from coilal.runs.settings import Settings
 
 # Streams of random numbers that must not depend on one another.
 STARTING_SET, QUERY = 1, 2
@@ -59,21 +59,22 @@ class Plan:
     scores_validation: bool
 
     @classmethod
-    def of(cls, cfg: DictConfig) -> Plan:
+    def of(cls, settings: Settings) -> Plan:
         """Build the parts and check that they fit together.
 
         Raises:
             UserError: the strategy does not fit the task, or the run to be replayed is not there.
         """
-        budget: Budget = instantiate(cfg.budget)
-        strategy: Strategy = instantiate(cfg.strategy)
-        task = instantiate(cfg.task.module)  # last: it imports torch, and a wrong budget should be told at once
-        kind = cfg.task.replay or task.kind
+        budget: Budget = instantiate(settings.budget)
+        strategy: Strategy = instantiate(settings.strategy)
+        task = instantiate(settings.task.module)  # last: it imports torch, and a wrong budget is told at once
+        kind = settings.task.replay or task.kind
         strategy.check(kind, lambda: names_fitting(Path(conf_folder()) / "strategy", kind))
-        replayed = _replayed_queries(cfg) if cfg.task.replay else None
+        replayed = _replayed_queries(settings, settings.task.replay) if settings.task.replay else None
         # auto: where the strategy looks at the model's outputs anyway
-        scores_validation = bool(strategy.needs) if cfg.score_validation == "auto" else cfg.score_validation
-        return cls(task, strategy, budget, cfg.seeds.start, cfg.seeds.train, replayed, scores_validation)
+        asked = settings.score_validation
+        scores_validation = bool(strategy.needs) if asked == "auto" else bool(asked)
+        return cls(task, strategy, budget, settings.seeds.start, settings.seeds.train, replayed, scores_validation)
 
     @property
     def needs_logits(self) -> bool:
@@ -128,32 +129,31 @@ class Plan:
         return Selection(ids_in_pool(batch["image"], prepared, "the replayed run has queried"), scores)
 
 
-def _replayed_queries(cfg: DictConfig) -> pd.DataFrame:
-    source = run_folder(cfg, task=cfg.task.replay)
+def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:
+    source, name = settings.folder(task), settings.task.name
     status = read_status(source)
     if status.get("state") != "done":
         raise UserError(
-            f"task={cfg.task.name} replays the selection of {source}, and that run is not finished. Make it with\n"
-            f"  {_source_command(cfg)}"
+            f"task={name} replays the selection of {source}, and that run is not finished. Make it with\n"
+            f"  {_source_command(settings, task)}"
         )
-    old: Any = read_config(source / "config.yaml")
-    new: Any = OmegaConf.to_container(cfg, resolve=True)
+    old, new = read_config(source / "config.yaml"), settings.config
     parts = ("data", "seeds", "budget")
     split_is_given = GIVEN_SPLIT in status.get("data", {})
     of_old, of_new = ({key: config[key] for key in parts} for config in (old, new))
     differing = identity.differences(of_old, of_new, split_is_given)
     if differing:
         raise UserError(
-            f"task={cfg.task.name} replays {source}, which has other settings (there → here):\n  "
+            f"task={name} replays {source}, which has other settings (there → here):\n  "
             + "\n  ".join(differing)
             + "\nUse the same ones, or another study=…"
         )
     return read_queries(source)
 
 
-def _source_command(cfg: DictConfig) -> str:
+def _source_command(settings: Settings, task: str) -> str:
     given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
     kept = [override for override in given if not override.startswith(("task=", "task."))]
     if not given:
-        kept = [f"study={cfg.study}", f"strategy={cfg.strategy.name}", f"seed={cfg.seed}"]
-    return shlex.join(["python", "-m", "coilal.train", f"task={cfg.task.replay}", *kept])
+        kept = [f"study={settings.study}", f"strategy={settings.strategy['name']}", f"seed={settings.seed}"]
+    return shlex.join(["python", "-m", "coilal.train", f"task={task}", *kept])

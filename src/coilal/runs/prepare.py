@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from coilal.common.instantiate import instantiate
 from coilal.common.machine import acquired, cache_folder, writing
@@ -18,7 +18,6 @@ from coilal.common.types import (
     DataError,
     DataSource,
     DecodedImages,
-    ImageFormat,
     Problem,
     Samples,
     Split,
@@ -31,11 +30,11 @@ from coilal.data.sheet import check_sheet_file, write_stored_sheet
 from coilal.data.splits import as_split, label_counts
 from coilal.data.stored_split import Placed, place
 from coilal.run_directory.data_record import DataRecord
-from coilal.run_directory.files import WAY_OUT, run_folder
+from coilal.run_directory.files import WAY_OUT
 from coilal.runs import same_data
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.refusals import once
-from coilal.runs.rules import checked
+from coilal.runs.settings import Settings
 from coilal.runs.study_split import keep_split, read_split, split_file
 
 if TYPE_CHECKING:
@@ -86,11 +85,11 @@ class Prepared:
         self._kept.add(records)
 
 
-def prepare(cfg: DictConfig, task: Task, budget: Budget, oracle_is_simulated: bool = False) -> Prepared:
+def prepare(settings: Settings, task: Task, budget: Budget, oracle_is_simulated: bool = False) -> Prepared:
     """Read, check, split and decode the data; writes nothing but the cache.
 
     Args:
-        cfg: the settings.
+        settings: those of a run.
         task: what is learnt.
         budget: how many labels are bought, and when.
         oracle_is_simulated: whether labels are asked of the data, so that the whole pool must have them.
@@ -99,18 +98,19 @@ def prepare(cfg: DictConfig, task: Task, budget: Budget, oracle_is_simulated: bo
         DataError: lists every problem of table and images or, where these are fine, of split and budget.
         UserError: the study's split cannot be read, or a simulated oracle lacks labels of the pool.
     """
-    source: DataSource = instantiate(cfg.data.source)
-    data = {"data": OmegaConf.to_container(cfg.data, resolve=True), "cache": str(cache_folder(cfg.cache.dir))}
+    source: DataSource = instantiate(settings.data.source)
+    cache = cache_folder(settings.cache.dir)
+    data = {"data": settings.data.given, "cache": str(cache)}
     samples = once({**data, "what": "table"}, source.read)
     targets = _targets(task, samples)
-    shares, seed = dict(cfg.data.split), cfg.seeds.split
-    file = split_file(Path(cfg.records), shares, seed, source.data_set)
+    shares, seed = dict(settings.data.split), settings.seeds.split
+    file = split_file(settings.records, shares, seed, source.data_set)
     if oracle_is_simulated and samples.unlabelled:  # before images are decoded, which takes long
         refuse_unlabelled_pool(targets, as_split(place(samples, shares, seed, read_split(file)).part, targets))
     # Images that are not there or damaged come first: what a split lacks may well be what they show.
     images = once(
         {**data, "what": "images"},
-        lambda: source.decode(samples, image_format(cfg), cache_folder(cfg.cache.dir), cfg.cache.max_gb),
+        lambda: source.decode(samples, settings.data.image, cache, settings.cache.max_gb),
     )
     placed = place(samples, shares, seed, read_split(file))
     split = as_split(placed.part, targets)
@@ -152,45 +152,39 @@ def _how_read(samples: Samples) -> list[Problem]:
     return [Problem("how the data were read", samples.notes)] if samples.notes else []
 
 
-def read_data(cfg: DictConfig, decode: bool) -> DataRecord:
+def read_data(settings: Settings, decode: bool) -> DataRecord:
     """Return what the data are now, without the parts of the split; writes nothing but the cache.
 
     Args:
-        cfg: the settings of a run.
+        settings: those of a run.
         decode: whether images that are not in the cache are decoded; if not, the record has no content then.
     """
-    source: DataSource = instantiate(cfg.data.source)
+    source: DataSource = instantiate(settings.data.source)
     samples = source.read()
     images = None
     try:
-        images = source.decode(
-            samples, image_format(cfg), cache_folder(cfg.cache.dir), cfg.cache.max_gb if decode else 0.0
-        )
+        most = settings.cache.max_gb if decode else 0.0
+        images = source.decode(samples, settings.data.image, cache_folder(settings.cache.dir), most)
     except UserError as error:  # images that cannot be read, or a cache that cannot be used or may not grow
         reason = str(error) if decode else "they are not in the cache (changed since, or the cache was cleared)"
         log.warning("finished runs are compared by labels and groups only, not by images: %s", reason)
     return DataRecord.of(samples, images, split=None)
 
 
-def image_format(cfg: DictConfig) -> ImageFormat:
-    """Return the image format that the settings ask for."""
-    return ImageFormat.of(cfg.data.image)
-
-
 def check(cfg: DictConfig, sheet: Path | None = None) -> None:
     """Check settings and data as a run would, and print what it would work with.
 
     Args:
-        cfg: the settings.
+        cfg: the composed settings.
         sheet: file for a contact sheet of what is stored.
     """
-    checked(cfg)
+    settings = Settings.of(cfg)
     if sheet is not None:
         check_sheet_file(sheet)
-    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
-    ensure_found_on(cfg.hparams, prepared.images.fingerprint)
+    prepared = prepare(settings, instantiate(settings.task.module), instantiate(settings.budget))
+    ensure_found_on(settings.hparams, prepared.images.fingerprint)
     describe(prepared)
-    same_data.tell_of_other_runs(cfg, run_folder(cfg), prepared)
+    same_data.tell_of_other_runs(settings, settings.folder(), prepared)
     describe_levels(prepared.images.pixels)
     if sheet is not None:
         left_out = write_stored_sheet(sheet, prepared.images.pixels, prepared.samples, prepared.targets)

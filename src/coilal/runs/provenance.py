@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
 from coilal.run_directory.files import now
 
 if TYPE_CHECKING:
     from coilal.runs.prepare import Prepared
+    from coilal.runs.settings import Settings
 
 LIBRARIES = (
     "coilal",
@@ -32,17 +32,17 @@ LIBRARIES = (
 )
 
 
-def initial_status(cfg: DictConfig, identity: str, prepared: Prepared, weights: str) -> dict[str, Any]:
+def initial_status(settings: Settings, identity: str, prepared: Prepared, weights: str) -> dict[str, Any]:
     """Return identity, seeds, versions, data and weights (their fingerprint) of a run."""
     return {
         "state": "running",
         "identity": identity,
-        "task": cfg.task.name,
-        "model": cfg.model.name,
-        "strategy": cfg.strategy.name,
-        "seeds": {"seed": cfg.seed, **OmegaConf.to_container(cfg.seeds, resolve=True)},  # type: ignore[dict-item]
+        "task": settings.task.name,
+        "model": settings.model.name,
+        "strategy": settings.strategy["name"],
+        "seeds": {"seed": settings.seed, **settings.config["seeds"]},
         "weights": weights,
-        "hparams": cfg.hparams.source,
+        "hparams": settings.hparams.source,
         "data": {
             "images": len(prepared.samples),
             **prepared.record.aspects,

@@ -2,6 +2,10 @@
 
 What depends on the data, the model or another setting is checked where it is used. The trainer's own settings
 are Lightning's, except those that a run relies on.
+
+No library does it: groups of settings are open to a user's own, so that OmegaConf's structured configs, which also
+know no ranges and stop at the first fault, fit none of them, and of pydantic nothing but a wrapper around functions
+as those below would be used, its messages rewritten.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,15 @@ from coilal.run_directory.files import (
     lock,
     now,
     read_status,
-    run_folder,
     write_atomically,
     write_failure,
     write_status,
 )
 from coilal.run_directory.health import SESSION, ensure_sound, read_config
+from coilal.run_directory.parts import EARLIER_PARTS, other_versions, parts_so_far, seconds_before
 from coilal.runs import same_data
-from coilal.runs.hparams import ensure_found_on
 from coilal.runs.provenance import initial_status
-from coilal.runs.rules import checked
+from coilal.runs.settings import Settings
 
 if TYPE_CHECKING:
     from coilal.runs.experiment import Experiment
@@ -49,91 +49,82 @@ def run(cfg: DictConfig) -> float:
     Raises:
         UserError: the settings or the data are wrong; then nothing was written.
     """
-    config = checked(cfg)
-    folder = run_folder(cfg)
-    if is_done(folder, config, cfg.force):
-        same_data.ensure_of_finished(cfg, folder, same_data.Now())
+    settings = Settings.of(cfg)
+    folder = settings.folder()
+    if is_done(settings):
+        same_data.ensure_of_finished(settings, folder, same_data.Now())
         log.info("%s is finished; skipped (force=true does it again)", folder)
         return objective(folder)
     ensure_writable(folder)
-    plan, weights = _settled(cfg)
-    from coilal.runs import experiment
+    plan, weights = _settled(settings)
+    from coilal.runs.assemble import assemble
+    from coilal.runs.learn import learn
 
     started = time.perf_counter()
     log.info("run: %s", folder)
-    parts = _checked_parts(cfg, plan, weights, folder)
+    experiment = assemble(settings, plan, weights)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
-        if is_done(folder, config, cfg.force):  # another process may have finished it meanwhile
+        if is_done(settings):  # another process may have finished it meanwhile
             return objective(folder)
-        status = _begin(parts, config)
+        status = _begin(experiment)
         try:
-            value = experiment.learn(parts)
+            value = learn(experiment)
         except Exception as error:  # not SystemExit: a preempted or interrupted run has not failed
             write_failure(folder, status, error)
             raise
-        seconds = round(time.perf_counter() - started, 1)
+        seconds = round(time.perf_counter() - started + seconds_before(status.get(EARLIER_PARTS, [])), 1)
         stored = None if math.isnan(value) else value  # JSON has no NaN
         done = {"state": "done", "end": now(), "seconds": seconds, "validation_aulc": stored}
         write_status(folder, {**status, **done})
     return value
 
 
-def _settled(cfg: DictConfig) -> tuple[Plan, Path | None]:
+def _settled(settings: Settings) -> tuple[Plan, Path | None]:
     """Return what the run will do and the file of its weights, before slow imports."""
-    weights_files.ensure_reachable(cfg.model.weights, cfg.model.hub, cfg.model.name)
+    model = settings.model
+    weights_files.ensure_reachable(model.weights, model.hub, model.name)
     with uncollected():
         from coilal.runs.plan import (
             Plan,  # the tables; a launcher, which only asks whether a run is done, needs none
         )
 
-        plan = Plan.of(cfg)
-        weights = weights_files.resolve(cfg.model.weights, cfg.model.hub, cfg.model.name)
-        import coilal.runs.experiment  # noqa: F401
+        plan = Plan.of(settings)
+        weights = weights_files.resolve(model.weights, model.hub, model.name)
+        import coilal.runs.learn  # noqa: F401
     return plan, weights
 
 
-def _checked_parts(cfg: DictConfig, plan: Plan, weights: Path | None, folder: Path) -> Experiment:
-    """Return trainer, weights and data, checked against each other and against what lies in the run directory."""
-    from coilal.runs import experiment
-
-    experiment.quieten_libraries()
-    trainer = experiment.build_trainer(cfg, folder)
-    fingerprint = weights_files.fingerprint(weights)
-    load = experiment.backbone_loader(cfg, weights, fingerprint)
-    reread = experiment.ensure_weights_fit(cfg, weights, fingerprint, load)
-    prepared, decode_s = experiment.load_data(cfg, plan)
-    ensure_found_on(cfg.hparams, prepared.images.fingerprint)
-    if cfg.task.replay:
-        same_data.ensure_of_replayed(cfg, run_folder(cfg, task=cfg.task.replay), prepared)
-    if not cfg.force:
-        same_data.ensure_of_begun(cfg, folder, prepared, fingerprint)
-    same_data.tell_of_other_runs(cfg, folder, prepared)
-    parts = experiment.Experiment(cfg, plan, prepared, load, fingerprint, trainer, folder, decode_s, reread)
-    experiment.ensure_backbone(parts)
-    return parts
-
-
-def _begin(parts: Experiment, config: dict[str, Any]) -> dict[str, Any]:
+def _begin(experiment: Experiment) -> dict[str, Any]:
     """Write what a run is, the directory being locked; return its status.json."""
-    cfg, folder, prepared = parts.cfg, parts.folder, parts.prepared
-    if cfg.force:
+    settings, prepared = experiment.settings, experiment.prepared
+    config, folder = settings.config, settings.folder()
+    if settings.force:
         remove_results(folder)
     elif failed_at_start(folder):
         log.info("%s holds a run that failed in its first cycle: replaced", folder)
     else:  # another process may have begun it meanwhile
-        same_data.ensure_of_begun(cfg, folder, prepared, parts.weights)
-        _tell_of_tf32(folder, parts.trainer.strategy.root_device.type)
+        same_data.ensure_of_begun(settings, folder, prepared, experiment.weights)
+        _tell_of_tf32(folder, experiment.device.type)
     if not has_cycles(folder):  # what the oracle of a study has told of a starting set alone, it tells again
         (folder / SESSION).unlink(missing_ok=True)
     prepared.keep_records()
+    earlier = parts_so_far(folder)
     name = read_status(folder).get("identity") if has_cycles(folder) else None
-    name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": parts.weights})
-    status = initial_status(cfg, name, prepared, parts.weights)
-    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+    name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": experiment.weights})
+    status = initial_status(settings, name, prepared, experiment.weights)
+    if earlier:
+        status[EARLIER_PARTS] = earlier
+        _tell_of_other_versions(folder, other_versions(earlier, status))
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
     write_atomically(folder / "splits.csv", prepared.counts.to_csv())
     write_status(folder, {**status, "state": "running"})
     return status
+
+
+def _tell_of_other_versions(folder: Path, differing: Sequence[str]) -> None:
+    if differing:
+        log.warning("%s goes on with other versions than before: %s", folder, ", ".join(differing))
 
 
 def _tell_of_tf32(folder: Path, device: str) -> None:
@@ -147,19 +138,20 @@ def _tell_of_tf32(folder: Path, device: str) -> None:
         )
 
 
-def is_done(folder: Path, config: dict[str, Any], force: bool) -> bool:
+def is_done(settings: Settings) -> bool:
     """Return whether the run is finished.
 
     Raises:
         UserError: the directory belongs to a run with other settings, and there is something in it to keep; or it
             is damaged, or holds files of other people.
     """
-    ensure_sound(folder, force)
-    if force or not (folder / "config.yaml").exists() or failed_at_start(folder):
+    folder = settings.folder()
+    ensure_sound(folder, settings.force)
+    if settings.force or not (folder / "config.yaml").exists() or failed_at_start(folder):
         return False
     status = read_status(folder)
     split_is_given = GIVEN_SPLIT in status.get("data", {})
-    differing = identity.differences(read_config(folder / "config.yaml"), config, split_is_given)
+    differing = identity.differences(read_config(folder / "config.yaml"), settings.config, split_is_given)
     if differing:
         raise UserError(
             f"{folder} holds a run with other settings (there → here):\n  "

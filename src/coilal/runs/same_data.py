@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from coilal.common.types import Problem, UserError
 from coilal.features.weights import are_at_hand, fingerprint, resolve
@@ -19,6 +18,7 @@ from coilal.run_directory.health import DamagedError
 if TYPE_CHECKING:
     from coilal.run_directory.data_record import DataRecord
     from coilal.runs.prepare import Prepared
+    from coilal.runs.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -38,44 +38,44 @@ class Now:
         self._decode = decode
         self._read: dict[str, DataRecord | None] = {}
 
-    def of(self, cfg: DictConfig) -> DataRecord | None:
+    def of(self, settings: Settings) -> DataRecord | None:
         """Return the record of a run's data; None, and a line, where they can no longer be read."""
-        key = OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data, "cache": cfg.cache.dir}), resolve=True)
+        key = json.dumps([settings.data.given, settings.cache.dir], sort_keys=True)
         if key not in self._read:
-            self._read[key] = self._record(cfg)
+            self._read[key] = self._record(settings)
         return self._read[key]
 
-    def _record(self, cfg: DictConfig) -> DataRecord | None:
+    def _record(self, settings: Settings) -> DataRecord | None:
         from coilal.runs.prepare import read_data  # the tables
 
         try:
-            return read_data(cfg, self._decode)
+            return read_data(settings, self._decode)
         except UserError as error:
             log.warning("finished runs are not compared with their data, which cannot be read: %s", error)
             return None
 
 
-def ensure_of_finished(cfg: DictConfig, folder: Path, now: Now) -> None:
+def ensure_of_finished(settings: Settings, folder: Path, now: Now) -> None:
     """Refuse to skip a finished run whose images, labels, groups or weights have changed since.
 
     Raises:
         UserError: says what changed.
     """
-    record = now.of(cfg)
+    record = now.of(settings)
     if record is None:
         return
     status = read_status(folder)
-    problems = [*_since(folder, status, record, cfg), *_other_weights(status, _weights_now(cfg))]
+    problems = [*_since(folder, status, record, settings), *_other_weights(status, _weights_now(settings))]
     if problems:
         raise _refusal("the run is finished, with other data or weights", problems)
 
 
-def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, cfg: DictConfig) -> list[Problem]:
+def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, settings: Settings) -> list[Problem]:
     """Return what changed since a run of this version, or of an earlier one, was begun."""
-    problems = changed(status, record, Path(cfg.records))
+    problems = changed(status, record, settings.records)
     if not record.aspects.get("parts"):
         begun = status.get("data", {})
-        before = data_record.read_rows(Path(cfg.records) / str(begun.get("record")))
+        before = data_record.read_rows(settings.records / str(begun.get("record")))
         problems += data_record.given_split_changes(begun, record, before)
     if not problems and "labels" not in status.get("data", {}):
         from coilal.run_directory import earlier
@@ -84,11 +84,11 @@ def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, cfg: Dic
     return problems
 
 
-def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: str) -> None:
+def ensure_of_begun(settings: Settings, folder: Path, prepared: Prepared, weights: str) -> None:
     """Refuse to go on with a run whose data or weights are not those it was begun with.
 
     Args:
-        cfg: the settings of the run.
+        settings: those of the run.
         folder: its directory.
         prepared: the data now.
         weights: fingerprint of the weights now.
@@ -99,16 +99,16 @@ def ensure_of_begun(cfg: DictConfig, folder: Path, prepared: Prepared, weights: 
     status = read_status(folder)
     if not has_cycles(folder):
         return  # there is nothing to mix
-    problems = [*_since(folder, status, prepared.record, cfg), *_other_weights(status, weights)]
+    problems = [*_since(folder, status, prepared.record, settings), *_other_weights(status, weights)]
     if problems:
         raise _refusal(f"{folder} holds a run that was begun with other data or weights", problems)
 
 
-def ensure_of_replayed(cfg: DictConfig, source: Path, prepared: Prepared) -> None:
+def ensure_of_replayed(settings: Settings, source: Path, prepared: Prepared) -> None:
     """Refuse to replay the selection of a run that had other data.
 
     Args:
-        cfg: the settings of the run.
+        settings: those of the run.
         source: directory of the run whose selection is replayed.
         prepared: the data now.
 
@@ -116,8 +116,8 @@ def ensure_of_replayed(cfg: DictConfig, source: Path, prepared: Prepared) -> Non
         UserError: says what changed.
     """
     record = replace(prepared.record, parts=("",) * len(prepared.samples))  # another task may leave images out
-    if problems := changed(read_status(source), record, Path(cfg.records)):
-        raise _refusal(f"task={cfg.task.name} replays {source}, which has other data", problems)
+    if problems := changed(read_status(source), record, settings.records):
+        raise _refusal(f"task={settings.task.name} replays {source}, which has other data", problems)
 
 
 def changed(status: Mapping[str, Any], record: DataRecord, records: Path) -> list[Problem]:
@@ -145,12 +145,12 @@ def _other_weights(status: Mapping[str, Any], now: str | None) -> list[Problem]:
     return [Problem(f"the weights of model.weights changed (fingerprint {begun} → {now})")]
 
 
-def _weights_now(cfg: DictConfig) -> str | None:
+def _weights_now(settings: Settings) -> str | None:
     """Return the fingerprint of the weights, None where they cannot be had: a finished run needs them no more."""
-    if not are_at_hand(cfg.model.weights, cfg.model.hub):
+    if not are_at_hand(settings.model.weights, settings.model.hub):
         return None
     try:
-        return fingerprint(resolve(cfg.model.weights, cfg.model.hub, cfg.model.name))
+        return fingerprint(resolve(settings.model.weights, settings.model.hub, settings.model.name))
     except UserError as error:
         log.warning("the weights are not compared: %s", error)
         return None
@@ -160,22 +160,22 @@ def _unnamed(differing: Sequence[str]) -> Problem:
     return Problem(f"changed, of the data: {', '.join(differing)} (no record says in which images)")
 
 
-def tell_of_other_runs(cfg: DictConfig, folder: Path, prepared: Prepared) -> None:
+def tell_of_other_runs(settings: Settings, folder: Path, prepared: Prepared) -> None:
     """Say that the study has runs of other data, with which the report will not compare this one.
 
     Args:
-        cfg: the settings of the run.
+        settings: those of the run.
         folder: its directory.
         prepared: the data now.
     """
     for path in sorted(folder.parent.parent.glob("*/seed*/status.json")):
-        if path.parent == folder and cfg.force:  # it is to be replaced
+        if path.parent == folder and settings.force:  # it is to be replaced
             continue
         try:
             status = read_status(path.parent)
         except DamagedError:  # status and report name it; this run is another one
             continue
-        if problems := changed(status, prepared.record, Path(cfg.records)):
+        if problems := changed(status, prepared.record, settings.records):
             what = "\n".join(problem.describe() for problem in problems)
             log.warning(
                 "other data than %s has, and the report compares runs of equal data:\n%s", path.parent, what

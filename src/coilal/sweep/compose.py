@@ -7,20 +7,16 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from coilal.common.types import UserError
-from coilal.run_directory.files import run_folder
 from coilal.runs import same_data
-from coilal.runs.rules import checked, without_hydra
+from coilal.runs.rules import without_hydra
 from coilal.runs.run import is_done
+from coilal.runs.settings import Settings
 from coilal.sweep.cells import Cell
-
-NOT_FEATURES = ("head", "optimizer", "batch_size")  # settings of a model that its frozen features do not depend on
 
 
 @dataclass(frozen=True)
@@ -31,6 +27,7 @@ class Grid:
         cells: all of them.
         configs: the composed settings of each, Hydra's own included: what its job is to do, whatever becomes of
             the files of the configuration meanwhile.
+        settings: the same, read and checked.
         refused: cells whose directory holds a run of other settings, and what differs.
         forced: cells that are to be done again if they are done.
         done: cells that are finished, and not to be done again.
@@ -38,6 +35,7 @@ class Grid:
 
     cells: tuple[Cell, ...]
     configs: Mapping[Cell, DictConfig]
+    settings: Mapping[Cell, Settings]
     refused: Mapping[Cell, str]
     forced: frozenset[Cell]
     done: frozenset[Cell]
@@ -47,7 +45,7 @@ def compose(
     context: HydraContext,
     config: DictConfig,
     overrides: Sequence[Sequence[str]],
-    on_first: Callable[[DictConfig], None] = lambda _: None,
+    on_first: Callable[[Settings], None] = lambda _: None,
 ) -> Grid:
     """Compose the settings of every cell.
 
@@ -61,6 +59,7 @@ def compose(
         UserError: a setting is missing or of a wrong value, or two cells have the same run directory.
     """
     configs: dict[Cell, DictConfig] = {}
+    known: dict[Cell, Settings] = {}
     cells: list[Cell] = []
     refused: dict[Cell, str] = {}
     forced: set[Cell] = set()
@@ -68,24 +67,23 @@ def compose(
     told = False
     for given in overrides:
         composed = context.config_loader.load_sweep_config(config, list(given))
-        cfg = without_hydra(composed)
-        settings = checked(cfg)
-        cell = _cell(cfg, settings, given)
+        settings = Settings.of(without_hydra(composed))
+        cell = _cell(settings, given)
         cells.append(cell)
-        configs[cell] = composed
-        if cfg.force:
+        configs[cell], known[cell] = composed, settings
+        if settings.force:
             forced.add(cell)
         try:
-            to_do = not is_done(cell.folder, settings, cfg.force)
+            to_do = not is_done(settings)
         except UserError as error:
             refused[cell], to_do = str(error), False
         if not to_do and cell not in refused:
             done.add(cell)
         if to_do and not told:
-            on_first(cfg)
+            on_first(settings)
             told = True
     _check_distinct(cells)
-    return Grid(tuple(cells), configs, refused, frozenset(forced), frozenset(done))
+    return Grid(tuple(cells), configs, known, refused, frozenset(forced), frozenset(done))
 
 
 def with_changes_refused(grid: Grid) -> Grid:
@@ -97,24 +95,20 @@ def with_changes_refused(grid: Grid) -> Grid:
     for cell in grid.cells:
         if cell in grid.done:
             try:
-                same_data.ensure_of_finished(without_hydra(grid.configs[cell]), cell.folder, now)
+                same_data.ensure_of_finished(grid.settings[cell], cell.folder, now)
             except UserError as error:
                 refused[cell] = str(error)
     return replace(grid, refused=refused)
 
 
-def _cell(cfg: DictConfig, settings: Mapping[str, Any], overrides: Sequence[str]) -> Cell:
-    study = Path(cfg.outputs, str(cfg.study))
-    replays = run_folder(cfg, task=cfg.task.replay).relative_to(study).as_posix() if cfg.task.replay else None
-    name = run_folder(cfg).relative_to(study).as_posix()
-    return Cell(str(study), name, tuple(overrides), _group(settings), replays)
-
-
-def _group(settings: Mapping[str, Any]) -> str:
-    """Return a short hash of all that frozen features depend on."""
-    model = {key: value for key, value in settings["model"].items() if key not in NOT_FEATURES}
-    parts = [settings["data"], model, settings["trainer"]["precision"]]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+def _cell(settings: Settings, overrides: Sequence[str]) -> Cell:
+    study = settings.outputs / settings.study
+    source = settings.folder(settings.task.replay) if settings.task.replay else None
+    replays = source.relative_to(study).as_posix() if source else None
+    name = settings.folder().relative_to(study).as_posix()
+    features = json.dumps(settings.features(), sort_keys=True)
+    group = hashlib.sha256(features.encode()).hexdigest()[:12]
+    return Cell(str(study), name, tuple(overrides), group, replays)
 
 
 def _check_distinct(cells: Sequence[Cell]) -> None:

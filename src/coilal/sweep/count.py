@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omegaconf import DictConfig
-
+from coilal.runs.settings import Settings
 from coilal.sweep.hardware import cores, free_memory, gpus
 
 MEMORY_OF_A_PROCESS = 2e9  # libraries, images, backbone; its features come on top, up to cache.memory_gb
@@ -26,23 +25,23 @@ class Count:
         return f"{self.processes} processes ({self.why}){one if self.why != 'as asked for' else ''}"
 
 
-def automatic(todo: Sequence[DictConfig]) -> Count:
+def automatic(todo: Sequence[Settings]) -> Count:
     """Return how many processes do these cells fastest.
 
     Args:
-        todo: the settings of the cells.
+        todo: the settings of each.
     """
-    accelerators = {str(cfg.trainer.get("accelerator", "auto")) for cfg in todo}
+    accelerators = {str(cell.trainer.get("accelerator", "auto")) for cell in todo}
     devices = [] if accelerators == {"cpu"} else gpus()
-    if any(cfg.trainer.get("devices", "auto") not in (1, "1", "auto") for cfg in todo):
+    if any(cell.trainer.get("devices", "auto") not in (1, "1", "auto") for cell in todo):
         return Count(1, "trainer.devices says which device")
     if devices:
         return _at_most(len(todo), len(devices), "one a GPU")
-    if any(cfg.model.trainable != "head" for cfg in todo):
+    if any(not cell.model.trains_the_head_alone for cell in todo):
         return Count(1, "training more than a head takes all cores")
     if accelerators - {"auto", "cpu"}:  # a GPU that nvidia-smi does not list, which all would share
         return Count(1, f"trainer.accelerator={', '.join(sorted(accelerators))}")
-    needed = MEMORY_OF_A_PROCESS + max((cfg.cache.memory_gb for cfg in todo), default=0) * 1e9
+    needed = MEMORY_OF_A_PROCESS + max((cell.cache.memory_gb for cell in todo), default=0) * 1e9
     by_cores, by_memory = cores(), max(1, int(free_memory() / needed))
     if by_memory < by_cores:
         return _at_most(len(todo), by_memory, f"one for {needed / 1e9:.3g} GB of free memory")

@@ -35,6 +35,7 @@ from coilal.sweep.cells import Cell, pack, spread
 if TYPE_CHECKING:
     import submitit
 
+    from coilal.runs.settings import Settings
     from coilal.sweep.book import Job, JobKind
     from coilal.sweep.compose import Grid
     from coilal.sweep.count import Count
@@ -72,7 +73,7 @@ class GridLauncher(Launcher):
             with locked(cell.study for cell in grid.cells):
                 todo = grids.choose(grid)
                 record = grids.Record(grid.cells)
-                shares = self.share_out({cell: grid.configs[cell] for cell in todo})
+                shares = self.share_out({cell: grid.settings[cell] for cell in todo})
                 workers = [self._worker(share, grid, initial_job_idx, record.name) for share in shares]
                 record.add_jobs(list(zip(self.submit(workers), shares, strict=True)))
             self.work(workers)
@@ -80,7 +81,7 @@ class GridLauncher(Launcher):
             self.stop()
         return _results(grid, grids.wait(grid.cells, self.settle_s), self.how_it_ended)
 
-    def prepare(self, first: DictConfig, count: int) -> None:
+    def prepare(self, first: Settings, count: int) -> None:
         """Begin what can be done while the grid is composed.
 
         Args:
@@ -88,7 +89,7 @@ class GridLauncher(Launcher):
             count: the number of cells.
         """
 
-    def share_out(self, todo: Mapping[Cell, DictConfig]) -> list[list[Cell]]:
+    def share_out(self, todo: Mapping[Cell, Settings]) -> list[list[Cell]]:
         """Return the cells of each job.
 
         Args:
@@ -131,14 +132,14 @@ class LocalLauncher(GridLauncher):
         self.processes = processes
         self._workers: Workers | None = None  # of the latest launch, if it has processes of its own
 
-    def prepare(self, first: DictConfig, count: int) -> None:
+    def prepare(self, first: Settings, count: int) -> None:
         """Let the imports of the worker processes begin, if there will be some."""
         if self._count([first] * count).processes > 1:
             from coilal.sweep.processes import start_server
 
             start_server()
 
-    def share_out(self, todo: Mapping[Cell, DictConfig]) -> list[list[Cell]]:
+    def share_out(self, todo: Mapping[Cell, Settings]) -> list[list[Cell]]:
         """Return an even share for each process."""
         count = self._count(list(todo.values()))
         if len(todo) > 1:
@@ -179,7 +180,7 @@ class LocalLauncher(GridLauncher):
         """Return how a process ended."""
         return self._workers.ends.get(job.id) if self._workers else None
 
-    def _count(self, todo: Sequence[DictConfig]) -> Count:
+    def _count(self, todo: Sequence[Settings]) -> Count:
         from coilal.sweep.count import Count, automatic
 
         if self.processes == "auto":
@@ -211,7 +212,7 @@ class SlurmLauncher(GridLauncher):
             for key, value in settings.items()
         }
 
-    def share_out(self, todo: Mapping[Cell, DictConfig]) -> list[list[Cell]]:
+    def share_out(self, todo: Mapping[Cell, Settings]) -> list[list[Cell]]:
         """Return shares of at most ``pack`` cells."""
         return pack(todo, self.pack)
 

@@ -10,5 +10,5 @@ with uncollected():
     import coilal.fit.tasks.multiclass  # torchmetrics as it needs it, before Lightning imports all of it
 
     # isort: split
-    import coilal.runs.experiment
+    import coilal.runs.learn
     import coilal.sweep.work  # noqa: F401

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,19 @@ def test_the_smaller_budget_that_is_offered_fits(pool: int) -> None:
 
 def test_a_budget_of_the_whole_pool_is_fine() -> None:
     assert check_budget(Budget(initial=4, query=3, cycles=2), 10) == []
+
+
+def test_what_a_pool_without_all_labels_lacks_is_not_known() -> None:
+    targets = Targets("multiclass", np.array([0, -1, 0, 1, 0, 1]), ("ok", "bent"), np.ones(6, dtype=np.bool_))
+    assert check_split(SAMPLES, targets, split([0, 1], [2, 3], [4, 5])) == []
+    (problem,) = check_split(SAMPLES, targets, split([0, 1], [2], [4, 5]))
+    assert problem.places == ("bent: not in validation (2 images in 2 groups)",)
+
+
+def test_nobody_is_told_to_draw_a_given_split_anew() -> None:
+    given = replace(SAMPLES, parts=("pool",) * 6)
+    empty, absent = check_split(given, CLASSES, split([0, 1], [2], []))
+    assert empty.places == ("test",)
+    for problem in (empty, absent):
+        assert "given split" in problem.kind
+        assert "seeds.split" not in problem.kind

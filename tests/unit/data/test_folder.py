@@ -73,3 +73,62 @@ def test_a_class_of_files_that_are_not_read_says_which_kind(root: Path) -> None:
 def test_other_files_are_noted(root: Path) -> None:
     (root / "ok/c1.npy").touch()
     assert "1 .npy" in " ".join(ImageFolder(str(root)).read().notes)
+
+
+def write(root: Path, *names: str) -> None:
+    for seed, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(100 + seed).integers(0, 256, (4, 4), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / name)
+
+
+def test_images_without_a_class_are_kept_for_the_pool_or_refused(root: Path) -> None:
+    write(root, "loose.png", "nan/c.png")
+    samples = ImageFolder(str(root), no_value=["nan"], unlabelled="pool").read()
+    assert samples.names == ("bent/c2_1.jpg", "bent/deep/c1_2.png", "loose.png", "nan/c.png", "ok/c1_1.png")
+    assert samples.classes is not None
+    assert samples.classes.tolist() == [0, 0, -1, -1, 1]
+    assert samples.unlabelled == (2, 3)
+    assert samples.class_names == ("bent", "ok")
+    assert "1 images in nan are kept without a class" in " ".join(samples.notes)
+    with pytest.raises(DataError) as caught:
+        ImageFolder(str(root), no_value=["nan"], unlabelled="error").read()
+    assert caught.value.problems[0].places == ("loose.png", "nan/c.png")
+    assert ImageFolder(str(root), no_value=["nan"]).read().unlabelled == ()
+
+
+def test_a_folder_without_any_class_is_read_for_the_pool(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "b.png")
+    assert ImageFolder(str(tmp_path), unlabelled="pool").read().unlabelled == (0, 1)
+
+
+def test_folders_of_parts_give_the_split(tmp_path: Path) -> None:
+    write(tmp_path, "train/ok/a.png", "train/bent/b.png", "Val/ok/deep/c.png", "test/ok/d.png", "test/e.png")
+    samples = ImageFolder(str(tmp_path)).read()
+    assert samples.names == ("Val/ok/deep/c.png", "test/ok/d.png", "train/bent/b.png", "train/ok/a.png")
+    assert samples.parts == ("validation", "test", "pool", "pool")
+    assert samples.class_names == ("bent", "ok")
+    assert "Val means validation, train means pool" in " ".join(samples.notes)
+    kept = ImageFolder(str(tmp_path), unlabelled="pool").read()
+    assert (kept.names[1], kept.parts, kept.unlabelled) == (
+        "test/e.png", ("validation", "test", "test", "pool", "pool"), (1,),
+    )  # fmt: skip
+    classes = ImageFolder(str(tmp_path), split_folders=False).read()
+    assert (classes.class_names, classes.parts) == (("Val", "test", "train"), None)
+
+
+def test_one_folder_that_is_no_part_makes_all_of_them_classes(tmp_path: Path) -> None:
+    write(tmp_path, "train/ok/a.png", "spare/ok/b.png")
+    assert ImageFolder(str(tmp_path)).read().class_names == ("spare", "train")
+    with pytest.raises(DataError, match=r"spare/ok/b\.png: 'spare'"):
+        ImageFolder(str(tmp_path), split_folders=True).read()
+    (tmp_path / "train" / "empty").mkdir()
+    (tmp_path / "spare").rename(tmp_path / "test")
+    with pytest.raises(DataError, match=r"without an image.*\n  train/empty"):
+        ImageFolder(str(tmp_path)).read()
+
+
+def test_a_group_in_folders_of_two_parts_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "train/ok/c1_1.png", "test/ok/c1_2.png", "test/ok/c2_1.png")
+    with pytest.raises(DataError, match=r"two parts of the split.*\n  c1: pool, test$"):
+        ImageFolder(str(tmp_path), r"^(c\d)_").read()

@@ -71,3 +71,12 @@ def test_files_that_no_sheet_can_be_written_to_are_refused(tmp_path: Path) -> No
         with pytest.raises(UserError, match=words):
             check_sheet_file(tmp_path / name)
     check_sheet_file(tmp_path / "a.PNG")
+
+
+def test_images_without_a_label_have_a_row_of_their_own(tmp_path: Path) -> None:
+    values = np.where(np.arange(60) < 4, -1, np.arange(60) % 2)
+    targets = Targets("multiclass", values, ("ok", "gap"), np.ones(60, bool))
+    write_stored_sheet(tmp_path / "a.png", stored(), SAMPLES, targets)
+    sheet = np.asarray(Image.open(tmp_path / "a.png"))
+    assert sheet.shape[0] == 3 * (32 * 3 + 6 + 18)
+    assert sheet[10, 10 : 4 * 66 : 66].tolist() == [0, 4, 8, 12]

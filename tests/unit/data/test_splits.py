@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -146,3 +148,47 @@ def test_label_counts_of_labels() -> None:
         "test": {"images": 0, "groups": 0, "label0": 0, "label1": 0},
         "all": {"images": 3, "groups": 2, "label0": 1, "label1": 2},
     }
+
+
+def without_label(samples: Samples, ids: list[int]) -> tuple[Samples, Targets]:
+    assert samples.classes is not None
+    classes = samples.classes.copy()
+    classes[ids] = -1
+    some = replace(samples, classes=classes, unlabelled=tuple(ids))
+    return some, Targets("multiclass", classes, samples.class_names, np.ones(len(classes), dtype=np.bool_))
+
+
+def test_images_without_a_label_have_no_say_in_the_split_and_follow_their_group() -> None:
+    samples, _ = coils(0)
+    ids = [*range(32), *range(40, len(samples), 5)]  # the first coil has no label at all
+    some, targets = without_label(samples, ids)
+    part = draw_parts(some, SHARES, 3)
+    labelled = np.flatnonzero(some.is_labelled)
+    assert part[labelled].tolist() == draw_parts(samples.subset(labelled), SHARES, 3).tolist()
+    assert (part[:32] == 0).all(), "nobody scores a coil without a label"
+    assert (part.reshape(40, 32) == part.reshape(40, 32)[:, :1]).all(), "coils stay whole"
+    split = as_split(part, targets)
+    assert split.pool.tolist() == np.flatnonzero(part == 0).tolist()
+    for ids_of_part, number in ((split.validation, 1), (split.test, 2)):
+        assert ids_of_part.tolist() == np.flatnonzero((part == number) & targets.is_labelled).tolist()
+        assert len(ids_of_part) < (part == number).sum()
+
+
+def test_without_any_label_all_images_are_of_the_pool() -> None:
+    samples, _ = without_label(with_classes(np.array([0, 1]), np.arange(2))[0], [0, 1])
+    assert draw_parts(samples, SHARES, 0).tolist() == [0, 0]
+
+
+def test_images_without_a_label_are_counted() -> None:
+    samples, targets = without_label(with_classes(np.array([0, 1, 1, 0]), np.arange(4))[0], [1])
+    counts = label_counts(samples, targets, Split(np.array([0, 1]), np.array([2]), np.array([3])))
+    assert counts.columns.tolist() == ["images", "groups", "class0", "class1", "unlabelled"]
+    assert counts.to_numpy().tolist() == [[2, 2, 1, 0, 1], [1, 1, 0, 1, 0], [1, 1, 1, 0, 0], [4, 4, 2, 1, 1]]
+    labels, of_labels = with_labels(np.array([[1, 1], [0, 1], [0, 0]], np.uint8), np.arange(3))
+    values = np.where([[True], [False], [True]], of_labels.values, -1)
+    counts = label_counts(
+        replace(labels, unlabelled=(1,)),
+        replace(of_labels, values=values),
+        Split(np.array([0, 1]), np.array([2]), np.empty(0, np.int64)),
+    )
+    assert counts.loc["pool"].tolist() == [2, 2, 1, 1, 1]

@@ -97,3 +97,22 @@ def test_another_data_set_is_drawn_anew() -> None:
     placed = place(other, SHARES, 0, drawn(data(30)))
     assert placed.part.tolist() == draw_parts(other, SHARES, 0).tolist()
     assert not placed.is_stored
+
+
+def test_a_given_split_counts_before_a_stored_one_and_is_not_stored() -> None:
+    samples = data(4, of_each=1)
+    stored = drawn(samples)
+    given = replace(samples, parts=("test", "pool", "validation", "test"))
+    placed = place(given, SHARES, 5, stored)
+    assert placed.part.tolist() == [2, 0, 1, 2]
+    assert (placed.is_stored, placed.adds, placed.note) == (False, False, "")
+
+
+def test_new_groups_without_a_label_stand_in_the_pool() -> None:
+    stored, more = drawn(data(30)), data(90)
+    unlabelled = tuple(range(90, len(more)))
+    some = replace(more, unlabelled=unlabelled)
+    assert (place(some, SHARES, 0, stored).part[90:] == 0).all()
+    assert not (place(more, SHARES, 0, stored).part[90:] == 0).all()
+    labelled_since = place(more, SHARES, 0, stored.extended(some, place(some, SHARES, 0, stored).part))
+    assert (labelled_since.part[90:] == 0).all(), "what was in the pool stays there when it gets its label"

@@ -83,7 +83,7 @@ def test_numbered_classes_are_sorted_by_number(make: Make) -> None:
     assert make(f"image,label,group\n{rows}").read().class_names == ("1", "9", "10")
 
 
-def test_coil_codes_give_both_views(make: Make) -> None:
+def test_coil_codes_give_classes_and_labels(make: Make) -> None:
     samples = make("Image,Error_Multi\nSpule001_1.png,6.0\nSpule002_1.png,0\n").read()
     assert samples.groups == ("Spule001", "Spule002")
     assert samples.class_names == COIL_CLASSES
@@ -422,3 +422,74 @@ def test_files_of_other_kinds_are_noted(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("image,label\na.pgm,ok\n")
     samples = LabelTable(str(tmp_path), class_column="label").read()
     assert "1 .dcm" in " ".join(samples.notes)
+
+
+def test_rows_and_images_without_a_label_are_kept_for_the_pool(make: Make, tmp_path: Path) -> None:
+    table = "image,a,b\nc1_1.png,1,0\nc2_1.png,,\nc2_2.png,0,1\n"
+    settings = {"unlabelled": "pool", "group_pattern": r"^(c\d)_"}
+    source = make(table, **settings)
+    Image.new("L", (3, 3)).save(tmp_path / "c3_1.png")
+    samples = source.read()
+    assert samples.names == ("c1_1.png", "c2_1.png", "c2_2.png", "c3_1.png")
+    assert samples.groups == ("c1", "c2", "c2", "c3")
+    assert samples.unlabelled == (1, 3)
+    assert samples.labels is not None
+    assert samples.labels.tolist() == [[1, 0], [0, 0], [0, 1], [0, 0]]
+    notes = " ".join(samples.notes)
+    assert "1 rows without a label are kept" in notes
+    assert "1 images in" in notes
+    assert "not named in the table and are kept without a label" in notes
+    assert list(problems(make(table.replace(",,", ",1,"), **settings)).values()) == [("line 3: c2_1.png: b is ''",)]
+
+
+def test_classes_without_a_label_are_no_class(make: Make) -> None:
+    table = "Image,Error_Multi\nSpule1_1.png,\nSpule1_2.png,2\nSpule2_1.png,nan\nSpule2_2.png,0\n"
+    samples = make(table, unlabelled="pool").read()
+    assert samples.classes is not None
+    assert samples.classes.tolist() == [-1, 2, -1, 0]
+    assert samples.unlabelled == (0, 2)
+    assert samples.class_names == COIL_CLASSES
+
+
+def test_without_a_table_no_image_has_a_label(tmp_path: Path) -> None:
+    Image.new("L", (3, 3)).save(tmp_path / "Spule1_1.png")
+    samples = source(tmp_path, unlabelled="pool").read()
+    assert (samples.names, samples.groups, samples.unlabelled) == (("Spule1_1.png",), ("Spule1",), (0,))
+    assert (samples.classes, samples.labels) == (None, None)
+    with pytest.raises(DataError, match="there is no label table"):
+        source(tmp_path, tmp_path / "nowhere.csv", unlabelled="pool").read()
+
+
+GIVEN = "image,label,group,split\na.png,ok,g,Train\nb.png,bent,h,dev\nc.png,ok,i,TEST\n"
+
+
+def test_a_column_gives_the_split(make: Make) -> None:
+    samples = make(GIVEN).read()
+    assert samples.parts == ("pool", "validation", "test")
+    notes = " ".join(samples.notes)
+    assert "split from split" in notes
+    assert "Train means pool, dev means validation" in notes
+    assert make(GIVEN.replace("split", "fold"), split_column="fold").read().parts == samples.parts
+    assert make(GIVEN.replace("split", "fold")).read().parts is None, "no usual name"
+
+
+def test_rows_that_are_left_out_need_no_part(make: Make) -> None:
+    samples = make(GIVEN + "d.png,,j,\n").read()
+    assert samples.parts == ("pool", "validation", "test")
+
+
+def test_a_column_named_like_a_split_may_be_something_else(make: Make) -> None:
+    table = "image,split,dent,group\na.png,1,0,g\nb.png,0,1,h\n"
+    samples = make(table).read()
+    assert (samples.label_names, samples.parts) == (("split", "dent"), None)
+    assert "Column split gives no split" in " ".join(samples.notes)
+    grouped = make("image,label,split\na.png,ok,test\nb.png,bent,train\n", group_column="split").read()
+    assert (grouped.groups, grouped.parts) == (("test", "train"), None)
+    (found,) = problems(make(table, split_column="split", label_columns=["dent"])).values()
+    assert found == ("line 2: a.png: '1'", "line 3: b.png: '0'")
+
+
+def test_without_a_split_column_the_split_is_drawn_and_its_column_is_no_label(make: Make) -> None:
+    assert make(GIVEN, split_column=None).read().parts is None
+    samples = make(GIVEN.replace("label", "dent").replace("ok", "0").replace("bent", "1"), split_column=None).read()
+    assert (samples.label_names, samples.parts) == (("dent",), None)

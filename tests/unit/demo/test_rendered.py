@@ -19,7 +19,7 @@ from coilal.demo.renderer import catalogue, photographs
 SMALL = ImageFormat((60, 46))
 
 
-def test_both_views_of_the_labels_agree() -> None:
+def test_classes_and_labels_agree() -> None:
     samples = RenderedCoils(coils=8, images_per_coil=16, seed=1).read()
     assert len(samples) == 128
     assert samples.labels is not None

@@ -171,3 +171,20 @@ def test_a_table_that_lost_rows_is_left_out_and_named(outputs: Path, name: str) 
     _, findings = read(outputs)
     assert "cycles.csv and queries.csv disagree" in findings[0].what
     assert "margin/seed1" in findings[0].where
+
+
+def test_where_the_data_give_the_split_its_seed_and_shares_separate_no_runs(outputs: Path) -> None:
+    for folder in outputs.glob("s/*/*/margin/seed*"):
+        config = (folder / "config.yaml").read_text()
+        assert "split: 0" in config
+        (folder / "config.yaml").write_text(config.replace("split: 0", "split: 9"))
+        seeds = json.loads((folder / "status.json").read_text())["seeds"]
+        edit_status(folder, seeds={**seeds, "split": 9})
+    _, findings = read(outputs)
+    assert any("seeds.split" in finding.what for finding in findings)
+    for folder in outputs.glob("s/*/*/*/seed*"):
+        data = json.loads((folder / "status.json").read_text())["data"]
+        edit_status(folder, data={**data, "given_split": "0123"})
+    (comparison,), findings = read(outputs)
+    assert findings == []
+    assert comparison.pairs("margin", "random").seeds == (0, 1, 2, 3, 4)

@@ -34,7 +34,9 @@ from coilal.fit.batches import Batches, infer
 from coilal.fit.module import CoilModule, Optimizer
 from coilal.fit.standardise import Statistics
 from coilal.fit.tasks.multiclass import Multiclass
-from coilal.runs.experiment import Experiment, _cache_settings, _prefix
+from coilal.runs.experiment import Experiment
+from coilal.runs.inputs import cache_settings, prefix
+from coilal.runs.settings import Settings
 from tests.unit.features import extraction_child
 from tests.unit.features.families import FAMILIES, backbone, size
 
@@ -250,9 +252,9 @@ def key(
         strategy=SimpleNamespace(root_device=device),
     )
     nothing: Any = None
-    experiment = Experiment(cfg, nothing, nothing, unloadable, weights, trainer, Path(), 0.0, reread)
-    prefix, cache = _prefix(experiment), _cache_settings(experiment)
-    return prefix_key(prefix, fingerprint, cache.precision, None)
+    settings = Settings.of(cfg)
+    experiment = Experiment(settings, nothing, nothing, unloadable, weights, trainer, 0.0, reread)
+    return prefix_key(prefix(experiment), fingerprint, cache_settings(experiment).precision, None)
 
 
 @pytest.mark.slow

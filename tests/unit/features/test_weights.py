@@ -18,7 +18,8 @@ from transformers import Dinov2Config, Dinov2Model
 from coilal.common.types import UserError
 from coilal.features import timm_trunk, transformers_trunk
 from coilal.features.weights import fingerprint, resolve
-from coilal.runs.experiment import ensure_weights_fit
+from coilal.runs.backbones import ensure_weights_fit
+from coilal.runs.settings import Settings
 
 CONFIG = {"model_type": "dinov2", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
@@ -88,13 +89,13 @@ def test_weights_are_looked_at_once_and_what_is_known_of_them_is_kept(
         return SimpleNamespace(trunk=SimpleNamespace(reread=reread, told="weights: all of them"))
 
     cfg = small("model.weights=w.pth", f"cache.dir={tmp_path}/cache")
-    assert [ensure_weights_fit(cfg, weights, "0123", load) for _ in range(3)] == [True] * 3
+    assert [ensure_weights_fit(Settings.of(cfg), weights, "0123", load) for _ in range(3)] == [True] * 3
     assert len(loaded) == 1
-    assert ensure_weights_fit(cfg, weights, "4567", lambda: load(False)) is False
+    assert ensure_weights_fit(Settings.of(cfg), weights, "4567", lambda: load(False)) is False
     cfg.model.trunk.arguments.in_chans = 3
-    ensure_weights_fit(cfg, weights, "0123", load)
+    ensure_weights_fit(Settings.of(cfg), weights, "0123", load)
     assert len(loaded) == 3, "other weights, another network"
-    assert ensure_weights_fit(cfg, None, "random", load) is False
+    assert ensure_weights_fit(Settings.of(cfg), None, "random", load) is False
     assert len(loaded) == 3
 
 

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from coilal.common.types import DecodedImages, Samples, Split
-from coilal.run_directory.data_record import DataRecord, changes, differing_aspects, label_texts, read_rows
+from coilal.run_directory.data_record import (
+    DataRecord,
+    changes,
+    differing_aspects,
+    given_split_changes,
+    label_texts,
+    read_rows,
+)
 
 SAMPLES = Samples(
     names=("a.png", "b, c.png", "ü.png", "d.png"),
@@ -101,3 +108,41 @@ def test_a_status_of_an_earlier_version_is_compared_by_what_it_has() -> None:
 def test_label_texts_of_labels() -> None:
     labels = np.array([[0, 0], [1, 0], [1, 1]], dtype=np.uint8)
     assert label_texts(Samples(("a", "b", "c"), ("1", "2", "3"), labels, ("gap", "x"))) == ("none", "gap", "gap+x")
+
+
+def test_an_image_without_a_label_has_none_and_its_label_is_told_when_it_comes() -> None:
+    without = replace(SAMPLES, classes=np.array([0, -1, 0, 1]), unlabelled=(1,))
+    assert label_texts(without) == ("ok", "", "ok", "images")
+    assert "have a label now, and had none (1):\n  b, c.png: images" in text(record(without), record())
+    assert "have no label any more (1):\n  b, c.png: images" in text(record(), record(without))
+    labels = replace(
+        SAMPLES, classes=None, labels=np.zeros((4, 1), np.uint8), label_names=("gap",), unlabelled=(0,)
+    )
+    assert label_texts(labels) == ("", "none", "none", "none")
+
+
+GIVEN = ("pool", "pool", "validation", "test")
+
+
+def begun(samples: Samples) -> dict[str, str]:
+    return {**record(samples).aspects, **record(samples).given_split}
+
+
+def test_a_given_split_that_changed_is_named_image_by_image() -> None:
+    given = replace(SAMPLES, parts=GIVEN)
+    other = record(replace(SAMPLES, parts=("pool", "pool", "test", "validation")))
+    rows = record(given).rows()
+    assert given_split_changes(begun(given), record(given), rows) == []
+    (problem,) = given_split_changes(begun(given), other, rows)
+    assert problem.places == ("ü.png: validation → test", "d.png: test → validation")
+    assert [problem.places for problem in given_split_changes(begun(given), other, {})] == [()]
+    (gone,) = given_split_changes(begun(given), record(), rows)
+    assert "is not any more" in gone.kind
+
+
+def test_a_given_split_that_is_the_one_that_was_drawn_is_no_change() -> None:
+    given = record(replace(SAMPLES, parts=GIVEN))
+    assert given_split_changes(begun(SAMPLES), given, record().rows()) == []
+    left_out = {name: {**row, "part": ""} for name, row in record().rows().items()}
+    assert given_split_changes(begun(SAMPLES), given, left_out) == [], "a task has left them out"
+    assert given_split_changes({"fingerprint": "f"}, given, {}) == [], "an earlier version did not record it"

@@ -42,7 +42,7 @@ def test_runs_that_lack_a_new_setting_go_on_with_its_default(
     composed: Callable[..., DictConfig], data: str
 ) -> None:
     settings = flatten(resolved(composed(f"data={data}", "data.root=x")))
-    for key in ("data.source.similar_names", "data.source.no_value"):
+    for key in ("data.source.similar_names", "data.source.no_value", "data.source.unlabelled"):
         assert settings[key] == ADDED[key]
 
 
@@ -61,3 +61,13 @@ def test_runs_of_before_the_rooms_go_on() -> None:
     now = {"strategy": {"query": {"_target_": "coilal.active.strategies.entropy.entropy"}}}
     assert differences(before, now) == []
     assert identity_hash(before) == identity_hash(now)
+
+
+def test_of_a_given_split_neither_shares_nor_seed_count() -> None:
+    before = {"data": {"split": {"validation": 0.1, "test": 0.2}}, "seeds": {"split": 0, "train": 0}}
+    after = {"data": {"split": {"validation": 0.3, "test": 0.2}}, "seeds": {"split": 1, "train": 0}}
+    assert len(differences(before, after)) == 2
+    assert differences(before, after, split_is_given=True) == []
+    assert differences(before, {**after, "seeds": {"split": 0, "train": 1}}, split_is_given=True) == [
+        "seeds.train: 0 → 1"
+    ]

@@ -19,9 +19,10 @@ from coilal.fit.batches import infer
 from coilal.fit.module import CoilModule, Optimizer
 from coilal.fit.tasks.multiclass import Multiclass
 from coilal.fit.tasks.multilabel import Multilabel
-from coilal.runs.experiment import build_trainer
 from coilal.runs.precision import ensure_as_asked, set_tf32, words
 from coilal.runs.rules import checked
+from coilal.runs.settings import Settings
+from coilal.runs.trainer import build_trainer
 from tests.unit.fit.test_loop import Memory, in_the_loop
 
 Composed = Callable[..., DictConfig]
@@ -44,10 +45,13 @@ def test_precisions_that_are_refused(composed: Composed, precision: str) -> None
 
 
 def test_half_precision_of_16_bits_is_refused_on_a_cpu(composed: Composed, tmp_path: Path) -> None:
+    def settings(precision: str) -> Settings:
+        return Settings.of(composed("trainer.accelerator=cpu", f"outputs={tmp_path}", precision))
+
     for asked in ("16-mixed", "16"):
         with pytest.raises(UserError, match=r"needs a GPU.*use trainer\.precision=bf16-mixed"):
-            build_trainer(composed("trainer.accelerator=cpu", f"trainer.precision={asked}"), tmp_path)
-    advised = build_trainer(composed("trainer.accelerator=cpu", "trainer.precision=bf16-mixed"), tmp_path)
+            build_trainer(settings(f"trainer.precision={asked}"))
+    advised = build_trainer(settings("trainer.precision=bf16-mixed"))
     assert advised.precision_plugin.precision == "bf16-mixed"
     ensure_as_asked("16-mixed", SimpleNamespace(precision="16-mixed"))
 

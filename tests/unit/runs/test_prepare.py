@@ -17,6 +17,7 @@ from coilal.common.instantiate import instantiate
 from coilal.common.types import DataError
 from coilal.runs.prepare import check, prepare
 from coilal.runs.provenance import initial_status
+from coilal.runs.settings import Settings
 from coilal.runs.study_split import read_split
 
 
@@ -63,7 +64,7 @@ def test_a_refusal_by_the_task_tells_what_was_taken_as_empty(
 
 def keep(settings: str, together: Barrier, times: int) -> None:
     cfg = OmegaConf.create(settings)
-    prepared = prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    prepared = prepare(Settings.of(cfg), instantiate(cfg.task.module), instantiate(cfg.budget))
     for number in range(times):
         together.wait(60)
         replace(prepared, split_file=Path(cfg.records) / str(number) / prepared.split_file.name).keep_records()
@@ -97,5 +98,6 @@ def test_the_range_of_the_values_is_kept_with_the_run(
         Image.fromarray(np.full((9, 9), 20 * number, kind)).save(file)
     folder.budget = {"_target_": "coilal.common.types.Budget", "initial": 1}
     folder.data.split = {"validation": 0.3, "test": 0.3}
-    prepared = prepare(folder, instantiate(folder.task.module), instantiate(folder.budget))
-    assert initial_status(folder, "id", prepared, "w")["data"]["range"] == limits
+    settings = Settings.of(folder)
+    prepared = prepare(settings, instantiate(settings.task.module), instantiate(settings.budget))
+    assert initial_status(settings, "id", prepared, "w")["data"]["range"] == limits

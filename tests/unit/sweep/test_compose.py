@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 
 from coilal.common.cli import conf_folder
 from coilal.common.types import UserError
-from coilal.runs.rules import resolved, without_hydra
 from coilal.sweep.cells import Cell
 from coilal.sweep.compose import Grid, compose
 
@@ -83,13 +82,13 @@ def test_the_first_cell_that_is_to_be_done_is_told_once(grid_of, tmp_path: Path)
     here = f"outputs={tmp_path}"
     (done,) = grid_of(f"{here} seed=0").cells
     done.folder.mkdir(parents=True)
-    settings = resolved(without_hydra(grid_of(f"{here} seed=0").configs[done]))
-    (done.folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    settings = grid_of(f"{here} seed=0").settings[done]
+    (done.folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings.config)))
     (done.folder / "status.json").write_text('{"state": "done"}')
     told: list[int] = []
-    grid_of(*(f"{here} seed={seed}" for seed in range(3)), on_first=lambda cfg: told.append(cfg.seed))
+    grid_of(*(f"{here} seed={seed}" for seed in range(3)), on_first=lambda first: told.append(first.seed))
     assert told == [1]
-    grid_of(f"{here} seed=0", on_first=lambda cfg: told.append(cfg.seed))
+    grid_of(f"{here} seed=0", on_first=lambda first: told.append(first.seed))
     assert told == [1]
 
 

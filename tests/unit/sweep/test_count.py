@@ -1,19 +1,21 @@
 from __future__ import annotations
 
-import pytest
-from omegaconf import DictConfig, OmegaConf
+from collections.abc import Callable
 
+import pytest
+from omegaconf import DictConfig
+
+from coilal.runs.settings import Settings
 from coilal.sweep import count
 from coilal.sweep.count import Count, automatic
 
-HEAD = {"model": {"trainable": "head"}, "trainer": {"accelerator": "auto", "devices": 1}, "cache": {"memory_gb": 4}}
+Cells = Callable[..., list[Settings]]
 
 
-def cells(number: int, **changes: object) -> list[DictConfig]:
-    head = OmegaConf.create(HEAD)
-    for key, value in changes.items():
-        OmegaConf.update(head, key.replace("__", "."), value)
-    return [head] * number
+@pytest.fixture
+def cells(composed: Callable[..., DictConfig]) -> Cells:
+    """Return a function: number, overrides → settings of so many equal cells."""
+    return lambda number, *overrides: [Settings.of(composed(*overrides))] * number
 
 
 @pytest.fixture(autouse=True)
@@ -25,31 +27,33 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     return has
 
 
-def test_heads_take_a_core_each() -> None:
+def test_heads_take_a_core_each(cells: Cells) -> None:
     assert automatic(cells(20)) == Count(8, "one a core")
     assert automatic(cells(3)) == Count(3, "one a cell")
     assert automatic([]) == Count(0, "one a cell")
 
 
-def test_memory_and_what_takes_all_cores_are_the_limit(machine: dict[str, object]) -> None:
-    assert automatic([*cells(5), *cells(1, model__trainable=2)]).processes == 1
+def test_memory_and_what_takes_all_cores_are_the_limit(cells: Cells, machine: dict[str, object]) -> None:
+    assert automatic([*cells(5), *cells(1, "model.trainable=2")]).processes == 1
     machine["free_memory"] = 20e9
     assert automatic(cells(20)) == Count(3, "one for 6 GB of free memory")
-    assert automatic(cells(20, cache__memory_gb=0.5)) == Count(8, "one a core"), "features held elsewhere"
+    assert automatic(cells(20, "cache.memory_gb=0.5")) == Count(8, "one a core"), "features held elsewhere"
     machine["free_memory"] = 1e9
     assert automatic(cells(20)).processes == 1
 
 
-def test_gpus_are_shared_out_whatever_is_trained_unless_the_settings_name_them(machine: dict[str, object]) -> None:
+def test_gpus_are_shared_out_whatever_is_trained_unless_the_settings_name_them(
+    cells: Cells, machine: dict[str, object]
+) -> None:
     machine["gpus"] = ["0", "1"]
-    assert automatic(cells(20, model__trainable="all")) == Count(2, "one a GPU")
-    assert automatic(cells(20, trainer__accelerator="cpu")) == Count(8, "one a core")
-    assert automatic(cells(20, trainer__devices=[1])).processes == 1
+    assert automatic(cells(20, "model.trainable=all")) == Count(2, "one a GPU")
+    assert automatic(cells(20, "trainer.accelerator=cpu")) == Count(8, "one a core")
+    assert automatic(cells(20, "trainer.devices=[1]")).processes == 1
     assert automatic(cells(1)).processes == 1
 
 
-def test_a_gpu_that_is_asked_for_and_not_found_is_not_shared() -> None:
-    assert automatic(cells(20, trainer__accelerator="gpu")).processes == 1
+def test_a_gpu_that_is_asked_for_and_not_found_is_not_shared(cells: Cells) -> None:
+    assert automatic(cells(20, "trainer.accelerator=gpu")).processes == 1
 
 
 def test_the_line_says_how_to_have_one_cell_at_a_time() -> None:

@@ -83,3 +83,10 @@ def test_impossible_sizes_are_refused(count: int) -> None:
 def test_unknown_way_of_drawing_is_refused() -> None:
     with pytest.raises(UserError, match="choose random or stratified"):
         draw(IDS, CLASSES, 5, "stratify", generator())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [np.where(IDS < 20, -1, CLASSES), np.where(IDS[:, None] < 20, -1, LABELS)])
+def test_a_stratified_start_needs_all_labels(values: np.ndarray) -> None:
+    with pytest.raises(UserError, match="7 of 200 images have none"):
+        draw(IDS, values, 20, "stratified", generator())
+    assert len(draw(IDS, values, 20, "random", generator())) == 20

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-CONF = Path(__file__).parents[3] / "conf"
+from coilal.common.cli import conf_folder
 
 
 @pytest.mark.parametrize(
@@ -18,7 +16,7 @@ CONF = Path(__file__).parents[3] / "conf"
     ],
 )
 def test_each_yaml_builds_its_task(name: str, kind: str, replay: str | None) -> None:
-    with initialize_config_dir(str(CONF)):
+    with initialize_config_dir(conf_folder()):
         task = compose(overrides=[f"+task={name}"]).task
     assert (task.name, task.replay) == (name, replay)
     assert instantiate(task.module, _execution_whitelist_="coilal.fit.tasks.*").kind == kind

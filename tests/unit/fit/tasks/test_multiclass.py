@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -205,3 +206,22 @@ def test_outputs_that_are_not_finite_are_refused(bad: float) -> None:
     logits[3, 1] = bad
     with pytest.raises(UserError, match="NaN or infinite"):
         evaluate(logits, values, targets_of(5))
+
+
+def test_images_without_a_label_have_no_class_and_make_none() -> None:
+    known = samples(classes=np.array([1, -1, 0]), class_names=("a", "b"), unlabelled=(1,))
+    assert Multiclass().targets(known).values.tolist() == [1, -1, 0]
+    zeroed = np.where(np.arange(7)[:, None] == 1, 0, LABELS).astype(np.uint8)
+    for classes in ("all", "single"):
+        without = replace(labelled(), labels=zeroed[[1, 2, 4]], unlabelled=(0,), names=("1", "2", "3"))
+        targets = Multiclass(classes).targets(without)  # type: ignore[arg-type]
+        assert targets.names == ("double", "gap")
+        assert targets.values.tolist() == [-1, 1, 0]
+        assert targets.used.all(), "they are kept for the pool"
+        assert targets.is_labelled.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("fields", [{}, {"classes": np.array([-1, -1]), "class_names": ()}])
+def test_data_without_any_label_are_refused(fields: dict) -> None:
+    with pytest.raises(UserError, match="none of the 2 images has a label"):
+        Multiclass().targets(Samples(("a", "b"), ("a", "b"), unlabelled=(0, 1), **fields))

@@ -140,3 +140,15 @@ def test_rates_without_a_denominator_are_nan() -> None:
 def test_outputs_that_are_not_finite_are_refused() -> None:
     with pytest.raises(UserError, match="NaN or infinite"):
         evaluate(torch.tensor([[float("nan")]]), torch.tensor([[1]]), targets_of(1))
+
+
+def test_images_without_a_label_have_no_labels() -> None:
+    data = Samples(NAMES, NAMES, labels=LABELS, label_names=("a", "b"), unlabelled=(0,))
+    assert Multilabel().targets(data).values.tolist() == [[-1, -1], [1, 1], [0, 1]]
+    classes = Samples(
+        NAMES, NAMES, classes=np.array([1, -1, 0]), class_names=("ok", "both"), unlabelled=(1,),
+        class_labels=np.array([[0, 0], [1, 1]], dtype=np.uint8), label_names=("a", "b"),
+    )  # fmt: skip
+    assert Multilabel().targets(classes).values.tolist() == [[1, 1], [-1, -1], [0, 0]]
+    with pytest.raises(UserError, match="none of the 3 images has a label"):
+        Multilabel().targets(Samples(NAMES, NAMES, unlabelled=(0, 1, 2)))

@@ -11,8 +11,8 @@ import pytest
 from omegaconf import DictConfig
 
 import coilal.fit.cycles
-from coilal.run_directory.files import run_folder
 from coilal.runs.run import run
+from tests.run_folders import run_folder
 
 
 def csv_steps(folder: Path) -> list[int]:

@@ -15,11 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 import coilal.fit.cycles
 from coilal.common.types import UserError
 from coilal.run_directory.aulc import aulc
-from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_cycles, read_queries
 from coilal.runs.loggers.wandb import WandbLogger
 from coilal.runs.loggers.wandb_files import read_records, says_the_same
 from coilal.runs.run import run
+from tests.run_folders import run_folder
 
 pytestmark = pytest.mark.slow
 

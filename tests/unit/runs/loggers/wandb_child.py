@@ -12,7 +12,7 @@ import psutil
 import torch
 from omegaconf import OmegaConf
 
-import coilal.runs.experiment
+import coilal.runs.learn
 from coilal.runs.loggers.wandb import WandbLogger
 from coilal.runs.run import run
 from tests.pictures import no_picture
@@ -33,7 +33,7 @@ def work(settings: str, cycle: int | None, moment: str, with_core: bool, environ
     os.environ.pop("WANDB_SERVICE", None)  # a process of W&B that the tests have started would outlive this one
     os.environ.update(environment)
     torch.set_num_threads(1)
-    coilal.runs.experiment.learning_curve = no_picture
+    coilal.runs.learn.learning_curve = no_picture
     original = WandbLogger.log_metrics
 
     def log_metrics(self: WandbLogger, metrics: Mapping[str, float], step: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Labels and classes of the rows of a table: two views of the same faults where the coding is known."""
+"""Annotations of the rows of a table: labels and classes, both of them where the coding of the faults is known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Codes = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class View:
+class Annotations:
     """The label part of ``coilal.common.types.Samples`` (same names and shapes), with problems and notes."""
 
     labels: NDArray[np.uint8] | None = None
@@ -33,8 +33,8 @@ class View:
     notes: tuple[str, ...] = ()
 
 
-def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, codes: Codes | None) -> View:
-    """Return the view of 0/1 columns.
+def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, codes: Codes | None) -> Annotations:
+    """Return the annotations in 0/1 columns.
 
     Args:
         values: text (N, L), ``0`` and ``1``; see ``coilal.data.marks.read_marks``.
@@ -44,7 +44,7 @@ def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, c
     """
     refused = _ambiguous(names, "")
     if refused:
-        return View(problems=refused)
+        return Annotations(problems=refused)
     known = values.isin(("0", "1")).to_numpy()
     if not known.all():
         rows, columns = np.nonzero(~known)
@@ -57,18 +57,18 @@ def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, c
             "labels that are not 0 or 1; mend them, name a column of classes in data.source.class_column, or one "
             "that is no label in data.source.ignored_columns"
         )
-        return View(problems=(Problem(kind, bad),))
+        return Annotations(problems=(Problem(kind, bad),))
     labels = (values == "1").to_numpy().astype(np.uint8)
     if codes is None or faults_of(codes) != set(names):
-        return View(labels=labels, label_names=tuple(names))
+        return Annotations(labels=labels, label_names=tuple(names))
     class_labels = _class_labels(codes, names)
     bits = 1 << np.arange(len(names), dtype=np.int64)
     code_of = {int(code): index for index, code in enumerate(class_labels @ bits)}
     classes = pd.Series(labels @ bits).map(code_of)
     if classes.isna().any():
         note = "Some combinations of labels have no class in data.source.class_codes, so classes are not known."
-        return View(labels=labels, label_names=tuple(names), notes=(note,))
-    return View(
+        return Annotations(labels=labels, label_names=tuple(names), notes=(note,))
+    return Annotations(
         labels=labels,
         label_names=tuple(names),
         classes=np.asarray(classes, dtype=np.int64),
@@ -78,8 +78,8 @@ def from_labels(values: pd.DataFrame, names: Sequence[str], places: pd.Series, c
     )
 
 
-def from_codes(values: pd.Series, places: pd.Series, codes: Codes) -> View:
-    """Return both views of a column of class codes whose faults are known.
+def from_codes(values: pd.Series, places: pd.Series, codes: Codes) -> Annotations:
+    """Return classes and labels of a column of class codes whose faults are known.
 
     Args:
         values: text (N).
@@ -92,14 +92,14 @@ def from_codes(values: pd.Series, places: pd.Series, codes: Codes) -> View:
     if unknown.any():
         bad = tuple(f"{place}: {value}" for place, value in zip(places[unknown], values[unknown], strict=True))
         kind = f"not a known class; data.source.class_codes has {', '.join(map(str, codes))}"
-        return View(problems=(Problem(kind, bad),))
+        return Annotations(problems=(Problem(kind, bad),))
     names = tuple(dict.fromkeys(fault for faults in codes.values() for fault in faults))
     refused = _ambiguous(names, "data.source.class_codes")
     if refused:
-        return View(problems=refused)
+        return Annotations(problems=refused)
     class_labels = _class_labels(codes, names)
     indices: IntArray = np.asarray(classes, dtype=np.int64)
-    return View(
+    return Annotations(
         labels=class_labels[indices],
         label_names=names,
         classes=indices,
@@ -109,8 +109,8 @@ def from_codes(values: pd.Series, places: pd.Series, codes: Codes) -> View:
     )
 
 
-def from_names(values: pd.Series, good_class: Setting) -> View:
-    """Return the view of a column of class names, sorted by name (numbers by value).
+def from_names(values: pd.Series, good_class: Setting) -> Annotations:
+    """Return the annotations in a column of class names, sorted by name (numbers by value).
 
     Args:
         values: text (N).
@@ -119,7 +119,7 @@ def from_names(values: pd.Series, good_class: Setting) -> View:
     names = in_order(values.unique().tolist())
     good, unsure = _good_class(good_class, names)
     if unsure:
-        return View(problems=(Problem(unsure),))
+        return Annotations(problems=(Problem(unsure),))
     notes = [
         f"Class '{good}' means fault-free."
         if good is not None
@@ -131,7 +131,7 @@ def from_names(values: pd.Series, good_class: Setting) -> View:
         for name in names
         if name.casefold() == "none" and name != good
     ]
-    return View(
+    return Annotations(
         classes=np.asarray(values.map({name: index for index, name in enumerate(names)}), dtype=np.int64),
         class_names=tuple(names),
         good_class=None if good is None else names.index(good),
@@ -139,24 +139,24 @@ def from_names(values: pd.Series, good_class: Setting) -> View:
     )
 
 
-def of_all_rows(view: View, is_labelled: BoolArray) -> View:
-    """Return the view of all rows, from that of the labelled ones: the others have class -1 and labels 0.
+def of_all_rows(annotations: Annotations, is_labelled: BoolArray) -> Annotations:
+    """Return the annotations of all rows, from those of the labelled ones: the others have class -1 and labels 0.
 
     Args:
-        view: of the n labelled rows.
+        annotations: of the n labelled rows.
         is_labelled: which rows these are (N).
     """
     if is_labelled.all():
-        return view
+        return annotations
     rows = np.flatnonzero(is_labelled)
     labels, classes = None, None
-    if view.labels is not None:
-        labels = np.zeros((len(is_labelled), view.labels.shape[1]), dtype=np.uint8)
-        labels[rows] = view.labels
-    if view.classes is not None:
+    if annotations.labels is not None:
+        labels = np.zeros((len(is_labelled), annotations.labels.shape[1]), dtype=np.uint8)
+        labels[rows] = annotations.labels
+    if annotations.classes is not None:
         classes = np.full(len(is_labelled), -1, dtype=np.int64)
-        classes[rows] = view.classes
-    return replace(view, labels=labels, classes=classes)
+        classes[rows] = annotations.classes
+    return replace(annotations, labels=labels, classes=classes)
 
 
 def _good_class(setting: Setting, names: Sequence[str]) -> tuple[str | None, str]:

@@ -1,0 +1,68 @@
+"""Trainer, weights and data of a run, checked against each other and against what lies in its run directory."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from coilal.common.array_store import seconds_waited
+from coilal.features.weights import fingerprint
+from coilal.runs import same_data, shared
+from coilal.runs.backbones import backbone_loader, ensure_weights_fit
+from coilal.runs.experiment import Experiment
+from coilal.runs.hparams import ensure_found_on
+from coilal.runs.inputs import ensure_backbone
+from coilal.runs.plan import Plan
+from coilal.runs.prepare import Prepared, describe, prepare
+from coilal.runs.settings import Settings
+from coilal.runs.trainer import build_trainer, quieten_libraries
+
+
+def assemble(settings: Settings, plan: Plan, weights: Path | None) -> Experiment:
+    """Return what a run works with; writes nothing but the cache.
+
+    Args:
+        settings: those of the run.
+        plan: what it will do.
+        weights: file or folder of the weights, None for random ones.
+
+    Raises:
+        UserError: the parts do not fit together, or the run was begun with others.
+    """
+    folder, known = settings.folder(), fingerprint(weights)
+    quieten_libraries()
+    trainer = build_trainer(settings)
+    load = backbone_loader(settings, weights, known)
+    reread = ensure_weights_fit(settings, weights, known, load)
+    prepared, decode_s = load_data(settings, plan)
+    ensure_found_on(settings.hparams, prepared.images.fingerprint)
+    if settings.task.replay:
+        same_data.ensure_of_replayed(settings, settings.folder(settings.task.replay), prepared)
+    if not settings.force:
+        same_data.ensure_of_begun(settings, folder, prepared, known)
+    same_data.tell_of_other_runs(settings, folder, prepared)
+    experiment = Experiment(settings, plan, prepared, load, known, trainer, decode_s, reread)
+    ensure_backbone(experiment)
+    return experiment
+
+
+def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
+    """Return the checked, split and decoded data and the seconds spent on them, waiting for others left out.
+
+    Runs of one process read the same data once.
+    """
+    start, waited = time.perf_counter(), seconds_waited()
+    determined_by = {
+        "data": settings.data.given,
+        "cache": settings.config["cache"],
+        "records": settings.records,
+        "split": settings.seeds.split,
+        "task": settings.task.module,
+        "budget": plan.budget,
+    }
+    prepared = shared.PREPARED.get(
+        determined_by, lambda: prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
+    )
+    spent = time.perf_counter() - start - (seconds_waited() - waited)
+    describe(prepared)
+    return prepared, spent

@@ -1,0 +1,122 @@
+"""What training and scoring read: outputs of the backbone's frozen part, and what standardises them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import asdict
+from typing import Any
+
+from coilal.common.array_store import seconds_waited
+from coilal.common.machine import cache_folder
+from coilal.common.types import IntArray
+from coilal.features import key
+from coilal.features.augment import Augmentation
+from coilal.features.boundary import CacheSettings, Prefix, are_stored, boundary_outputs
+from coilal.fit.batches import infer, rows_of
+from coilal.fit.measure import seconds
+from coilal.fit.standardise import Inputs, Statistics, standardised
+from coilal.runs import shared
+from coilal.runs.backbones import built_for
+from coilal.runs.experiment import Experiment
+from coilal.runs.precision import words
+from coilal.runs.progress import RunProgress
+from coilal.runs.settings import Model
+
+log = logging.getLogger(__name__)
+
+STATISTICS_IMAGES = 2048  # unlabelled images whose features standardise the head's inputs
+
+
+def ensure_backbone(experiment: Experiment) -> None:
+    """Load the backbone now if it will be needed, so that what is wrong with it is said before anything is written.
+
+    Where the head alone is trained and the features are stored, nobody needs it, nor its library.
+    """
+    images, augmentation = experiment.prepared.images, _augmentation(experiment)
+    if not experiment.settings.model.trains_the_head_alone or not are_stored(
+        prefix(experiment), images, cache_settings(experiment), augmentation
+    ):
+        experiment.load_backbone()
+
+
+def training_inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inputs, float]:
+    """Return what training and scoring read, and the seconds that took, waiting for others left out.
+
+    Runs of one process with equal inputs read them once.
+    """
+    settings, device = experiment.settings, experiment.device
+    how = words(experiment.precision, settings.tf32, device)
+    source = settings.hparams.source
+    log.info("device: %s, %s; weights %s, hyperparameters %s", device, how, experiment.weights, source)
+    pool = experiment.prepared.split.pool
+    some = pool[:: max(1, len(pool) // STATISTICS_IMAGES)]
+    determined_by = {
+        **built_for(settings, experiment.weights),
+        "outputs": outputs_key(experiment),
+        "images": experiment.prepared.images.fingerprint,
+        "statistics": hashlib.sha256(some.tobytes()).hexdigest(),
+        "cache": asdict(settings.cache),
+        "augmentation": asdict(settings.augmentation),
+    }
+    progress.phase("extract")
+    start, waited = seconds(device), seconds_waited()
+    inputs = shared.INPUTS.get(determined_by, lambda: _read(experiment, some, progress))
+    return inputs, seconds(device) - start - (seconds_waited() - waited)
+
+
+def inference_batch(model: Model) -> int:
+    """Return how many images are scored at once: features cost little memory, activations much."""
+    return 4096 if model.trains_the_head_alone else 64
+
+
+def prefix(experiment: Experiment) -> Prefix:
+    """Return the frozen part of the backbone, and what its outputs depend on."""
+    return Prefix(outputs_key(experiment), experiment.settings.model.trainable, experiment.load_backbone)
+
+
+def outputs_key(experiment: Experiment) -> dict[str, Any]:
+    """Return what determines the outputs of the frozen part, besides the images."""
+    settings = experiment.settings
+    return key.of_outputs(
+        settings.model.given,
+        experiment.weights,
+        settings.seeds.train,
+        experiment.device.type,
+        experiment.precision,
+        settings.tf32,
+        experiment.reread,
+    )
+
+
+def cache_settings(experiment: Experiment) -> CacheSettings:
+    """Return where and how outputs are kept."""
+    cache = experiment.settings.cache
+    precision = cache.precision
+    if precision == "auto" and experiment.precision == "32-true":
+        precision = "float32"  # the same files as for who asks for it
+    return CacheSettings(cache_folder(cache.dir), precision, cache.max_gb, cache.memory_gb)
+
+
+def _augmentation(experiment: Experiment) -> Augmentation:
+    return Augmentation(**asdict(experiment.settings.augmentation))
+
+
+def _read(experiment: Experiment, some: IntArray, progress: RunProgress) -> Inputs:
+    """Return the inputs, standardised by the features of some images (their ids)."""
+    model, precision = experiment.settings.model, experiment.trainer.precision_plugin.forward_context
+    boundary = boundary_outputs(
+        prefix(experiment),
+        experiment.prepared.images,
+        cache_settings(experiment),
+        experiment.device,
+        precision,
+        _augmentation(experiment),
+        lambda done, total: progress.phase(f"extract {done}/{total}"),
+    )
+    if model.trains_the_head_alone:
+        features = rows_of(boundary, some)
+    else:
+        backbone = experiment.load_backbone().to(experiment.device)
+        features = infer(backbone, boundary, some, inference_batch(model), precision, backbone.suffix)
+    return standardised(boundary, Statistics.of(features))
