@@ -103,7 +103,7 @@ def small(composed: Callable[..., DictConfig], tmp_path: Path, cache: Path) -> C
     return settings
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of real images beside the project; skip the test where it is not."""
     folder = Path(os.environ.get("COILAL_SHARED", Path(__file__).parents[2] / "shared"))
