@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -22,6 +23,7 @@ if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 
 from coilal.common.cli import conf_folder
 from coilal.runs.shared import forget
+from tests.pictures import no_picture
 
 # Tests of kills fork a child a run from one server that has everything imported: seconds instead of minutes. Set
 # here for all, because the last one to set it wins, whichever test starts the server.
@@ -58,6 +60,16 @@ def nothing_shared() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs write one pixel for their learning curve; drawing it takes half of a small run.
+
+    Commands in processes of their own do draw it.
+    """
+    if "coilal.runs.learn" in sys.modules:
+        monkeypatch.setattr("coilal.runs.learn.learning_curve", no_picture)
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for the session: images are rendered and features extracted once."""
@@ -91,7 +103,7 @@ def small(composed: Callable[..., DictConfig], tmp_path: Path, cache: Path) -> C
     return settings
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of real images beside the project; skip the test where it is not."""
     folder = Path(os.environ.get("COILAL_SHARED", Path(__file__).parents[2] / "shared"))

@@ -20,6 +20,8 @@ from benchmarks.process import REPOSITORY
 from benchmarks.report import Report
 from benchmarks.workload import Contest, Training
 
+pytestmark = pytest.mark.slow
+
 COUNTS = (24, 48, 72)
 SMALL = ["data=coils_rendered", "data.source.coils=12", "data.source.images_per_coil=16", "data.image.size=[56,42]"]
 
@@ -72,7 +74,6 @@ def test_peers(contest: Contest, reference: Report, library: str, name: str) -> 
     check(importlib.import_module(f"benchmarks.contestants.{name}").run(contest), reference)
 
 
-@pytest.mark.slow
 def test_coilal(contest: Contest, reference: Report, tmp_path: Path) -> None:
     given = json.loads((contest.folder / "coilal.json").read_text())
     check(coilal.runs.run(given, tmp_path), reference)

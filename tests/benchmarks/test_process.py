@@ -33,6 +33,7 @@ def test_the_clock_starts_after_the_libraries_are_read(tmp_path: Path, monkeypat
     assert outcome.wall_s < 2
 
 
+@pytest.mark.slow
 def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     outcome = process.run("step", ["--contest", ".", "--scratch", "."], tmp_path, 0.01)
     assert outcome.error == "not finished in the time given"

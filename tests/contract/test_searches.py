@@ -55,6 +55,7 @@ def test_a_search_is_of_its_model_and_task_and_looks_at_the_validation_split(nam
     assert sweeper["_target_"].endswith(SearchSweeper.__name__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_both_ends_of_every_range_and_every_choice_are_settings(name: str) -> None:
     params: Any = OmegaConf.to_container(composed(f"hparams_search={name}").hydra.sweeper.params)

@@ -79,6 +79,7 @@ def test_what_replays_finds_its_source_in_the_same_grid(experiment: str, cells_o
     assert all((model, "multiclass", strategy) in found for model, strategy in replaying)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["study", "smoke"])
 @pytest.mark.parametrize("row", ORIGINAL, ids="-".join)
 def test_every_cell_composes_and_its_strategy_fits_its_task(

@@ -17,17 +17,19 @@ import coilal.fit.cycles
 import coilal.fit.loop
 import coilal.fit.module
 import coilal.run_directory.files as run_files
-import coilal.run_directory.learning_curve
+import coilal.runs.learn
 import coilal.runs.prepare
 import coilal.runs.progress
 import coilal.runs.recorder
 from coilal.active.journal import Journal
 from coilal.runs.run import run
+from tests.pictures import no_picture
 
 
 def work(settings: str, kill_at: tuple[str, int] | None) -> None:
     """Run the experiment; die at the given event if there is one, or count the events."""
     torch.set_num_threads(1)
+    coilal.runs.learn.learning_curve = no_picture
     if kill_at is not None:
         _arm(*kill_at)
     run(OmegaConf.create(settings))

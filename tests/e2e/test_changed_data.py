@@ -29,6 +29,8 @@ from coilal.runs.shared import forget
 from tests.e2e.test_run import without_times
 from tests.run_folders import run_folder
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = (
     "data=coils",
     "data.image.size=[16,16]",
@@ -365,7 +367,6 @@ def test_a_replay_of_a_selection_from_other_images_is_refused(small: Callable[..
         run(small("task=multilabel_from_multiclass", "strategy=margin"))
 
 
-@pytest.mark.slow
 def test_a_grid_says_which_labels_its_finished_cells_do_not_have(folder: Folder, tmp_path: Path) -> None:
     def grid(*seeds: int) -> subprocess.CompletedProcess[str]:
         settings = (*SETTINGS, f"data.root={folder.root}", f"cache.dir={tmp_path}/cache", "strategy=random")

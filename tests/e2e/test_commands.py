@@ -92,6 +92,9 @@ def test_the_output_of_several_processes_is_in_their_logs(tmp_path: Path, cache:
     assert len(logs) == 2
     assert sum(log.count("cycle 2/2") for log in logs) == 2
     assert sum("curve.png" in log for log in logs) == 2
+    for curve in (tmp_path / "outputs").rglob("curve.png"):
+        with Image.open(curve) as picture:
+            picture.verify()
 
 
 def test_a_typo_ends_with_code_2_and_a_hint(tmp_path: Path) -> None:

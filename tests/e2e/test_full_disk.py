@@ -22,6 +22,8 @@ from coilal.runs.run import run
 from tests.e2e.test_run import without_times
 from tests.run_folders import run_folder
 
+pytestmark = pytest.mark.slow
+
 DEVICE = Path("/dev/full")  # each write to it fails as on a full disk
 
 
@@ -61,7 +63,6 @@ def assert_equal(folder: Path, whole: Path) -> None:
     np.testing.assert_array_equal(ours["probabilities"], theirs["probabilities"])
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not DEVICE.exists(), reason="there is no /dev/full here")
 def test_a_disk_that_is_full_at_any_file_of_a_run_loses_nothing(
     small: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
@@ -90,11 +91,11 @@ def test_a_disk_that_is_full_at_any_file_of_a_run_loses_nothing(
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a file system of 64 kB."""
+    """Return a file system of 32 kB."""
     place = tmp_path / "tiny"
     place.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(place)], capture_output=True, text=True, check=False
     )
     if made.returncode:
         pytest.skip(f"file systems cannot be mounted here: {made.stderr.strip()}")

@@ -14,6 +14,8 @@ from PIL import Image
 
 from coilal.run_directory.store import read_queries
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = [
     *("data=coils", "data.root=data", "data.image.size=[28,28]", "budget.initial=4", "budget.query=4"),
     *("budget.cycles=1", "trainer.max_epochs=2", "trainer.accelerator=cpu", "cache.dir=cache"),
@@ -21,7 +23,6 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.slow
 def test_a_run_begins_and_goes_on_in_any_locale(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     rows = ["image,label,group"]

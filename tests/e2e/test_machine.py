@@ -18,6 +18,8 @@ from coilal.run_directory.files import read_status
 from coilal.runs.run import run
 from tests.run_folders import run_folder
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_folder_that_cannot_be_written_is_told_before_images_are_decoded(
     small: Callable[..., DictConfig], tmp_path: Path

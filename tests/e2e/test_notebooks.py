@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from tests.studies import Simulated, write_study
 
@@ -17,8 +15,11 @@ def test_both_are_there() -> None:
     assert [path.stem for path in NOTEBOOKS] == ["average", "compare"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_outputs_are_stripped_and_cells_are_short(path: Path) -> None:
+    import nbformat  # takes seconds, which each process would spend on collecting the tests
+
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             assert cell.outputs == []
@@ -29,6 +30,9 @@ def test_outputs_are_stripped_and_cells_are_short(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "figures"), list(zip(NOTEBOOKS, [1, 4], strict=True)), ids=["average", "compare"])
 def test_runs_on_a_small_study(path: Path, figures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
     for model in ("tiny", "mobilenet"):
         write_study(tmp_path / "s", Simulated({"random": 0.0, "margin": 0.03, "entropy": 0.0}, model=model))
     monkeypatch.setenv("COILAL_STUDY", "s")

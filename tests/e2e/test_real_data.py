@@ -27,21 +27,22 @@ def quick(composed: Composed, tmp_path: Path, cache: Path) -> Composed:
     return lambda *overrides: composed(*settings, *overrides)
 
 
-@pytest.fixture
-def real_tables(shared: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def real_tables(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rendered images of the real names with the real labels, two of each combination and coil; both tables."""
+    folder = tmp_path_factory.mktemp("real")
     reference = shared / "reference" / "coil"
     labels = pd.read_csv(reference / "40_coils_multilabel.csv")
     coil = labels["Image"].str[:8].rename("coil")
     part = labels.groupby([coil, *FAULTS]).head(2)  # every combination of every coil
-    part.to_csv(tmp_path / "multilabel.csv", index=False)
+    part.to_csv(folder / "multilabel.csv", index=False)
     classes = pd.read_csv(reference / "40_coils_multiclass.csv", index_col=0)
-    classes[classes["Image"].isin(part["Image"])].to_csv(tmp_path / "multiclass.csv")
-    (tmp_path / "images").mkdir()
+    classes[classes["Image"].isin(part["Image"])].to_csv(folder / "multiclass.csv")
+    (folder / "images").mkdir()
     known = catalogue_for(part["Image"].tolist(), part[FAULTS].to_numpy(np.uint8), seed=5)
     for name, photo in zip(part["Image"], photographs(known, list(range(len(part)))), strict=True):
-        Image.fromarray(photo).resize((186, 122)).save(tmp_path / "images" / name, quality=90)
-    return tmp_path
+        Image.fromarray(photo).resize((186, 122)).save(folder / "images" / name, quality=90)
+    return folder
 
 
 @pytest.mark.slow

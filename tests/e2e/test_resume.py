@@ -21,6 +21,8 @@ from coilal.runs.run import run
 from tests.e2e.test_run import without_times
 from tests.run_folders import run_folder
 
+pytestmark = pytest.mark.slow
+
 context = multiprocessing.get_context("forkserver")
 
 
@@ -40,7 +42,6 @@ def events(settings: str, folder: Path, kind: str) -> int:
     return len(counter.read_text())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["before_write", "after_write", "before_record", "after_record", "phase"])
 def test_killed_anywhere_it_ends_as_an_undisturbed_run(
     small: Callable[..., DictConfig], tmp_path: Path, kind: str

@@ -28,6 +28,8 @@ from coilal.runs.settings import Settings
 from coilal.runs.shared import forget
 from tests.run_folders import run_folder
 
+pytestmark = pytest.mark.slow
+
 processes = multiprocessing.get_context("forkserver")
 Small = Callable[..., DictConfig]
 MEASUREMENTS = [

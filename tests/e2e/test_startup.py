@@ -12,6 +12,8 @@ import pytest
 
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.slow
+
 PROBE = """
 import json, runpy, sys
 sys.argv[0] = "coilal.train"
@@ -48,7 +50,6 @@ def test_help_imports_nothing_that_is_only_needed_to_run(tmp_path: Path) -> None
     }
 
 
-@pytest.mark.slow
 def test_the_launcher_of_a_grid_imports_neither_tables_nor_torch(tmp_path: Path) -> None:
     grid = [
         "-m",
@@ -73,7 +74,6 @@ def test_a_wrong_budget_is_told_before_torch_is_imported(tmp_path: Path) -> None
     assert "torch" not in json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
 def test_a_run_imports_only_what_its_settings_name(tmp_path: Path) -> None:
     settings = [*SMALL, "budget.cycles=0", f"cache.dir={tmp_path}/cache"]
     modules = imported(*settings, cwd=tmp_path)

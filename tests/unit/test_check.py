@@ -60,6 +60,7 @@ def test_a_sheet_that_cannot_be_written_is_refused_before_decoding(settings: Dic
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_the_advised_settings_work_as_they_stand(
     settings: DictConfig, composed: Callable[..., DictConfig], caplog: pytest.LogCaptureFixture
 ) -> None:

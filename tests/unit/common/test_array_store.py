@@ -119,6 +119,7 @@ def rows_until_killed(folder: str, moment: int, sent: int) -> None:
     open_or_build(target(Path(folder) / "a.npy"), rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_build_is_continued(tmp_path: Path, sent: int) -> None:
     child = spawn.Process(target=rows_until_killed, args=(str(tmp_path), 6, sent))
@@ -417,6 +418,7 @@ def count_build(folder: str) -> None:
     open_or_build(target(Path(folder) / "a.npy"), counted)
 
 
+@pytest.mark.slow
 def test_of_several_processes_one_builds(tmp_path: Path) -> None:
     with spawn.Pool(3) as pool:
         pool.starmap(count_build, [(str(tmp_path),)] * 3)

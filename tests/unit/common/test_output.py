@@ -12,6 +12,8 @@ import pytest
 
 from coilal.common.output import PLAIN
 
+pytestmark = pytest.mark.slow
+
 FULL = Path("/dev/full")
 COMMAND = """
 import logging, sys

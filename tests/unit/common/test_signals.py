@@ -50,6 +50,7 @@ run_main(main)
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize("body", [ORDERLY, HELD_UP, SWALLOWED], ids=["orderly", "held up", "swallowed"])
 def test_a_process_ends_soon_with_the_code_of_its_signal_whatever_holds_it_up(
@@ -64,6 +65,7 @@ def test_a_process_ends_soon_with_the_code_of_its_signal_whatever_holds_it_up(
     assert time.monotonic() - start < 10, "on a busy machine; it is told to end after 1.5 s"
 
 
+@pytest.mark.slow
 def test_what_is_ignored_from_outside_stays_ignored() -> None:
     process = child("time.sleep(2)", "nohup")
     process.send_signal(signal.SIGHUP)

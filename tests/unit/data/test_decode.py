@@ -115,6 +115,7 @@ def test_the_asked_page_is_read(tmp_path: Path) -> None:
     assert np.array_equal(open_image(tmp_path / "a.tif", "L", 2), np.asarray(pages[1]))
 
 
+@pytest.mark.slow
 def test_an_image_above_the_limit_of_pillow_is_read_without_a_warning(tmp_path: Path) -> None:
     Image.new("1", (20_000, 10_000)).save(tmp_path / "line_scan.tif", compression="group4")  # 200 million pixels
     with warnings.catch_warnings():

@@ -108,6 +108,7 @@ def half_decoded(tmp_path: Path) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_a_killed_decoding_is_continued(
     tmp_path: Path, half_decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_killed_decoding_is_continued(
     np.testing.assert_array_equal(images.pixels, at_once.pixels)
 
 
+@pytest.mark.slow
 def test_a_damage_found_after_a_kill_leaves_nothing(tmp_path: Path, half_decoded: list[str]) -> None:
     last = tmp_path / half_decoded[-1]
     status = last.stat()
@@ -147,6 +149,7 @@ def test_images_that_differ_in_colour_only_are_no_duplicates_beside_a_damaged_on
     assert [problem.places[0].split(":")[0] for problem in caught.value.problems] == ["c.png"]
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_for_a_moment_costs_nothing_that_is_stored(
     tmp_path: Path, half_decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +188,7 @@ def test_no_file_is_decoded_twice_to_list_what_is_wrong(tmp_path: Path, monkeypa
     assert sorted(opened) == sorted([*names, "070.png", "199.png"]), "the damaged ones are tried once more"
 
 
+@pytest.mark.slow
 def test_duplicates_of_images_stored_before_a_kill_are_listed_beside_damage(
     tmp_path: Path, half_decoded: list[str]
 ) -> None:

@@ -70,6 +70,7 @@ def test_fingerprint_stands_for_settings_and_format(tmp_path: Path) -> None:
     assert len(prints) == 4
 
 
+@pytest.mark.slow
 def test_workers_write_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = RenderedCoils(coils=2, images_per_coil=4, seed=2)
     here = source.decode(source.read(), SMALL, tmp_path / "here").pixels[:]

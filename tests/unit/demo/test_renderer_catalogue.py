@@ -28,6 +28,7 @@ def test_proportions_are_those_of_the_real_table() -> None:
     np.testing.assert_allclose(PROPORTIONS, REAL / REAL.sum(), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("coils", "images", "tolerance", "spread"), [(40, 32, 0.012, 5), (12, 16, 0.035, 3), (40, 240, 0.01, 5)]
 )

@@ -110,6 +110,7 @@ def test_decisions() -> None:
     }
 
 
+@pytest.mark.slow
 def test_not_worse_is_claimed_only_if_the_interval_lies_above_the_margin() -> None:
     generator = np.random.default_rng(5)
     for _ in range(300):

@@ -1,6 +1,6 @@
 """Whether the report's statements are right as often as they claim, over 1,000 simulated studies each.
 
-The table of docs/evaluation.md is printed by ``python -m pytest -s -m slow tests/unit/results/test_validity.py``.
+The table of docs/evaluation.md is printed by ``python -m pytest -s -m slow tests/unit/evidence/test_validity.py``.
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ def files(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (folder / "features").glob("*.npy")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("trainable", BOUNDARIES)
 def test_stored_outputs_are_the_prefix_outputs(name: str, trainable: str | int, tmp_path: Path) -> None:
@@ -256,6 +257,7 @@ def key(
     return prefix_key(prefix(experiment), fingerprint, cache_settings(experiment).precision, None)
 
 
+@pytest.mark.slow
 def test_the_key_stands_for_everything_that_determines_the_outputs(
     composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,6 +360,7 @@ def learn(net: Backbone, boundary: Any, classes: np.ndarray) -> tuple[dict[str, 
     }, logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("trainable", [*BOUNDARIES, "all"])
 def test_with_and_without_the_cache_the_same_images_are_asked_for(
@@ -386,6 +389,7 @@ def test_the_limit_of_the_cache_holds_for_images_and_features(tmp_path: Path) ->
 # ---- Augmented views
 
 
+@pytest.mark.slow
 def test_room_for_all_views_is_there_before_the_first_is_extracted(tmp_path: Path) -> None:
     net, images = backbone("resnet10t", "head"), noise("resnet10t")
     size = outputs(net, images, tmp_path / "one").nbytes + 128
@@ -425,6 +429,7 @@ def test_a_stored_view_is_the_prefix_output_of_the_augmented_images(tmp_path: Pa
     np.testing.assert_allclose(views.augmented[0][:], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainable", ["head", 1, "all"])
 def test_training_sees_views_and_scoring_does_not(trainable: str | int, tmp_path: Path) -> None:
     net, images = backbone("resnet10t", trainable), noise("resnet10t")

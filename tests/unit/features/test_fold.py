@@ -34,6 +34,7 @@ def test_folding_changes_nothing_but_the_time(name: str, trainable: str | int) -
     assert within == norms(net.trained)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_BATCHNORM)
 def test_folding_works_in_half_precision(name: str, caplog: pytest.LogCaptureFixture) -> None:
     net, x = backbone(name, "head"), pixels(name)

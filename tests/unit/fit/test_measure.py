@@ -23,6 +23,7 @@ def test_the_clock_is_read_when_the_device_has_finished(monkeypatch: pytest.Monk
     assert happened == ["clock"]
 
 
+@pytest.mark.slow
 def test_peak_memory_grows_by_what_is_held() -> None:
     before = peak_memory(CPU)
     held = np.ones(int((before["peak_memory_mb"] + 100) * 1e6 / 8))  # more than there ever was

@@ -96,6 +96,7 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_pyplot_is_not_touched() -> None:
     code = "import coilal.run_directory.learning_curve, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

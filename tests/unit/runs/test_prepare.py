@@ -70,6 +70,7 @@ def keep(settings: str, together: Barrier, times: int) -> None:
         replace(prepared, split_file=Path(cfg.records) / str(number) / prepared.split_file.name).keep_records()
 
 
+@pytest.mark.slow
 def test_runs_that_begin_at_the_same_time_keep_the_records_of_their_study(
     small: Callable[..., DictConfig], tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_cell_is_its_run_directory_and_what_was_typed(cells_of) -> None:  # ty
     assert cell.replays is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("difference", "same"),
     [
@@ -76,6 +77,7 @@ def test_a_cell_keeps_its_composed_settings_for_its_job(grid_of) -> None:  # typ
     assert composed[1].seeds.train == 4, "references still hold in the job"
 
 
+@pytest.mark.slow
 def test_the_first_cell_that_is_to_be_done_is_told_once(grid_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     here = f"outputs={tmp_path}"
     (done,) = grid_of(f"{here} seed=0").cells

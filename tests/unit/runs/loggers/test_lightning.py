@@ -29,6 +29,7 @@ def event_steps(folder: Path) -> list[int]:
     return [int(event.value) for event in events.Scalars("labelled")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("logger", "steps"), [("lightning_csv", csv_steps), ("tensorboard", event_steps)])
 def test_a_finished_cycle_is_written_before_the_next_begins(
     small: Callable[..., DictConfig],

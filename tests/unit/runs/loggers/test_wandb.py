@@ -22,6 +22,8 @@ from coilal.runs.loggers.wandb_files import read_records, says_the_same
 from coilal.runs.run import run
 from tests.run_folders import run_folder
 
+pytestmark = pytest.mark.slow
+
 Small = Callable[..., DictConfig]
 context = multiprocessing.get_context("forkserver")
 
@@ -118,9 +120,9 @@ def labelled(folder: Path) -> list[int]:
     ("moment", "with_core"),
     [
         ("after_log", True),
-        pytest.param("before_log", False, marks=pytest.mark.slow),
-        pytest.param("flushed", False, marks=pytest.mark.slow),
-        pytest.param("flushed", True, marks=pytest.mark.slow),
+        ("before_log", False),
+        ("flushed", False),
+        ("flushed", True),
     ],
 )
 def test_killed_in_every_cycle_a_run_is_in_its_files_once(small: Small, moment: str, with_core: bool) -> None:

@@ -29,6 +29,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for row in [*ROWS, LONG]:
         run.log(row, step=int(row["labelled"]), commit=True)
     run.finish()
+    wandb.teardown()  # its process may write for a moment longer
     (path,) = folder.glob("wandb/offline-run-*/run-abc.wandb")
     return path
 

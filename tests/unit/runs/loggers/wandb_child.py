@@ -12,9 +12,10 @@ import psutil
 import torch
 from omegaconf import OmegaConf
 
-import coilal.runs.learn  # noqa: F401  so that the server of forks has everything imported
+import coilal.runs.learn
 from coilal.runs.loggers.wandb import WandbLogger
 from coilal.runs.run import run
+from tests.pictures import no_picture
 
 FLUSHED_S = 2.5  # W&B writes to its file every second
 
@@ -32,6 +33,7 @@ def work(settings: str, cycle: int | None, moment: str, with_core: bool, environ
     os.environ.pop("WANDB_SERVICE", None)  # a process of W&B that the tests have started would outlive this one
     os.environ.update(environment)
     torch.set_num_threads(1)
+    coilal.runs.learn.learning_curve = no_picture
     original = WandbLogger.log_metrics
 
     def log_metrics(self: WandbLogger, metrics: Mapping[str, float], step: int | None = None) -> None:

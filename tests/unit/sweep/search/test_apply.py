@@ -37,6 +37,7 @@ def make_search(folder: Path, values: list[float]) -> Path:
     return database
 
 
+@pytest.mark.slow
 def test_the_best_values_are_written_with_their_provenance(tmp_path: Path) -> None:
     database = make_search(tmp_path, [0.2, 0.6, 0.4])
     best = optuna.load_study(study_name="s/t", storage=f"sqlite:///{database}").trials[1]
@@ -75,6 +76,7 @@ def test_values_that_are_packaged_are_for_all_data(tmp_path: Path) -> None:
     assert content["hparams"] == {"source": "tiny_multiclass"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("there", "reason"),
     [

@@ -68,6 +68,7 @@ def _no_hydra_afterwards() -> Any:
     HydraConfig.instance().cfg = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [*WORKING, "cmaes"])
 def test_every_sampler_that_is_offered_does_its_trials(
     sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -87,6 +88,7 @@ def test_every_sampler_that_is_offered_does_its_trials(
     assert len(cells.launched) == 2 * expected
 
 
+@pytest.mark.slow
 def test_a_grid_that_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["hydra/sweeper/sampler=grid", "hydra.sweeper.seeds=[0]", *SPACE, *GRID]
     assert len(search(arguments, tmp_path, monkeypatch).launched) == 8
