@@ -74,7 +74,7 @@ class Journal:
     def _parsed(self, number: int, line: bytes) -> dict[str, Any]:
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{self.path} is damaged (line {number}: {error})") from None
         if not isinstance(record, dict):
             raise UserError(f"{self.path} is damaged (line {number}: no record)")

@@ -201,21 +201,26 @@ class Session:
         records = journal.read()
         if not records:
             return
+        for line, record in enumerate(records, start=2):
+            if not _is_record(record):
+                raise UserError(f"{journal.path} is damaged (line {line}: nothing that was asked or told)")
         known = {self._names[number]: number for number in self._pool.tolist()}
         images = (name for record in records for name in (*record.get("asked", ()), *record.get("told", ())))
         if lost := [name for name in dict.fromkeys(images) if name not in known]:
             few = ", ".join(lost[:20]) + (f", … ({len(lost)})" if len(lost) > 20 else "")
             raise UserError(f"{journal.path} names images that are not in the pool of the data of now: {few}")
-        for number, record in enumerate(records, start=2):
+        for line, record in enumerate(records, start=2):
             try:
                 self._take_up_record(record, known)
             except (KeyError, TypeError, ValueError) as error:
-                raise UserError(f"{journal.path} is damaged (line {number}: {error})") from None
+                raise UserError(f"{journal.path} is damaged (line {line}: {error})") from None
 
     def _take_up_record(self, record: Mapping[str, Any], known: Mapping[str, int]) -> None:
         if "asked" in record:
+            if len(self.pending):
+                raise ValueError(f"a batch, while {len(self.pending)} images of the one before have no answer")
             ids = np.array([known[name] for name in record["asked"]], dtype=np.int64)
-            scores = [np.nan if score is None else float(score) for score in record["scores"]]
+            scores = [np.nan if score is None else score for score in record["scores"]]
             self._check_choice(ids)
             self._ask(ids, np.array(scores, dtype=np.float64))
         else:
@@ -226,6 +231,18 @@ class Session:
 
 
 _STATES: Mapping[Answer, int] = {NoLabel.UNSURE: _UNSURE, NoLabel.SKIP: _FREE}
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    """Return whether a record has the form of one that a session keeps."""
+    match record:
+        case {"asked": list(images), "scores": list(scores), **more}:
+            is_named = all(isinstance(name, str) for name in images)
+            is_scored = all(score is None or isinstance(score, float) for score in scores)
+            return is_named and is_scored and len(images) == len(scores) and not more
+        case {"told": dict(), **more}:
+            return more.keys() <= {"about"} and isinstance(more.get("about", {}), dict)
+    return False
 
 
 def _as_json(answer: Answer) -> Any:

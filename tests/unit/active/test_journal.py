@@ -63,6 +63,7 @@ def test_a_record_that_the_disk_refuses_does_not_count(tmp_path: Path, monkeypat
         (b'{"journal": 9}\n', 1),
         (b'{"a": 1}\n', 1),
         (b'{"journal": 1}\n\xff\n', 2),
+        (b'{"journal": 1}\n' + b"[" * 100_000 + b"\n", 2),
     ],
 )
 def test_damage_is_told_with_its_line(tmp_path: Path, content: bytes, line: int) -> None:

@@ -191,7 +191,13 @@ def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
     [
         {"asked": ["7.png"], "scores": ["x"]},
         {"asked": ["7.png"]},
-        {"asked": ["7.png", "7.png"], "scores": [1, 1]},
+        {"asked": ["7.png", "7.png"], "scores": [1.0, 1.0]},
+        {"asked": ["7.png", "8.png"], "scores": [1.0]},
+        {"asked": "7", "scores": [1.0]},
+        {"asked": None, "scores": []},
+        {"asked": ["7.png"], "scores": [1.0], "told": {"5.png": "ok"}},
+        {"told": ["5.png"]},
+        {"told": {"5.png": "ok"}, "about": ["she"]},
         {"told": {"9.png": "ok"}},
         {"told": {"5.png": 3}},
         {"told": {"5.png": {"answer": "perhaps"}}},
@@ -200,8 +206,22 @@ def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
 )
 def test_a_record_that_no_session_wrote_is_refused_by_its_line(tmp_path: Path, record: dict[str, Any]) -> None:
     path = tmp_path / "session.jsonl"
-    Session(NAMES, np.array(POOL), Journal(path)).ask(choice(5))
+    session = Session(NAMES, np.array(POOL), Journal(path))
+    session.ask(choice(5))
+    session.tell({5: "ok"})
     with path.open("a") as stream:
         stream.write(json.dumps(record) + "\n")
-    with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 3: "):
+    with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 4: "):
+        Session(NAMES, np.array(POOL), Journal(path))
+
+
+def test_a_journal_from_which_answers_were_taken_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    session = Session(NAMES, np.array(POOL), Journal(path))
+    for image in (5, 7):
+        session.ask(choice(image))
+        session.tell({image: "ok"})
+    first, asked, _, *others = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([first, asked, *others]))
+    with pytest.raises(UserError, match=r"line 3: a batch, while 1 images of the one before have no answer"):
         Session(NAMES, np.array(POOL), Journal(path))
