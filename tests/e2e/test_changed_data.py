@@ -209,7 +209,9 @@ def test_a_run_goes_on_with_the_labels_that_it_was_told_and_says_which_are_other
 def of_earlier_version(at: Path) -> None:
     """Take away what earlier versions did not write, and keep what was asked where they did."""
     state = json.loads((at / "checkpoints" / "state.json").read_text())
-    state["queries"] = read_queries(at).astype({"score": object}).replace({"": None}).to_dict("records")
+    queries = read_queries(at)
+    asked = queries[queries["cycle"] <= len(state["cycles"])]
+    state["queries"] = asked.astype({"score": object}).replace({"": None}).to_dict("records")
     (at / "checkpoints" / "state.json").write_text(json.dumps(state))
     (at / SESSION).unlink()
     status = read_status(at)

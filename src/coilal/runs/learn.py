@@ -32,9 +32,9 @@ def learn(experiment: Experiment) -> float:
     settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
     trainer, folder = experiment.trainer, settings.folder()
     oracle = plan.oracle(prepared)
-    session = open_session(folder, prepared, oracle)
-    recorder = Recorder(folder, prepared, plan.task.kind, session)
     counts = plan.counts(len(prepared.split.pool))
+    session = open_session(folder, prepared, oracle, last=len(counts) - 1)
+    recorder = Recorder(folder, prepared, plan.task.kind, session)
     metric, curve = f"test/{plan.task.primary}", folder / "curve.png"
     predicted = Predicted(prepared.samples.names, prepared.targets.names)
     told = [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]

@@ -16,16 +16,17 @@ from coilal.run_directory.health import SESSION, DamagedError, read_state
 from coilal.runs.prepare import Prepared
 
 
-def open_session(folder: Path, prepared: Prepared, oracle: Oracle) -> Session:
+def open_session(folder: Path, prepared: Prepared, oracle: Oracle, last: int) -> Session:
     """Return the session of a run directory, a new one if there is none.
 
     Args:
         folder: the run directory; must exist.
         prepared: the data.
         oracle: tells again what an earlier version has kept without a journal.
+        last: number of the last cycle.
 
     Raises:
-        UserError: the journal is damaged, or lacks what finished cycles were trained on.
+        UserError: the journal is damaged, or is not the one that the finished cycles were trained on.
     """
     path = folder / SESSION
     path.parent.mkdir(exist_ok=True)
@@ -33,12 +34,9 @@ def open_session(folder: Path, prepared: Prepared, oracle: Oracle) -> Session:
     state = folder / "checkpoints" / "state.json"
     if state.exists():
         cycles, queries = read_state(state)
-        if queries and not session.batches:
+        if queries:
             _take_over(session, queries, prepared, oracle)
-        if len(session.batches) < len(cycles):
-            raise DamagedError(
-                path, f"it has {len(session.batches)} batches, and {len(cycles)} cycles are finished"
-            )
+        _ensure_of_cycles(session, len(cycles), last, path)
     return session
 
 
@@ -60,12 +58,34 @@ def ids_in_pool(images: Iterable[str], prepared: Prepared, whose: str) -> IntArr
     return np.array([pool[name] for name in images], dtype=np.int64)
 
 
+def _ensure_of_cycles(session: Session, finished: int, last: int, path: Path) -> None:
+    """Refuse a journal in which batches are missing, or that goes on where the finished cycles do not.
+
+    A finished cycle has asked for the batch of the next one. Where that was trained on, but not recorded, another
+    one is pending.
+    """
+    batches, pending = session.batches, session.pending
+    unrecorded = len(batches) == finished + 2 <= last + 1 and len(pending) == len(batches[-1].ids)
+    untold = len(pending) > 0 and len(batches) <= finished
+    if (len(batches) != min(finished, last) + 1 and not unrecorded) or untold:
+        told = len(batches) - (len(pending) > 0)
+        raise DamagedError(
+            path, f"{len(batches)} batches are asked for, {told} are answered, and {finished} cycles are finished"
+        )
+
+
 def _take_over(session: Session, queries: Sequence[Mapping[str, Any]], prepared: Prepared, oracle: Oracle) -> None:
-    """Ask and tell what an earlier version has recorded; its labels are those of now, or the run is refused."""
+    """Ask and tell what an earlier version has recorded, as far as a kill has not let it be done before.
+
+    Its labels are those of now, or the run is refused.
+    """
     batches: dict[int, list[Mapping[str, Any]]] = {}
     for query in queries:
         batches.setdefault(query["cycle"], []).append(query)
-    for _, batch in sorted(batches.items()):
+    missing = sorted(batches.items())[len(session.batches) :]
+    if missing:
+        oracle.answer(session)
+    for _, batch in missing:
         ids = ids_in_pool([query["image"] for query in batch], prepared, "the run has queried")
         scores = np.array([query.get("score") for query in batch], dtype=np.float64)  # None becomes NaN
         session.ask(lambda _, ids=ids, scores=scores: Selection(ids, scores))  # type: ignore[misc]
