@@ -137,11 +137,23 @@ class ImageFolder:
         return decode_files(self.root, samples.names, image, cache, self.duplicates, max_gb)
 
     def _in_parts(self) -> bool:
-        """Return whether the folders in the root are parts of the split."""
+        """Return whether the folders in the root are parts of the split.
+
+        Raises:
+            DataError: some are, and others would be classes beside them.
+        """
         if self.split_folders != "auto":
             return self.split_folders
         folders = _folders_in(self.root)
-        return bool(folders) and all(part_named(name) for name in folders)
+        others = tuple(name for name in folders if not part_named(name))
+        parts = {part_named(name) for name in folders} - {""}
+        if others and {"pool", "test"} <= parts:
+            kind = (
+                f"folders in {self.root} that name no part of a split, beside such as do; move them away, or say with "
+                "data.source.split_folders=false that all are classes"
+            )
+            raise DataError([Problem(kind, others)])
+        return bool(parts) and not others
 
     def _without_class(self, class_of: Mapping[str, str], named: Mapping[str, bool]) -> list[str]:
         """Return what becomes of the images without a class, in sentences."""

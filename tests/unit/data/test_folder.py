@@ -117,6 +117,13 @@ def test_folders_of_parts_give_the_split(tmp_path: Path) -> None:
     assert (classes.class_names, classes.parts) == (("Val", "test", "train"), None)
 
 
+def test_a_folder_beside_those_of_a_whole_split_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "train/ok/a.png", "val/ok/b.png", "test/ok/c.png", "extra/ok/d.png")
+    with pytest.raises(DataError, match=r"(?s)name no part of a split.*split_folders=false.*\n  extra"):
+        ImageFolder(str(tmp_path)).read()
+    assert len(ImageFolder(str(tmp_path), split_folders=False).read().class_names) == 4
+
+
 def test_one_folder_that_is_no_part_makes_all_of_them_classes(tmp_path: Path) -> None:
     write(tmp_path, "train/ok/a.png", "spare/ok/b.png")
     assert ImageFolder(str(tmp_path)).read().class_names == ("spare", "train")
