@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,11 @@ def parts_so_far(folder: Path) -> list[dict[str, Any]]:
     status = read_status(folder)
     cycles, _ = read_state(folder / "checkpoints" / "state.json")
     before = status.get(EARLIER_PARTS, [])
-    if not _are_parts(before):
-        raise DamagedError(folder / "status.json", f"{EARLIER_PARTS} do not say how many cycles they finished")
+    if not _are_parts(before, len(cycles)):
+        why = f"{EARLIER_PARTS} do not say how many of the {len(cycles)} cycles they finished, and in what time"
+        raise DamagedError(folder / "status.json", why)
+    if not isinstance(status.get("versions", {}), dict):
+        raise DamagedError(folder / "status.json", f"versions is {status['versions']!r}")
     own = cycles[sum(part["cycles"] for part in before) :]
     measured = sum(value for row in own for column, value in row.items() if _is_duration(column))
     last = {key: status[key] for key in _OF_A_PART if key in status}
@@ -64,12 +68,23 @@ def _versions(part: Mapping[str, Any]) -> dict[str, Any]:
     return {**part.get("versions", {}), **commit}
 
 
-def _are_parts(content: Any) -> bool:
-    needed = {"cycles": int, "seconds": int | float}
-    return isinstance(content, list) and all(
-        isinstance(part, dict) and all(isinstance(part.get(key), kind) for key, kind in needed.items())
-        for part in content
+def _are_parts(content: Any, finished: int) -> bool:
+    return (
+        isinstance(content, list)
+        and all(
+            isinstance(part, dict) and _is_count(part.get("cycles")) and _is_time(part.get("seconds"))
+            for part in content
+        )
+        and sum(part["cycles"] for part in content) <= finished
     )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _is_duration(column: str) -> bool:

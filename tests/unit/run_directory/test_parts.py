@@ -54,7 +54,18 @@ def test_a_run_without_a_finished_cycle_has_no_part_to_keep(tmp_path: Path) -> N
     assert parts_so_far(tmp_path) == []
 
 
-@pytest.mark.parametrize("parts", [3, ["x"], [{"cycles": 1}], [{"cycles": "1", "seconds": 2.0}]])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        3,
+        ["x"],
+        [{"cycles": 1}],
+        [{"cycles": "1", "seconds": 2.0}],
+        [{"cycles": 2, "seconds": 2.0}],  # more than there are
+        [{"cycles": -1, "seconds": 2.0}],
+        [{"cycles": 1, "seconds": float("nan")}],
+    ],
+)
 def test_parts_that_say_nothing_are_damaged(tmp_path: Path, parts: object) -> None:
     cut_off(tmp_path, {**BEGUN, EARLIER_PARTS: parts}, cycles=1)
     with pytest.raises(DamagedError, match=rf"{tmp_path}/status.json is damaged .*{EARLIER_PARTS}"):
