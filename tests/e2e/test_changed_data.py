@@ -206,6 +206,22 @@ def test_a_run_goes_on_with_the_labels_that_it_was_told_and_says_which_are_other
         run(start())  # a finished run is that of the labels of then
 
 
+def test_a_label_that_was_told_otherwise_in_the_journal_is_trained_on_and_said(
+    start: Start, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(start())
+    at = cut_off(start())
+    first, asked, answers, *others = (at / SESSION).read_text().splitlines()
+    record = json.loads(answers)
+    corrected, label = next(iter(record["told"].items()))
+    record["told"][corrected] = other = {"ok": "scratch", "scratch": "ok"}[label]
+    (at / SESSION).write_text("\n".join([first, asked, json.dumps(record), *others, ""]))
+    run(start())
+    assert f"{corrected}: {other} → {label}" in caplog.text
+    queries = read_queries(at).set_index("image")
+    assert queries["label"][corrected] == other
+
+
 def of_earlier_version(at: Path) -> None:
     """Take away what earlier versions did not write, and keep what was asked where they did."""
     state = json.loads((at / "checkpoints" / "state.json").read_text())

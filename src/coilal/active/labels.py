@@ -38,6 +38,11 @@ def as_labels(values: NDArray[np.int64], names: Sequence[str]) -> list[Label]:
     return [tuple(names[column] for column in np.flatnonzero(row).tolist()) for row in values]
 
 
+def as_text(label: Label) -> str:
+    """Return the class name, or the names of labels joined by ``+`` (``none`` without labels)."""
+    return label if isinstance(label, str) else "+".join(label) or "none"
+
+
 def as_values(labels: Sequence[Label], names: Sequence[str], kind: Kind) -> NDArray[np.int64]:
     """Return class indices (n,) of class names, or 0/1 (n, L) of names of labels.
 

@@ -5,12 +5,15 @@ Importing this module imports all that every run needs, so that a process pays f
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import partial
+from pathlib import Path
 
 import torch
 
 from coilal.active.labels import as_values
+from coilal.common.types import Problem
 from coilal.features.backbone import PooledFeatures
 from coilal.fit.cycles import ActiveLearning
 from coilal.fit.loop import LabelledData, QueryRetrainLoop
@@ -25,6 +28,9 @@ from coilal.runs.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.runs.progress import RunProgress
 from coilal.runs.recorder import Recorder
 from coilal.runs.sessions import open_session
+from coilal.runs.told_labels import differing
+
+log = logging.getLogger(__name__)
 
 
 def learn(experiment: Experiment) -> float:
@@ -34,6 +40,7 @@ def learn(experiment: Experiment) -> float:
     oracle = plan.oracle(prepared)
     counts = plan.counts(len(prepared.split.pool))
     session = open_session(folder, prepared, oracle, last=len(counts) - 1)
+    _tell_of_other_labels(differing(session, prepared), folder)
     recorder = Recorder(folder, prepared, plan.task.kind, session)
     metric, curve = f"test/{plan.task.primary}", folder / "curve.png"
     predicted = Predicted(prepared.samples.names, prepared.targets.names)
@@ -78,6 +85,12 @@ def learn(experiment: Experiment) -> float:
     if not plan.scores_validation:
         return math.nan
     return aulc(cycles["labelled"], cycles[f"val/{plan.task.primary}"])
+
+
+def _tell_of_other_labels(told: tuple[str, ...], folder: Path) -> None:
+    if told:
+        problem = Problem("images whose label was told otherwise than it is in the data (told → now)", told)
+        log.warning("%s goes on with the labels that it was told:\n%s", folder, problem.describe())
 
 
 def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from coilal.active.labels import NoLabel
+from coilal.active.labels import NoLabel, as_text
 from coilal.active.session import Session
 from coilal.common.types import Kind
 from coilal.run_directory.store import Query, RunStore
@@ -60,12 +60,11 @@ def queries(session: Session, names: tuple[str, ...]) -> list[Query]:
 
 
 def label_text(session: Session, image: int) -> str:
-    """Return the class name that was told, or the names of labels joined by ``+`` (``none`` without labels)."""
+    """Return the text of the label that was told, "" where none was."""
     told = session.history(image)
     if not told or isinstance(told[-1].answer, NoLabel):
         return ""
-    answer = told[-1].answer
-    return answer if isinstance(answer, str) else "+".join(answer) or "none"
+    return as_text(told[-1].answer)
 
 
 def _weights(module: nn.Module) -> bytes:

@@ -14,7 +14,7 @@ from coilal.features.weights import are_at_hand, fingerprint, resolve
 from coilal.run_directory import data_record
 from coilal.run_directory.files import has_cycles, read_status
 from coilal.run_directory.health import DamagedError
-from coilal.runs.told_labels import told_otherwise
+from coilal.runs.told_labels import only_told_changed
 
 if TYPE_CHECKING:
     from coilal.run_directory.data_record import DataRecord
@@ -103,7 +103,7 @@ def ensure_of_begun(settings: Settings, folder: Path, prepared: Prepared, weight
     if not has_cycles(folder):
         return  # there is nothing to mix
     problems = _since(folder, status, prepared.record, settings)
-    if problems and told_otherwise(folder, status.get("data", {}), prepared.record, settings.records):
+    if problems and only_told_changed(folder, status.get("data", {}), prepared.record, settings.records):
         problems = []
     problems += _other_weights(status, weights)
     if problems:

@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coilal.active.journal import Journal
+from coilal.active.labels import as_labels, as_text
 from coilal.run_directory import data_record
 from coilal.run_directory.data_record import DataRecord
 from coilal.run_directory.health import SESSION
 
+if TYPE_CHECKING:
+    from coilal.active.session import Session
+    from coilal.runs.prepare import Prepared
 
-def told_otherwise(folder: Path, begun: Mapping[str, Any], record: DataRecord, records: Path) -> tuple[str, ...]:
-    """Return the images whose label changed after it was told, if nothing else has changed since.
+
+def differing(session: Session, prepared: Prepared) -> tuple[str, ...]:
+    """Return ``image: label that was told → label now`` of each image that has another label in the data."""
+    ids, told = session.labelled
+    targets, names = prepared.targets, prepared.samples.names
+    now = as_labels(targets.values[ids], targets.names)
+    return tuple(
+        f"{names[image]}: {as_text(label)} → {as_text(other) if targets.is_labelled[image] else '(none)'}"
+        for image, label, other in zip(ids.tolist(), told, now, strict=True)
+        if label != other or not targets.is_labelled[image]
+    )
+
+
+def only_told_changed(folder: Path, begun: Mapping[str, Any], record: DataRecord, records: Path) -> bool:
+    """Return whether labels changed after they were told, and nothing else has since a run was begun.
 
     Such a change has no effect on the run: what was told is told, and nobody looks at these labels again. A label
     that is not told yet, or that is scored, is another matter.
@@ -24,9 +41,6 @@ def told_otherwise(folder: Path, begun: Mapping[str, Any], record: DataRecord, r
         begun: ``data`` of its status.json.
         record: the data now.
         records: the folder of the study's records.
-
-    Returns:
-        ``image: label that was told → label now``, one for each; () where more has changed, or nothing.
     """
     before = data_record.read_rows(records / str(begun.get("record")))
     told = {name for entry in Journal(folder / SESSION).read() for name in entry.get("told", ())}
@@ -34,9 +48,5 @@ def told_otherwise(folder: Path, begun: Mapping[str, Any], record: DataRecord, r
         before[name]["label"] if name in told and name in before else label
         for name, label in zip(record.names, record.labels, strict=True)
     )
-    if as_told == record.labels:
-        return ()
-    if data_record.differing_aspects(begun, replace(record, labels=as_told).aspects):
-        return ()
-    pairs = zip(record.names, as_told, record.labels, strict=True)
-    return tuple(f"{name}: {old} → {new or '(none)'}" for name, old, new in pairs if old != new)
+    as_begun = replace(record, labels=as_told).aspects
+    return as_told != record.labels and not data_record.differing_aspects(begun, as_begun)
