@@ -149,8 +149,8 @@ class ImageFolder:
         parts = {part_named(name) for name in folders} - {""}
         if others and {"pool", "test"} <= parts:
             kind = (
-                f"folders in {self.root} that name no part of a split, beside such as do; move them away, or say with "
-                "data.source.split_folders=false that all are classes"
+                f"folders in {self.root} that name no part of a split, beside such as do; move them away, or say "
+                "with data.source.split_folders=false that all are classes"
             )
             raise DataError([Problem(kind, others)])
         return bool(parts) and not others
