@@ -105,6 +105,7 @@ def cut_off(cfg: DictConfig, cycles: int = 1) -> Path:
     at = run_folder(cfg)
     state = json.loads((at / "checkpoints" / "state.json").read_text())
     state["cycles"] = state["cycles"][:cycles]
+    del state["asked"]  # in all cycles
     (at / "checkpoints" / "state.json").write_text(json.dumps(state))
     first, *records = (at / SESSION).read_text().splitlines(keepends=True)  # each batch is asked, then told
     (at / SESSION).write_text("".join([first, *records[: 2 * cycles + 1]]))

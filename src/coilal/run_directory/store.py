@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import time
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from coilal.run_directory.files import write_atomically
-from coilal.run_directory.health import DamagedError, read_state
+from coilal.run_directory.health import SESSION, DamagedError, read_object, read_state
 
 Row = dict[str, float]
 
@@ -86,6 +87,9 @@ class RunStore:
         folder: the run directory; must exist.
         queries: gives all images that were asked for: the rows of queries.csv, and those of a batch that is not
             trained on yet.
+
+    Raises:
+        DamagedError: the record cannot be read, or is of other images than the session has asked for.
     """
 
     def __init__(self, folder: Path, queries: Callable[[], Sequence[Query]]) -> None:
@@ -98,6 +102,9 @@ class RunStore:
         path = self.checkpoints / "state.json"
         if path.exists():
             self.rows, _ = read_state(path)
+            asked = self._asked()
+            if read_object(path).get("asked", asked) != asked:  # earlier versions did not write it
+                raise DamagedError(folder / SESSION, "the finished cycles were trained on other images")
             self._write_tables()
 
     @property
@@ -125,7 +132,8 @@ class RunStore:
             write_atomically(self.checkpoints / "model.safetensors", model())
         written = time.perf_counter()
         self.rows.append({**row, "write_s": self._tables_s + written - start})
-        write_atomically(self.checkpoints / "state.json", json.dumps({"cycles": self.rows}))
+        state = {"cycles": self.rows, "asked": self._asked()}
+        write_atomically(self.checkpoints / "state.json", json.dumps(state))
         self._write_tables(durable=last)
         self._tables_s = time.perf_counter() - written
 
@@ -133,9 +141,16 @@ class RunStore:
         """Return the finished cycles, one row each."""
         return pd.DataFrame(self.rows)
 
+    def _recorded(self) -> list[Query]:
+        """Return the queries of finished cycles: a batch counts once the model trained on it is recorded."""
+        return [query for query in self.queries() if query["cycle"] < self.finished]
+
+    def _asked(self) -> str:
+        """Return a digest of the images that the finished cycles were trained on."""
+        images = [query["image"] for query in self._recorded()]
+        return hashlib.sha256(json.dumps(images).encode()).hexdigest()[:16]
+
     def _write_tables(self, durable: bool = True) -> None:
         write_atomically(self.folder / "cycles.csv", self.cycles().to_csv(index=False), durable)
-        # a cycle's batch belongs to the table once the model trained on it is recorded
-        recorded = [query for query in self.queries() if query["cycle"] < self.finished]
-        table = pd.DataFrame(recorded, columns=list(Query.__annotations__))
+        table = pd.DataFrame(self._recorded(), columns=list(Query.__annotations__))
         write_atomically(self.folder / "queries.csv", table.to_csv(index=False), durable)

@@ -9,7 +9,8 @@ import pytest
 
 from coilal.run_directory import store as module
 from coilal.run_directory.files import write_atomically
-from coilal.run_directory.store import RunStore, is_measurement, read_cycles
+from coilal.run_directory.health import DamagedError
+from coilal.run_directory.store import Query, RunStore, is_measurement, read_cycles
 
 
 @pytest.fixture
@@ -69,3 +70,17 @@ def test_a_resumed_run_keeps_the_recorded_times(store: RunStore) -> None:
 def test_what_measures_the_machine_is_no_result() -> None:
     columns = ["cycle", "labelled", "test/f1/gap_s", "fit_s", "peak_memory_mb", "device_peak_memory_mb"]
     assert [name for name in columns if not is_measurement(name)] == ["cycle", "labelled", "test/f1/gap_s"]
+
+
+def query(image: str, cycle: int = 0) -> Query:
+    return Query(cycle=cycle, rank=0, image=image, score=None, label="ok")
+
+
+def test_a_session_of_another_run_is_refused(tmp_path: Path) -> None:
+    store = RunStore(tmp_path, lambda: [query("a.png"), query("b.png", cycle=1)])
+    store.commit({"cycle": 0, "labelled": 1}, {"ids": np.arange(2)}, None)
+    RunStore(tmp_path, lambda: [query("a.png"), query("c.png", cycle=1)])  # what is pending does not count
+    before = (tmp_path / "queries.csv").read_bytes()
+    with pytest.raises(DamagedError, match=r"session\.jsonl .*trained on other images"):
+        RunStore(tmp_path, lambda: [query("b.png")])
+    assert (tmp_path / "queries.csv").read_bytes() == before
