@@ -1,5 +1,7 @@
 # The few daily commands.
 .PHONY: run test fast lint ci sheet
+# Where the environment forbids Python to write bytecode, each process would compile the tests again.
+export PYTHONDONTWRITEBYTECODE =
 
 run:            ## the default experiment
 	uv run python -m coilal.train
