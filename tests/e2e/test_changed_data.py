@@ -20,11 +20,13 @@ from coilal.common.types import UserError
 from coilal.evidence.comparison import compare
 from coilal.evidence.reading import Run, read_runs, run_folders
 from coilal.run_directory.files import read_status, write_status
+from coilal.run_directory.health import SESSION
 from coilal.run_directory.store import read_queries
 from coilal.runs.run import run
 from coilal.runs.same_data import Now, ensure_of_finished
 from coilal.runs.settings import Settings
 from coilal.runs.shared import forget
+from tests.e2e.test_run import without_times
 from tests.run_folders import run_folder
 
 pytestmark = pytest.mark.slow
@@ -99,12 +101,13 @@ def parts(cfg: DictConfig) -> dict[str, str]:
 
 
 def cut_off(cfg: DictConfig, cycles: int = 1) -> Path:
-    """Leave what a kill leaves of a finished run: some cycles, and the state that it is running."""
+    """Leave what a kill leaves of a finished run: some cycles, the next batch pending, and that it is running."""
     at = run_folder(cfg)
     state = json.loads((at / "checkpoints" / "state.json").read_text())
     state["cycles"] = state["cycles"][:cycles]
-    state["queries"] = [query for query in state["queries"] if query["cycle"] <= cycles]
     (at / "checkpoints" / "state.json").write_text(json.dumps(state))
+    first, *records = (at / SESSION).read_text().splitlines(keepends=True)  # each batch is asked, then told
+    (at / SESSION).write_text("".join([first, *records[: 2 * cycles + 1]]))
     write_status(at, {**read_status(at), "state": "running"})
     return at
 
@@ -150,7 +153,9 @@ def test_a_run_that_was_cut_off_does_not_go_on_with_other_data(start: Start, fol
     before = contents(at)
     expected = "i07.png"
     if what == "labels":
-        folder.relabel(7)
+        untold = sorted({f"i{image:02}.png" for image in range(40)} - told(at))
+        expected = untold[0]
+        folder.relabel(int(expected[1:3]))
     elif what == "pixels":
         folder.paint("i07.png", 1000)
     elif what == "groups":
@@ -174,8 +179,39 @@ def test_a_run_that_was_cut_off_does_not_go_on_with_other_data(start: Start, fol
     assert read_status(at)["state"] == "done"
 
 
+def told(at: Path) -> set[str]:
+    records = [json.loads(line) for line in (at / SESSION).read_text().splitlines()]
+    return {image for record in records for image in record.get("told", ())}
+
+
+def test_a_run_goes_on_with_the_labels_that_it_was_told_and_says_which_are_others_now(
+    start: Start, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(start())
+    at = run_folder(start())
+    whole, cycles = contents(at), without_times(at)
+    cut_off(start())
+    corrected = min(told(at))
+    folder.relabel(int(corrected[1:3]))
+    caplog.clear()
+    run(start())
+    assert "goes on with the labels that it was told:" in caplog.text
+    assert f"{corrected}: " in caplog.text
+    after = contents(at)
+    for name in ("queries.csv", "splits.csv", SESSION):
+        assert after[name] == whole[name], "as if nobody had corrected anything"
+    pd.testing.assert_frame_equal(without_times(at), cycles, check_exact=True)
+    assert read_status(at)["data"] == json.loads(whole["status.json"])["data"]
+    with pytest.raises(UserError, match=f"{corrected}: "):
+        run(start())  # a finished run is that of the labels of then
+
+
 def of_earlier_version(at: Path) -> None:
-    """Take away what earlier versions did not write."""
+    """Take away what earlier versions did not write, and keep what was asked where they did."""
+    state = json.loads((at / "checkpoints" / "state.json").read_text())
+    state["queries"] = read_queries(at).astype({"score": object}).replace({"": None}).to_dict("records")
+    (at / "checkpoints" / "state.json").write_text(json.dumps(state))
+    (at / SESSION).unlink()
     status = read_status(at)
     for key in ("labels", "groups", "parts", "record"):
         del status["data"][key]

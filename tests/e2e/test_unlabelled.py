@@ -18,10 +18,12 @@ from coilal.common.types import ImageFormat, Samples, UserError
 from coilal.data.splits import PARTS
 from coilal.demo.rendered import RenderedCoils
 from coilal.demo.rendering import LABEL_COLUMNS
-from coilal.run_directory.files import read_status, run_folder
+from coilal.run_directory.files import read_status
 from coilal.runs.prepare import Prepared, check, prepare
 from coilal.runs.run import run
+from coilal.runs.settings import Settings
 from coilal.runs.shared import forget
+from tests.run_folders import run_folder
 
 POOL = "data.source.unlabelled=pool"
 Start = Callable[..., DictConfig]
@@ -96,7 +98,7 @@ def third_emptied(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def prepared(cfg: DictConfig) -> Prepared:
-    return prepare(cfg, instantiate(cfg.task.module), instantiate(cfg.budget))
+    return prepare(Settings.of(cfg), instantiate(cfg.task.module), instantiate(cfg.budget))
 
 
 def with_split(table: pd.DataFrame, start: Start) -> pd.DataFrame:

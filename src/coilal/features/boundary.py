@@ -45,8 +45,8 @@ class CacheSettings:
     Attributes:
         folder: the cache folder, shared by all runs.
         precision: of the stored values. ``auto`` is float16 where outputs come in half precision (it holds every
-            bfloat16 of its range exactly, so bfloat16 is not offered), else float32: rounded to float16, 15 of 143
-            batches of 16 queries differed, most of them in one image. Under bf16 autocast, convolutional networks
+            bfloat16 of its range exactly, so bfloat16 is not offered), else float32: rounding to float16
+            changes what is chosen (conf/train.yaml says how often). Under bf16 autocast, convolutional networks
             with BatchNorm give half precision; DINOv2, ViT and ConvNeXt end in a LayerNorm, that is in float32.
         max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
         memory_gb: outputs up to this size, as float32, are read into memory; larger ones are mapped.

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from coilal.common.long_work import duration
 from coilal.run_directory.store import is_measurement
 
 MOST_ROWS = 15
@@ -108,7 +109,7 @@ class RunProgress:
                 self._task, completed=cycle + 1, cycle=min(cycle + 1, self._cycles), phase="", status=status
             )
         else:
-            left = _duration(self._clock.seconds_left())
+            left = self._clock.time_left()
             self._print(f"{self._name}  cycle {cycle}/{self._cycles}  {status}  {left} left")
 
     def closing_table(self, rows: pd.DataFrame, where: Path) -> None:
@@ -184,6 +185,11 @@ class _Clock:
         mean = (self._last - self._started) / self._done
         return max(0.0, self._left * mean - (time.monotonic() - self._last))
 
+    def time_left(self) -> str:
+        """Return the time left, ``-:--`` where it is not known."""
+        seconds = self.seconds_left()
+        return "-:--" if seconds is None else duration(seconds)
+
 
 class _TimeLeft(ProgressColumn):
     max_refresh = 0.5
@@ -193,15 +199,7 @@ class _TimeLeft(ProgressColumn):
         self._clock = clock
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 (rich's signature)
-        return Text(f"{_duration(self._clock.seconds_left())} left")
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-:--"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        return Text(f"{self._clock.time_left()} left")
 
 
 def _metrics_shown(rows: pd.DataFrame, metric: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.common.lean_imports import uncollected
-from coilal.common.types import UserError
+from coilal.common.types import Problem, UserError
 from coilal.features import weights as weights_files
 from coilal.run_directory import identity
 from coilal.run_directory.data_record import GIVEN_SPLIT
@@ -31,6 +31,7 @@ from coilal.run_directory.parts import EARLIER_PARTS, other_versions, parts_so_f
 from coilal.runs import same_data
 from coilal.runs.provenance import initial_status
 from coilal.runs.settings import Settings
+from coilal.runs.told_labels import told_otherwise
 
 if TYPE_CHECKING:
     from coilal.runs.experiment import Experiment
@@ -113,13 +114,31 @@ def _begin(experiment: Experiment) -> dict[str, Any]:
     name = read_status(folder).get("identity") if has_cycles(folder) else None
     name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": experiment.weights})
     status = initial_status(settings, name, prepared, experiment.weights)
+    if told := _told_otherwise(experiment):
+        status["data"] = read_status(folder)["data"]  # the run is what it would have been with these
+        _tell_of_labels(folder, told)
     if earlier:
         status[EARLIER_PARTS] = earlier
         _tell_of_other_versions(folder, other_versions(earlier, status))
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
-    write_atomically(folder / "splits.csv", prepared.counts.to_csv())
+    if not told:
+        write_atomically(folder / "splits.csv", prepared.counts.to_csv())
     write_status(folder, {**status, "state": "running"})
     return status
+
+
+def _told_otherwise(experiment: Experiment) -> tuple[str, ...]:
+    """Return the images of a run that goes on whose label has changed since it was told."""
+    settings, folder = experiment.settings, experiment.settings.folder()
+    if not has_cycles(folder):
+        return ()
+    begun = read_status(folder).get("data", {})
+    return told_otherwise(folder, begun, experiment.prepared.record, settings.records)
+
+
+def _tell_of_labels(folder: Path, told: tuple[str, ...]) -> None:
+    problem = Problem("images whose label has changed since it was told (told → now)", told)
+    log.warning("%s goes on with the labels that it was told:\n%s", folder, problem.describe())
 
 
 def _tell_of_other_versions(folder: Path, differing: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from coilal.features.weights import are_at_hand, fingerprint, resolve
 from coilal.run_directory import data_record
 from coilal.run_directory.files import has_cycles, read_status
 from coilal.run_directory.health import DamagedError
+from coilal.runs.told_labels import told_otherwise
 
 if TYPE_CHECKING:
     from coilal.run_directory.data_record import DataRecord
@@ -87,6 +88,8 @@ def _since(folder: Path, status: Mapping[str, Any], record: DataRecord, settings
 def ensure_of_begun(settings: Settings, folder: Path, prepared: Prepared, weights: str) -> None:
     """Refuse to go on with a run whose data or weights are not those it was begun with.
 
+    Labels that it was told may have changed since, as it trains on what it was told; see ``runs.told_labels``.
+
     Args:
         settings: those of the run.
         folder: its directory.
@@ -99,7 +102,10 @@ def ensure_of_begun(settings: Settings, folder: Path, prepared: Prepared, weight
     status = read_status(folder)
     if not has_cycles(folder):
         return  # there is nothing to mix
-    problems = [*_since(folder, status, prepared.record, settings), *_other_weights(status, weights)]
+    problems = _since(folder, status, prepared.record, settings)
+    if problems and told_otherwise(folder, status.get("data", {}), prepared.record, settings.records):
+        problems = []
+    problems += _other_weights(status, weights)
     if problems:
         raise _refusal(f"{folder} holds a run that was begun with other data or weights", problems)
 

@@ -25,10 +25,11 @@ def cells(study: Path, number: int) -> tuple[Cell, ...]:
 def grid(members: tuple[Cell, ...], refused: int | None = None, forced: int | None = None) -> Grid:
     return Grid(
         members,
-        {},
-        {} if refused is None else {members[refused]: "holds a run with other settings"},
-        frozenset(() if forced is None else (members[forced],)),
-        frozenset(),
+        configs={},
+        settings={},
+        refused={} if refused is None else {members[refused]: "holds a run with other settings"},
+        forced=frozenset(() if forced is None else (members[forced],)),
+        done=frozenset(),
     )
 
 
