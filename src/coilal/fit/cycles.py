@@ -89,6 +89,7 @@ class ActiveLearning:
         precision: context for inference (autocast).
         memory: bytes of labelled rows that are held in memory during a fit; see ``Batches``.
         preparation: seconds spent before cycle 0 (``decode_s``, ``extract_s``), for its row.
+        batches: training batches of the cycle that is running; None before the first.
     """
 
     session: Session
@@ -111,8 +112,8 @@ class ActiveLearning:
     precision: Callable[[], AbstractContextManager[Any]]
     memory: int = 2 * 10**9
     preparation: Mapping[str, float] = field(default_factory=dict)
-    batches: Batches | None = None
-    _clock: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    batches: Batches | None = field(default=None, init=False)
+    _clock: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
 
     def cycles(self) -> Iterator[int]:
         """Yield the cycles that are still to be run."""
@@ -198,7 +199,7 @@ class ActiveLearning:
         """Return the ids that the next batch is chosen from, ascending; the same where it is pending already."""
         if len(self.session.batches) == cycle + 1:
             return self.session.unlabelled
-        return np.sort(np.concatenate([self.session.unlabelled, self.session.pending]))
+        return np.union1d(self.session.unlabelled, self.session.batches[-1].ids)  # a part of it may be told by now
 
     def _query(self, cycle: int, logits: Tensor | None, device: torch.device) -> None:
         with self.timed("select", device):
