@@ -47,7 +47,7 @@ def learn(experiment: Experiment) -> float:
             learning = ActiveLearning(
                 session=session,
                 answer=oracle.answer,
-                values=partial(as_values, names=prepared.targets.names),
+                values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
                 boundary=inputs.boundary,
                 kind=plan.task.kind,
                 counts=counts,

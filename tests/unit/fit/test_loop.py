@@ -115,7 +115,7 @@ def learning(boundary: np.ndarray, store: Memory, needs_logits: bool = True) -> 
     return ActiveLearning(
         session=store.session,
         answer=ORACLE.answer,
-        values=partial(as_values, names=CLASSES),
+        values=partial(as_values, names=CLASSES, kind="multiclass"),
         boundary=boundary,
         kind="multiclass",
         counts=COUNTS,
