@@ -113,6 +113,7 @@ class ActiveLearning:
     memory: int = 2 * 10**9
     preparation: Mapping[str, float] = field(default_factory=dict)
     batches: Batches | None = field(default=None, init=False)
+    _trained_on: int = field(default=0, init=False)
     _clock: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
 
     def cycles(self) -> Iterator[int]:
@@ -126,22 +127,28 @@ class ActiveLearning:
         reset_peak_memory(module.device)
         with self.timed("fit", module.device):
             ids, values = self._labelled(cycle)
+            self._trained_on = len(ids)
             seed = cycle_seed(self.seed, cycle)
             torch.manual_seed(seed)  # dropout
             self.batches = Batches(self.boundary, ids, values, self.batch_size, seed, module.device, self.memory)
             module.weigh_classes(values)
 
     def _labelled(self, cycle: int) -> tuple[IntArray, NDArray[np.int64]]:
-        """Return the labelled ids (m,), ascending, and what the task learns of them (m,) or (m, L)."""
-        if len(self.session.batches) <= cycle + 1:  # else a kill has left the next batch pending: not its turn yet
+        """Return the labelled ids (m,) of the batches so far, ascending, and what the task learns of them.
+
+        The next batch may be there already, and a part of it told, if a kill came before the cycle was recorded.
+        """
+        if len(self.session.batches) <= cycle + 1:  # else it is not the pending batch's turn yet
             self.answer(self.session)
-        ids, labels = self.session.labelled
-        order = np.argsort(ids)  # who was asked for first must not matter to the order of training
-        return ids[order], self.values([labels[place] for place in order])
+        told, labels = self.session.labelled
+        asked = np.concatenate([batch.ids for batch in self.session.batches[: cycle + 1]])
+        ids = np.intersect1d(told, asked)  # ascending: who was told first must not matter to the order of training
+        label_of = dict(zip(told.tolist(), labels, strict=True))
+        return ids, self.values([label_of[number] for number in ids.tolist()])
 
     def end(self, cycle: int, module: pl.LightningModule) -> Row:
         """Evaluate the trained module, choose the next images and record the cycle; return its row."""
-        labelled = len(self.session.labelled[0])
+        labelled = self._trained_on
         last = cycle + 1 == len(self.counts)
         logits = self._score(cycle, module, last)
         metrics: Row = {}
