@@ -203,16 +203,16 @@ class ActiveLearning:
             )
 
     def _candidates(self, cycle: int) -> IntArray:
-        """Return the ids that the next batch is chosen from, ascending; the same where it is pending already."""
-        if len(self.session.batches) == cycle + 1:
-            return self.session.unlabelled
-        return np.union1d(self.session.unlabelled, self.session.batches[-1].ids)  # a part of it may be told by now
+        """Return the ids that the next batch is chosen from, ascending; the same where it is asked for already."""
+        later = [batch.ids for batch in self.session.batches[cycle + 1 :]]
+        return np.unique(np.concatenate([self.session.unlabelled, *later]))
 
     def _query(self, cycle: int, logits: Tensor | None, device: torch.device) -> None:
         with self.timed("select", device):
             size = self.counts[cycle + 1] - self.counts[cycle]
             outputs = PoolOutputs(self.kind, self._candidates(cycle), None if logits is None else logits.numpy())
-            batch = self.session.ask(lambda _: self.choose(cycle + 1, outputs, size))
+            asked = self.session.batches[cycle + 1 :]  # before a kill; it may be told by now
+            batch = asked[0] if asked else self.session.ask(lambda _: self.choose(cycle + 1, outputs, size))
         self.asked(outputs, batch)
 
 

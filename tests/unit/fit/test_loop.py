@@ -192,7 +192,7 @@ def test_resumed_after_a_cycle_it_goes_on_as_if_undisturbed(cycles: int) -> None
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("told", [0, 2])
+@pytest.mark.parametrize("told", [0, 2, 6])
 def test_the_batch_that_a_kill_left_pending_before_its_cycle_was_recorded_waits_for_its_turn(told: int) -> None:
     whole = Memory()
     in_the_loop("head", whole)
@@ -202,6 +202,7 @@ def test_the_batch_that_a_kill_left_pending_before_its_cycle_was_recorded_waits_
     cut.session.tell({image: CLASSES[images()[1][image]] for image in some})
     in_the_loop("head", cut)
     assert cut.queries == whole.queries
+    assert cut.session.labelled[0].size == COUNTS[-1]
     assert [row["labelled"] for row in cut.rows] == list(COUNTS[1:])
     for ours, theirs in zip(cut.logits, whole.logits[1:], strict=True):
         assert torch.equal(ours, theirs)
