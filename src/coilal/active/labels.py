@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from coilal.common.types import UserError
+from coilal.common.types import Kind, UserError
 
 Label = str | tuple[str, ...]
 """The name of a class (multiclass), or the names of the labels that an image has, perhaps none (multilabel)."""
@@ -38,23 +38,27 @@ def as_labels(values: NDArray[np.int64], names: Sequence[str]) -> list[Label]:
     return [tuple(names[column] for column in np.flatnonzero(row).tolist()) for row in values]
 
 
-def as_values(labels: Sequence[Label], names: Sequence[str]) -> NDArray[np.int64]:
-    """Return class indices (n,) of class names, or 0/1 (n, L) of names of labels.
+def as_values(labels: Sequence[Label], names: Sequence[str], kind: Kind) -> NDArray[np.int64]:
+    """Return class indices (n,) for a multiclass task, 0/1 (n, L) for a multilabel one.
 
     Args:
-        labels: what was told of n images, all class names or all names of labels.
+        labels: what was told of n images.
         names: of the classes or labels that the task learns (L), by index.
+        kind: of the task.
 
     Raises:
-        UserError: a name that is none of them.
+        UserError: a name that is none of them, or a label of the other kind.
     """
+    if other := [label for label in labels if isinstance(label, str) != (kind == "multiclass")]:
+        needed = "one class" if kind == "multiclass" else "a list of labels"
+        raise UserError(f"a {kind} task needs {needed} of each image, and was told {other[0]!r}")
     place = {name: number for number, name in enumerate(names)}
     told = {name for label in labels for name in ((label,) if isinstance(label, str) else label)}
     if unknown := sorted(told - set(place)):
         raise UserError(
             f"labels were told that the task does not know (now): {', '.join(unknown)}; it knows {', '.join(names)}"
         )
-    if all(isinstance(label, str) for label in labels):
+    if kind == "multiclass":
         return np.array([place[label] for label in labels if isinstance(label, str)], dtype=np.int64)
     values = np.zeros((len(labels), len(names)), dtype=np.int64)
     for row, label in zip(values, labels, strict=True):

@@ -70,14 +70,9 @@ class Session:
         self._state = np.full(len(self._pool), _FREE, dtype=np.int8)
         self._batches: list[Batch] = []
         self._history: dict[int, list[Told]] = {}
-        self._journal = None
+        self._journal = journal
         if journal is not None:
             self._take_up(journal)
-        self._journal = journal
-
-    def __len__(self) -> int:
-        """Return the number of images in the pool."""
-        return len(self._pool)
 
     @property
     def unlabelled(self) -> IntArray:
@@ -117,6 +112,8 @@ class Session:
     def ask(self, choose: Choose | None = None) -> Batch:
         """Return the pending batch; where nothing is pending, the one that is chosen now.
 
+        A batch stays whole until all of it is told: ``pending`` says which of its images are not answered yet.
+
         Args:
             choose: chooses among the unlabelled images; not called while a batch is pending.
 
@@ -149,8 +146,9 @@ class Session:
             self._check_answer(number, answer)
         if answers:
             told = {self._names[number]: _as_json(answer) for number, answer in answers.items()}
-            self._keep({"told": told, **({"about": dict(about)} if about else {})})
-            self._tell(answers, about or {})
+            known = dict(about or {})  # callers may change theirs
+            self._keep({"told": told, **({"about": known} if known else {})})
+            self._tell(answers, known)
 
     def _ask(self, ids: IntArray, scores: FloatArray) -> Batch:
         batch = Batch(len(self._batches), ids, scores)
@@ -216,6 +214,8 @@ class Session:
         if "asked" in record:
             ids = np.array([known[name] for name in record["asked"]], dtype=np.int64)
             scores = [np.nan if score is None else float(score) for score in record["scores"]]
+            if len(self.pending):
+                raise ValueError("a batch is asked for while another one is pending")
             self._check_choice(ids)
             self._ask(ids, np.array(scores, dtype=np.float64))
         else:

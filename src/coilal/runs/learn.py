@@ -31,10 +31,9 @@ def learn(experiment: Experiment) -> float:
     """Run the cycles that are left, draw the curve, and return the validation AULC."""
     settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
     trainer, folder = experiment.trainer, settings.folder()
-    oracle = plan.oracle(prepared)
-    session = open_session(folder, prepared, oracle)
+    oracle, counts = plan.oracle(prepared), plan.counts(len(prepared.split.pool))
+    session = open_session(folder, prepared, oracle, len(counts))
     recorder = Recorder(folder, prepared, plan.task.kind, session)
-    counts = plan.counts(len(prepared.split.pool))
     metric, curve = f"test/{plan.task.primary}", folder / "curve.png"
     predicted = Predicted(prepared.samples.names, prepared.targets.names)
     told = [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
@@ -48,7 +47,7 @@ def learn(experiment: Experiment) -> float:
             learning = ActiveLearning(
                 session=session,
                 answer=oracle.answer,
-                values=partial(as_values, names=prepared.targets.names),
+                values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
                 boundary=inputs.boundary,
                 kind=plan.task.kind,
                 counts=counts,

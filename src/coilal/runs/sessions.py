@@ -16,28 +16,29 @@ from coilal.run_directory.health import SESSION, DamagedError, read_state
 from coilal.runs.prepare import Prepared
 
 
-def open_session(folder: Path, prepared: Prepared, oracle: Oracle) -> Session:
+def open_session(folder: Path, prepared: Prepared, oracle: Oracle, cycles: int) -> Session:
     """Return the session of a run directory, a new one if there is none.
 
     Args:
         folder: the run directory; must exist.
         prepared: the data.
         oracle: tells again what an earlier version has kept without a journal.
+        cycles: of the run, that of the starting set included.
 
     Raises:
-        UserError: the journal is damaged, or lacks what finished cycles were trained on.
+        UserError: the journal is damaged, or lacks what finished cycles were trained on or have asked for.
     """
     path = folder / SESSION
     path.parent.mkdir(exist_ok=True)
     session = Session(prepared.samples.names, prepared.split.pool, Journal(path))
     state = folder / "checkpoints" / "state.json"
     if state.exists():
-        cycles, queries = read_state(state)
+        finished, queries = read_state(state)
         if queries and not session.batches:
             _take_over(session, queries, prepared, oracle)
-        if len(session.batches) < len(cycles):
+        if len(session.batches) < min(len(finished) + 1, cycles):  # each but the last has asked for the next batch
             raise DamagedError(
-                path, f"it has {len(session.batches)} batches, and {len(cycles)} cycles are finished"
+                path, f"it has {len(session.batches)} batches, and {len(finished)} cycles are finished"
             )
     return session
 

@@ -28,8 +28,8 @@ QUERIES = [
 ]
 
 
-def opened(folder: Path) -> Session:
-    return open_session(folder, PREPARED, ORACLE)
+def opened(folder: Path, cycles: int = 2) -> Session:
+    return open_session(folder, PREPARED, ORACLE, cycles)
 
 
 def state(folder: Path, cycles: int, **more: Any) -> None:
@@ -65,3 +65,16 @@ def test_a_journal_that_lacks_what_cycles_were_trained_on_is_refused(tmp_path: P
     state(tmp_path, 2)
     with pytest.raises(DamagedError, match=r"session\.jsonl .*it has 0 batches, and 2 cycles are finished"):
         opened(tmp_path)
+
+
+def test_a_journal_that_lacks_the_batch_that_the_last_finished_cycle_asked_for_is_refused(tmp_path: Path) -> None:
+    for image in (0, 3):
+        session = opened(tmp_path)
+        session.ask(lambda _, image=image: Selection(np.array([image]), np.zeros(1)))  # type: ignore[misc]
+        ORACLE.answer(session)
+    (tmp_path / "checkpoints" / "state.json").write_text(
+        json.dumps({"cycles": [{"cycle": 0, "labelled": 1}, {"cycle": 1, "labelled": 2}]})
+    )
+    assert len(opened(tmp_path, cycles=2).batches) == 2
+    with pytest.raises(DamagedError, match="it has 2 batches, and 2 cycles are finished"):
+        opened(tmp_path, cycles=3)
