@@ -1,5 +1,7 @@
 # The few daily commands.
 .PHONY: run test fast lint ci sheet
+# Where the environment forbids Python to write bytecode, each process would compile the tests again.
+export PYTHONDONTWRITEBYTECODE =
 
 run:            ## the default experiment
 	uv run python -m coilal.train
@@ -11,7 +13,7 @@ fast:           ## format, lint, types and the tests that take a moment: under a
 	uv run ruff format --check .
 	uv run --no-sync ruff check .
 	uv run --no-sync mypy
-	uv run --no-sync pytest -m "not slow"
+	uv run --no-sync pytest -m "not slow" tests/unit tests/contract tests/inputs
 
 lint:           ## format, lint, types
 	uv run ruff format .

@@ -25,7 +25,7 @@ from benchmarks.contestants.bound import extract, statistics
 from benchmarks.network import Features, pooled
 from benchmarks.specs import Spec, extraction, further, w1, w2
 from benchmarks.workload import Contest, Network, Workload
-from coilal.active.strategies.starting_set import draw
+from coilal.active.starting_set import draw
 from coilal.common.cli import conf_folder
 from coilal.features.fold import folded
 from coilal.features.weights import resolve

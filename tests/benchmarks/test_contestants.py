@@ -76,7 +76,7 @@ def test_peers(contest: Contest, reference: Report, library: str, name: str) -> 
 
 def test_coilal(contest: Contest, reference: Report, tmp_path: Path) -> None:
     given = json.loads((contest.folder / "coilal.json").read_text())
-    check(coilal.runs.run(given, tmp_path), reference)
+    check(coilal.run(given, tmp_path), reference)
     to_work = startup.work_s(given, tmp_path / "cache", tmp_path / "start_up")
     assert startup.help_s() < to_work < 60
     assert not [*(tmp_path / "start_up").rglob("cycles.csv")]  # it was stopped before it had learnt anything

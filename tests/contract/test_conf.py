@@ -57,6 +57,7 @@ def test_every_file_begins_with_a_comment(path: Path) -> None:
     assert lines[0].startswith("# ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "option"), CHOICES, ids=lambda v: str(v))
 def test_every_choice_composes_and_resolves(group: str, option: str, chosen: Chosen) -> None:
     config = chosen(group, option)
@@ -137,6 +138,7 @@ def test_no_yaml_is_unreachable() -> None:
         OmegaConf.load(path)
 
 
+@pytest.mark.slow
 def test_every_rule_is_of_a_setting_that_there_is(chosen: Chosen) -> None:
     known = {key for group, option in CHOICES for key in flatten(chosen(group, option))}
     holding = {key[:end] for key in known for end, letter in enumerate(key) if letter == "."}

@@ -117,6 +117,6 @@ def test_a_column_of_a_name_that_is_no_label_can_be_left_out_by_number(
     rows = [[str(k % 2), str(k // 2 % 2), "x"] for k in range(80)]
     write_table(tmp_path / "data", ["scratch", "0", "5"], rows)
     places = [f"data.root={tmp_path / 'data'}", f"cache.dir={cache}"]
-    cfg = composed(*SETTINGS, "task=multilabel", "data.source.ignored_columns=5", *places)
+    cfg = composed(*SETTINGS, "task=multilabel", "data.source.ignored_columns=['5']", *places)
     prepared = prepare(Settings.of(cfg), instantiate(cfg.task.module), instantiate(cfg.budget))
     assert prepared.samples.label_names == ("scratch", "0")

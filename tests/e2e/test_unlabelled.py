@@ -25,6 +25,8 @@ from coilal.runs.settings import Settings
 from coilal.runs.shared import forget
 from tests.run_folders import run_folder
 
+pytestmark = pytest.mark.slow
+
 POOL = "data.source.unlabelled=pool"
 Start = Callable[..., DictConfig]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ ROOMS = {
     "data": {"common"},
     "active": {"common"},
     "features": {"common"},
-    "demo": {"common", "data", "features", "run_directory"},
+    "demo": {"common", "data", "run_directory"},
     "evidence": {"common", "run_directory"},
     "fit": {"common", "active", "features"},
     "runs": {"common", "run_directory", "data", "active", "features", "fit"},
@@ -75,7 +77,22 @@ def test_a_room_says_what_comes_in_and_what_goes_out(name: str) -> None:
     assert "Out: " in said
 
 
-BEHIND_THE_DOOR = ("data", "features", "fit", "run_directory", "runs")
+@pytest.mark.parametrize("name", [*ROOMS, *COMMANDS])
+def test_what_a_room_may_import_it_imports(name: str) -> None:
+    files = [path for path in PACKAGE.rglob("*.py") if room(path) == name]
+    allowed = ROOMS[name] if name in ROOMS else COMMANDS[name]
+    assert allowed <= set().union(*map(imported_rooms, files))
+
+
+def test_the_session_needs_neither_torch_nor_tables() -> None:
+    heavy = {"torch", "pytorch_lightning", "pandas", "hydra", "omegaconf", "scipy"}
+    code = f"import sys, coilal.active.session, coilal.active.oracle; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# All but what builds from settings, and what starts many runs, which Hydra calls with its own.
+BEHIND_THE_DOOR = set(ROOMS) - {"common", "sweep"}
 # A door takes the composed settings of Hydra; rules and settings are what it checks and reads them with.
 DOORS = {"runs/run.py", "runs/prepare.py", "runs/rules.py", "runs/settings.py"}
 

@@ -64,7 +64,8 @@ class Journal:
 
     def _append(self, content: bytes) -> None:
         with self.path.open("ab") as stream:
-            stream.truncate(self._end)  # what a kill has left of a record
+            if stream.tell() > self._end:  # what a kill has left of a record
+                stream.truncate(self._end)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -44,20 +44,19 @@ def as_text(label: Label) -> str:
 
 
 def as_values(labels: Sequence[Label], names: Sequence[str], kind: Kind) -> NDArray[np.int64]:
-    """Return class indices (n,) of class names, or 0/1 (n, L) of names of labels.
+    """Return class indices (n,) for a multiclass task, 0/1 (n, L) for a multilabel one.
 
     Args:
         labels: what was told of n images.
         names: of the classes or labels that the task learns (L), by index.
-        kind: multiclass, for class names, or multilabel.
+        kind: of the task.
 
     Raises:
-        UserError: a name that is none of them, or what is told for the other kind of task.
+        UserError: a name that is none of them, or a label of the other kind.
     """
-    wanted = str if kind == "multiclass" else tuple
-    if others := [label for label in labels if not isinstance(label, wanted)]:
-        one = "one class of each image" if kind == "multiclass" else "a list of labels of each image"
-        raise UserError(f"{len(others)} labels were told that are not {one}; the first is {others[0]!r}")
+    if other := [label for label in labels if isinstance(label, str) != (kind == "multiclass")]:
+        needed = "one class" if kind == "multiclass" else "a list of labels"
+        raise UserError(f"a {kind} task needs {needed} of each image, and was told {other[0]!r}")
     place = {name: number for number, name in enumerate(names)}
     told = {name for label in labels for name in ((label,) if isinstance(label, str) else label)}
     if unknown := sorted(told - set(place)):

@@ -70,14 +70,9 @@ class Session:
         self._state = np.full(len(self._pool), _FREE, dtype=np.int8)
         self._batches: list[Batch] = []
         self._history: dict[int, list[Told]] = {}
-        self._journal = None
+        self._journal = journal
         if journal is not None:
             self._take_up(journal)
-        self._journal = journal
-
-    def __len__(self) -> int:
-        """Return the number of images in the pool."""
-        return len(self._pool)
 
     @property
     def unlabelled(self) -> IntArray:
@@ -117,6 +112,8 @@ class Session:
     def ask(self, choose: Choose | None = None) -> Batch:
         """Return the pending batch; where nothing is pending, the one that is chosen now.
 
+        A batch stays whole until all of it is told: ``pending`` says which of its images are not answered yet.
+
         Args:
             choose: chooses among the unlabelled images; not called while a batch is pending.
 
@@ -149,8 +146,9 @@ class Session:
             self._check_answer(number, answer)
         if answers:
             told = {self._names[number]: _as_json(answer) for number, answer in answers.items()}
-            self._keep({"told": told, **({"about": dict(about)} if about else {})})
-            self._tell(answers, about or {})
+            known = dict(about or {})  # callers may change theirs
+            self._keep({"told": told, **({"about": known} if known else {})})
+            self._tell(answers, known)
 
     def _ask(self, ids: IntArray, scores: FloatArray) -> Batch:
         batch = Batch(len(self._batches), ids, scores)
@@ -212,15 +210,15 @@ class Session:
         for line, record in enumerate(records, start=2):
             try:
                 self._take_up_record(record, known)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise UserError(f"{journal.path} is damaged (line {line}: {error})") from None
 
     def _take_up_record(self, record: Mapping[str, Any], known: Mapping[str, int]) -> None:
         if "asked" in record:
-            if len(self.pending):
-                raise ValueError(f"a batch, while {len(self.pending)} images of the one before have no answer")
             ids = np.array([known[name] for name in record["asked"]], dtype=np.int64)
-            scores = [np.nan if score is None else score for score in record["scores"]]
+            scores = [np.nan if score is None else float(score) for score in record["scores"]]
+            if len(self.pending):
+                raise ValueError("a batch is asked for while another one is pending")
             self._check_choice(ids)
             self._ask(ids, np.array(scores, dtype=np.float64))
         else:
@@ -238,7 +236,7 @@ def _is_record(record: Mapping[str, Any]) -> bool:
     match record:
         case {"asked": list(images), "scores": list(scores), **more}:
             is_named = all(isinstance(name, str) for name in images)
-            is_scored = all(score is None or isinstance(score, float) for score in scores)
+            is_scored = all(score is None or isinstance(score, int | float) for score in scores)
             return is_named and is_scored and len(images) == len(scores) and not more
         case {"told": dict(), **more}:
             return more.keys() <= {"about"} and isinstance(more.get("about", {}), dict)

@@ -27,7 +27,7 @@ TEXTS = frozenset(
         *("model.name", "model.weights", "task.name", "strategy.name", "hparams.data"),
         *("project", "entity", "logger.wandb.project", "logger.wandb.entity"),
         *(f"hydra.launcher.{name}" for name in ("partition", "account", "qos", "constraint", "name")),
-        *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "doubt")),
+        *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "split", "doubt")),
         *(f"data.source.{name}" for name in ("label_columns", "ignored_columns", "good_class", "no_value")),
     }
 )

@@ -16,9 +16,7 @@ PARTS = ("pool", "validation", "test")
 _CANDIDATES = 64
 """Splits that are drawn to choose the best from; fewer where there are many groups."""
 _STEPS = 40_000
-"""Up to so many groups are placed over all candidates, about half a second."""
-
-
+"""Up to so many groups are placed over all candidates, so that a draw stays quick."""
 _STRATA = 256
 """Combinations of labels beyond so many, the rarest, are treated as one."""
 

@@ -236,12 +236,12 @@ def _unrecorded(comparison: Comparison) -> list[Finding]:
 
 
 def _versions(comparison: Comparison) -> list[Finding]:
-    """Return the versions that differ within a comparison; such runs are kept."""
+    """Return the versions that differ within a comparison, or within a run that went on; such runs are kept."""
     seen: dict[str, set[str]] = {}
-    for runs in comparison.runs.values():
-        for run in runs.values():
-            for library, version in run.versions().items():
-                seen.setdefault(library, set()).add(str(version))
+    runs = [run for of_strategy in comparison.runs.values() for run in of_strategy.values()]
+    for part in (part for run in runs for part in run.versions()):
+        for library, version in part.items():
+            seen.setdefault(library, set()).add(str(version))
     mixed = [
         f"{name} {', '.join(sorted(versions))}" for name, versions in sorted(seen.items()) if len(versions) > 1
     ]

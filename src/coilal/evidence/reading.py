@@ -20,6 +20,7 @@ from coilal.run_directory.data_record import COLUMN_OF, GIVEN_SPLIT, changes, re
 from coilal.run_directory.files import read_status
 from coilal.run_directory.health import DamagedError, read_config
 from coilal.run_directory.identity import flatten, identifying
+from coilal.run_directory.parts import EARLIER_PARTS
 from coilal.run_directory.store import read_cycles, read_queries
 
 SEED_FOLDER = re.compile(r"seed(\d+)")
@@ -158,9 +159,10 @@ class Run:
         """Return the settings of the strategy."""
         return {key: value for key, value in self.config.items() if key.split(".")[0] == "strategy"}
 
-    def versions(self) -> dict[str, Any]:
-        """Return library versions and the commit of the code."""
-        return {**self.status["versions"], "git commit": self.status["git_commit"]}
+    def versions(self) -> list[dict[str, Any]]:
+        """Return library versions and the commit of the code, of each part of a run that went on."""
+        parts = (*self.status.get(EARLIER_PARTS, ()), self.status)
+        return [{**part["versions"], "git commit": part["git_commit"]} for part in parts]
 
 
 def run_folders(study: Path) -> list[Path]:

@@ -89,6 +89,7 @@ class ActiveLearning:
         precision: context for inference (autocast).
         memory: bytes of labelled rows that are held in memory during a fit; see ``Batches``.
         preparation: seconds spent before cycle 0 (``decode_s``, ``extract_s``), for its row.
+        batches: training batches of the cycle that is running; None before the first.
     """
 
     session: Session
@@ -111,8 +112,9 @@ class ActiveLearning:
     precision: Callable[[], AbstractContextManager[Any]]
     memory: int = 2 * 10**9
     preparation: Mapping[str, float] = field(default_factory=dict)
-    batches: Batches | None = None
-    _clock: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    batches: Batches | None = field(default=None, init=False)
+    _trained_on: int = field(default=0, init=False)
+    _clock: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
 
     def cycles(self) -> Iterator[int]:
         """Yield the cycles that are still to be run."""
@@ -125,22 +127,28 @@ class ActiveLearning:
         reset_peak_memory(module.device)
         with self.timed("fit", module.device):
             ids, values = self._labelled(cycle)
+            self._trained_on = len(ids)
             seed = cycle_seed(self.seed, cycle)
             torch.manual_seed(seed)  # dropout
             self.batches = Batches(self.boundary, ids, values, self.batch_size, seed, module.device, self.memory)
             module.weigh_classes(values)
 
     def _labelled(self, cycle: int) -> tuple[IntArray, NDArray[np.int64]]:
-        """Return the labelled ids (m,), ascending, and what the task learns of them (m,) or (m, L)."""
-        if len(self.session.batches) <= cycle + 1:  # else a kill has left the next batch pending: not its turn yet
+        """Return the labelled ids (m,) of the batches so far, ascending, and what the task learns of them.
+
+        The next batch may be there already, and a part of it told, if a kill came before the cycle was recorded.
+        """
+        if len(self.session.batches) <= cycle + 1:  # else it is not the pending batch's turn yet
             self.answer(self.session)
-        ids, labels = self.session.labelled
-        order = np.argsort(ids)  # who was asked for first must not matter to the order of training
-        return ids[order], self.values([labels[place] for place in order])
+        told, labels = self.session.labelled
+        asked = np.concatenate([batch.ids for batch in self.session.batches[: cycle + 1]])
+        ids = np.intersect1d(told, asked)  # ascending: who was told first must not matter to the order of training
+        label_of = dict(zip(told.tolist(), labels, strict=True))
+        return ids, self.values([label_of[number] for number in ids.tolist()])
 
     def end(self, cycle: int, module: pl.LightningModule) -> Row:
         """Evaluate the trained module, choose the next images and record the cycle; return its row."""
-        labelled = len(self.session.labelled[0])
+        labelled = self._trained_on
         last = cycle + 1 == len(self.counts)
         logits = self._score(cycle, module, last)
         metrics: Row = {}
@@ -195,16 +203,16 @@ class ActiveLearning:
             )
 
     def _candidates(self, cycle: int) -> IntArray:
-        """Return the ids that the next batch is chosen from, ascending; the same where it is pending already."""
-        if len(self.session.batches) == cycle + 1:
-            return self.session.unlabelled
-        return np.sort(np.concatenate([self.session.unlabelled, self.session.pending]))
+        """Return the ids that the next batch is chosen from, ascending; the same where it is asked for already."""
+        later = [batch.ids for batch in self.session.batches[cycle + 1 :]]
+        return np.unique(np.concatenate([self.session.unlabelled, *later]))
 
     def _query(self, cycle: int, logits: Tensor | None, device: torch.device) -> None:
         with self.timed("select", device):
             size = self.counts[cycle + 1] - self.counts[cycle]
             outputs = PoolOutputs(self.kind, self._candidates(cycle), None if logits is None else logits.numpy())
-            batch = self.session.ask(lambda _: self.choose(cycle + 1, outputs, size))
+            asked = self.session.batches[cycle + 1 :]  # before a kill; it may be told by now
+            batch = asked[0] if asked else self.session.ask(lambda _: self.choose(cycle + 1, outputs, size))
         self.asked(outputs, batch)
 
 

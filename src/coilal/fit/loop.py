@@ -1,6 +1,6 @@
 """The query-retrain loop: Lightning's fit loop, repeated, and its epoch loop without what nobody asked for.
 
-This file is the only place that touches Lightning's protected loop API (see tests/unit/test_loop.py for the
+This file is the only place that touches Lightning's protected loop API (see tests/unit/fit/test_loop.py for the
 list of what is touched).
 """
 
@@ -189,7 +189,7 @@ def needs_of_a_step(trainer: Any) -> list[str]:
 
 @contextmanager
 def no_search_for_gpus(device: torch.device) -> Iterator[None]:
-    """Train on the CPU without torch looking for a GPU driver in every optimizer step, a fifth of a head's step."""
+    """Train on the CPU without torch looking for a GPU driver in every optimizer step."""
     name = "CUDA_VISIBLE_DEVICES"
     before = os.environ.get(name)
     if device.type == "cpu":

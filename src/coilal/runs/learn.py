@@ -37,9 +37,8 @@ def learn(experiment: Experiment) -> float:
     """Run the cycles that are left, draw the curve, and return the validation AULC."""
     settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
     trainer, folder = experiment.trainer, settings.folder()
-    oracle = plan.oracle(prepared)
-    counts = plan.counts(len(prepared.split.pool))
-    session = open_session(folder, prepared, oracle, last=len(counts) - 1)
+    oracle, counts = plan.oracle(prepared), plan.counts(len(prepared.split.pool))
+    session = open_session(folder, prepared, oracle, len(counts))
     _tell_of_other_labels(differing(session, prepared), folder)
     recorder = Recorder(folder, prepared, plan.task.kind, session)
     metric, curve = f"test/{plan.task.primary}", folder / "curve.png"

@@ -13,7 +13,7 @@ import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 
 from coilal.active.oracle import Oracle
-from coilal.active.strategies.starting_set import draw
+from coilal.active.starting_set import draw
 from coilal.active.strategies.strategy import Strategy, names_fitting
 from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate

@@ -16,27 +16,30 @@ from coilal.run_directory.health import SESSION, DamagedError, read_state
 from coilal.runs.prepare import Prepared
 
 
-def open_session(folder: Path, prepared: Prepared, oracle: Oracle, last: int) -> Session:
+def open_session(folder: Path, prepared: Prepared, oracle: Oracle, cycles: int) -> Session:
     """Return the session of a run directory, a new one if there is none.
 
     Args:
         folder: the run directory; must exist.
         prepared: the data.
         oracle: tells again what an earlier version has kept without a journal.
-        last: number of the last cycle.
+        cycles: of the run, that of the starting set included.
 
     Raises:
-        UserError: the journal is damaged, or is not the one that the finished cycles were trained on.
+        UserError: the journal is damaged, or lacks what finished cycles were trained on or have asked for.
     """
     path = folder / SESSION
     path.parent.mkdir(exist_ok=True)
     session = Session(prepared.samples.names, prepared.split.pool, Journal(path))
     state = folder / "checkpoints" / "state.json"
     if state.exists():
-        cycles, queries = read_state(state)
+        finished, queries = read_state(state)
         if queries:
             _take_over(session, queries, prepared, oracle)
-        _ensure_of_cycles(session, len(cycles), last, path)
+        if len(session.batches) < min(len(finished) + 1, cycles):  # each but the last has asked for the next batch
+            raise DamagedError(
+                path, f"it has {len(session.batches)} batches, and {len(finished)} cycles are finished"
+            )
     return session
 
 
@@ -56,22 +59,6 @@ def ids_in_pool(images: Iterable[str], prepared: Prepared, whose: str) -> IntArr
     if lost := tuple(name for name in images if name not in pool):
         raise DataError([Problem(f"images that {whose}, and that are not in the pool of the data of now", lost)])
     return np.array([pool[name] for name in images], dtype=np.int64)
-
-
-def _ensure_of_cycles(session: Session, finished: int, last: int, path: Path) -> None:
-    """Refuse a journal in which batches are missing, or that goes on where the finished cycles do not.
-
-    A finished cycle has asked for the batch of the next one. Where that was trained on, but not recorded, another
-    one is pending.
-    """
-    batches, pending = session.batches, session.pending
-    unrecorded = len(batches) == finished + 2 <= last + 1 and len(pending) == len(batches[-1].ids)
-    untold = len(pending) > 0 and len(batches) <= finished
-    if (len(batches) != min(finished, last) + 1 and not unrecorded) or untold:
-        told = len(batches) - (len(pending) > 0)
-        raise DamagedError(
-            path, f"{len(batches)} batches are asked for, {told} are answered, and {finished} cycles are finished"
-        )
 
 
 def _take_over(session: Session, queries: Sequence[Mapping[str, Any]], prepared: Prepared, oracle: Oracle) -> None:

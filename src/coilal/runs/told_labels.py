@@ -43,7 +43,8 @@ def only_told_changed(folder: Path, begun: Mapping[str, Any], record: DataRecord
         records: the folder of the study's records.
     """
     before = data_record.read_rows(records / str(begun.get("record")))
-    told = {name for entry in Journal(folder / SESSION).read() for name in entry.get("told", ())}
+    answers = (entry.get("told") for entry in Journal(folder / SESSION).read())
+    told = {name for each in answers if isinstance(each, dict) for name in each}  # the session refuses what is none
     as_told = tuple(
         before[name]["label"] if name in told and name in before else label
         for name, label in zip(record.names, record.labels, strict=True)

@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 
 from coilal.active.labels import as_labels, as_values
-from coilal.common.types import Kind, UserError
+from coilal.common.types import UserError
 
 NAMES = ("gap", "double", "a+b")
 
 
 @pytest.mark.parametrize(
-    ("values", "labels", "kind"),
+    ("values", "labels"),
     [
-        (np.array([2, 0, 0]), ["a+b", "gap", "gap"], "multiclass"),
-        (np.array([[1, 0, 1], [0, 0, 0]]), [("gap", "a+b"), ()], "multilabel"),
+        (np.array([2, 0, 0]), ["a+b", "gap", "gap"]),
+        (np.array([[1, 0, 1], [0, 0, 0]]), [("gap", "a+b"), ()]),
     ],
 )
-def test_numbers_become_names_and_come_back(values: np.ndarray, labels: list[object], kind: Kind) -> None:
+def test_numbers_become_names_and_come_back(values: np.ndarray, labels: list[object]) -> None:
     assert as_labels(values, NAMES) == labels
-    back = as_values(as_labels(values, NAMES), NAMES, kind)
+    back = as_values(as_labels(values, NAMES), NAMES, "multiclass" if values.ndim == 1 else "multilabel")
     np.testing.assert_array_equal(back, values)
     assert back.dtype == np.int64
 
@@ -32,8 +32,13 @@ def test_a_label_that_is_no_class_any_more_is_told() -> None:
         as_values(["gap", "crossing"], NAMES, "multiclass")
 
 
-def test_labels_of_the_other_kind_of_task_are_told() -> None:
-    with pytest.raises(UserError, match=r"1 labels .* not a list of labels of each image; the first is 'gap'"):
-        as_values([("gap",), "gap"], NAMES, "multilabel")
-    with pytest.raises(UserError, match=r"2 labels .* not one class of each image"):
-        as_values([("gap",), ()], NAMES, "multiclass")
+def test_a_label_of_the_other_kind_is_told() -> None:
+    with pytest.raises(UserError, match=r"needs one class of each image, and was told \('double',\)"):
+        as_values(["gap", ("double",)], NAMES, "multiclass")
+    with pytest.raises(UserError, match="needs a list of labels of each image, and was told 'gap'"):
+        as_values([(), "gap"], NAMES, "multilabel")
+
+
+def test_where_nothing_is_told_the_task_says_the_shape() -> None:
+    assert as_values([], NAMES, "multiclass").shape == (0,)
+    assert as_values([], NAMES, "multilabel").shape == (0, 3)

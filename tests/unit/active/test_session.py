@@ -36,15 +36,15 @@ def nobody(_: Any) -> Selection:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Ask, tell, correct, kill and resume, beside a model that keeps two dictionaries and a list."""
+    """Ask, tell, correct, kill and resume, beside a model that keeps a list, a set and a dictionary."""
 
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "session.jsonl"
         self.session = Session(NAMES, np.array(POOL), Journal(self.path))
-        self.batch: list[int] = []  # the model: the last batch,
-        self.open: set[int] = set()  # what of it is not answered,
+        self.batches: list[list[int]] = []  # the model: all batches,
+        self.open: set[int] = set()  # what of the last one is not answered,
         self.answers: dict[int, list[Answer]] = {}  # and all answers
 
     def free(self) -> list[int]:
@@ -56,12 +56,13 @@ class AnyOrder(RuleBasedStateMachine):
     def ask(self, data: st.DataObject) -> None:
         chosen = data.draw(st.lists(st.sampled_from(self.free()), min_size=1, max_size=4, unique=True))
         assert self.session.ask(choice(*chosen)).ids.tolist() == chosen
-        self.batch, self.open = chosen, set(chosen)
+        self.batches.append(chosen)
+        self.open = set(chosen)
 
     @precondition(lambda self: self.open)
     @rule()
     def ask_again(self) -> None:
-        assert self.session.ask(nobody).ids.tolist() == self.batch
+        assert self.session.ask(nobody).ids.tolist() == self.batches[-1]
 
     @precondition(lambda self: self.open or self.answers)
     @rule(data=st.data(), answer=st.sampled_from(ANSWERS))
@@ -94,7 +95,9 @@ class AnyOrder(RuleBasedStateMachine):
             (image, answer) for image, answer in last.items() if not isinstance(answer, NoLabel)
         ]
         assert self.session.unlabelled.tolist() == self.free()
-        assert self.session.pending.tolist() == [image for image in self.batch if image in self.open]
+        assert [batch.ids.tolist() for batch in self.session.batches] == self.batches
+        last_batch = self.batches[-1] if self.batches else []
+        assert self.session.pending.tolist() == [image for image in last_batch if image in self.open]
         assert self.session.unsure.tolist() == sorted(i for i, a in last.items() if a == NoLabel.UNSURE)
         for image in POOL:
             assert [told.answer for told in self.session.history(image)] == self.answers.get(image, [])
@@ -167,7 +170,10 @@ def test_scores_and_what_is_known_of_an_answer_come_back(tmp_path: Path) -> None
     scores = np.array([0.1 + 0.2, np.nan, -1e-300])
     session = Session(NAMES, np.array(POOL), Journal(tmp_path / "session.jsonl"))
     session.ask(lambda _: Selection(ids(9, 1, 3), scores))
-    session.tell({1: ("gap",)}, about={"who": "oracle", "seconds": 2.5})
+    about = {"who": "oracle", "seconds": 2.5}
+    session.tell({1: ("gap",)}, about)
+    about["who"] = "nobody"
+    assert session.history(1)[0].about["who"] == "oracle"
     again = Session(NAMES, np.array(POOL), Journal(tmp_path / "session.jsonl"))
     np.testing.assert_array_equal(again.ask().scores, scores)
     assert again.pending.tolist() == [9, 3]
@@ -191,13 +197,13 @@ def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
     [
         {"asked": ["7.png"], "scores": ["x"]},
         {"asked": ["7.png"]},
-        {"asked": ["7.png", "7.png"], "scores": [1.0, 1.0]},
         {"asked": ["7.png", "8.png"], "scores": [1.0]},
         {"asked": "7", "scores": [1.0]},
         {"asked": None, "scores": []},
         {"asked": ["7.png"], "scores": [1.0], "told": {"5.png": "ok"}},
         {"told": ["5.png"]},
         {"told": {"5.png": "ok"}, "about": ["she"]},
+        {"asked": ["7.png"], "scores": [1]},  # while 5.png is pending
         {"told": {"9.png": "ok"}},
         {"told": {"5.png": 3}},
         {"told": {"5.png": {"answer": "perhaps"}}},
@@ -206,22 +212,15 @@ def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
 )
 def test_a_record_that_no_session_wrote_is_refused_by_its_line(tmp_path: Path, record: dict[str, Any]) -> None:
     path = tmp_path / "session.jsonl"
-    session = Session(NAMES, np.array(POOL), Journal(path))
-    session.ask(choice(5))
-    session.tell({5: "ok"})
+    Session(NAMES, np.array(POOL), Journal(path)).ask(choice(5))
     with path.open("a") as stream:
         stream.write(json.dumps(record) + "\n")
-    with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 4: "):
+    with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 3: "):
         Session(NAMES, np.array(POOL), Journal(path))
 
 
-def test_a_journal_from_which_answers_were_taken_is_refused(tmp_path: Path) -> None:
+def test_a_batch_in_the_journal_is_checked_as_one_that_is_chosen(tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
-    session = Session(NAMES, np.array(POOL), Journal(path))
-    for image in (5, 7):
-        session.ask(choice(image))
-        session.tell({image: "ok"})
-    first, asked, _, *others = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([first, asked, *others]))
-    with pytest.raises(UserError, match=r"line 3: a batch, while 1 images of the one before have no answer"):
+    Journal(path).add({"asked": ["7.png", "7.png"], "scores": [1, 1]})
+    with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 2: .*twice in the batch: 7"):
         Session(NAMES, np.array(POOL), Journal(path))

@@ -111,6 +111,15 @@ def test_mixed_versions_are_named_and_kept(outputs: Path) -> None:
     assert finding.what == "mixed versions: python 3.11.7, 3.12.0"
 
 
+def test_versions_of_the_earlier_parts_of_a_run_are_named(outputs: Path) -> None:
+    part = {"versions": {"python": "3.10.1", "coilal": "0.1.0"}, "git_commit": "0000", "cycles": 1, "seconds": 2.0}
+    edit_status(outputs / "s/multiclass/tiny/margin/seed1", earlier_parts=[part])
+    (comparison,), (finding,) = read(outputs)
+    assert 1 in comparison.runs["margin"]
+    assert finding.what.startswith("mixed versions: git commit 0000, ")
+    assert finding.what.endswith("python 3.10.1, 3.11.7")
+
+
 def test_runs_of_other_seeds_do_not_pair(outputs: Path) -> None:
     edit_status(outputs / "s/multiclass/tiny/margin/seed1", seeds={"seed": 1, "split": 0, "start": 9, "train": 1})
     (comparison,), findings = read(outputs)

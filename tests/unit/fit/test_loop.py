@@ -192,13 +192,17 @@ def test_resumed_after_a_cycle_it_goes_on_as_if_undisturbed(cycles: int) -> None
         assert torch.equal(ours, theirs)
 
 
-def test_the_batch_that_a_kill_left_pending_before_its_cycle_was_recorded_is_asked_for_again_and_not_told() -> None:
+@pytest.mark.parametrize("told", [0, 2, 6])
+def test_the_batch_that_a_kill_left_pending_before_its_cycle_was_recorded_waits_for_its_turn(told: int) -> None:
     whole = Memory()
     in_the_loop("head", whole)
     cut = whole.cut(2)
     cut.finished = 1  # cycle 1 had asked for batch 2, and was killed before it was recorded
+    some = cut.session.pending[:told].tolist()  # a person has gone on meanwhile
+    cut.session.tell({image: CLASSES[images()[1][image]] for image in some})
     in_the_loop("head", cut)
     assert cut.queries == whole.queries
+    assert cut.session.labelled[0].size == COUNTS[-1]
     assert [row["labelled"] for row in cut.rows] == list(COUNTS[1:])
     for ours, theirs in zip(cut.logits, whole.logits[1:], strict=True):
         assert torch.equal(ours, theirs)

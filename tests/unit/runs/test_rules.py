@@ -18,6 +18,7 @@ Composed = Callable[..., DictConfig]
 OWN = ("data=coils", "data.root=x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "message"),
     [

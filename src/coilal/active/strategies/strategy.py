@@ -38,7 +38,7 @@ class Strategy:
     Attributes:
         name: name in the configuration, the run directory and messages.
         tasks: kinds of task it fits.
-        query: the pure function that chooses; see ``types.QueryFunction``.
+        query: the pure function that chooses; see ``common.types.QueryFunction``.
         needs: outputs that must be computed on the pool: ``logits`` or nothing.
         instead: for a kind it does not fit, the strategy of that kind that ranks exactly the same.
     """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coilal.active.strategies.starting_set import draw
+from coilal.active.starting_set import draw
 from coilal.common.types import UserError
 
 IDS = np.arange(200) * 2 + 7
