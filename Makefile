@@ -13,7 +13,7 @@ fast:           ## format, lint, types and the tests that take a moment: under a
 	uv run ruff format --check .
 	uv run --no-sync ruff check .
 	uv run --no-sync mypy
-	uv run --no-sync pytest -m "not slow" tests/unit tests/contract tests/inputs
+	uv run --no-sync pytest -m "not slow" tests/unit tests/contract
 
 lint:           ## format, lint, types
 	uv run ruff format .

@@ -42,14 +42,20 @@ SMALL = [
 ]
 
 FIRST = ("tests/slurm/", "tests/e2e/")
+TAKES_A_WHILE = {"composed", "small", "cache", "shared"}
+"""Fixtures of tests that ``make fast`` leaves out: they compose settings, render images or read real data."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes, so that no process is left alone with one of them at the end.
 
     Those on SLURM come first: they wait for its queue while others compute.
     """
     items.sort(key=lambda item: next((i for i, folder in enumerate(FIRST) if item.nodeid.startswith(folder)), 9))
+    for item in items:
+        if TAKES_A_WHILE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

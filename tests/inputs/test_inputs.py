@@ -9,6 +9,9 @@ from coilal.common.types import UserError
 from tests.inputs.case import Case
 from tests.inputs.table import as_markdown, cases, topics
 
+pytestmark = pytest.mark.slow
+
+
 ALL = [pytest.param(case, id=f"{module.TITLE}: {case.given}") for module in topics() for case in cases(module)]
 
 

@@ -13,6 +13,8 @@ import pytest
 from coilal.common.types import DataError
 from coilal.data.exports import label_studio_problem, refuse_other_files
 
+pytestmark = pytest.mark.slow
+
 
 def typed(message: str, folder: Path) -> pd.DataFrame:
     """Run what a message says, as it stands, in a shell; return the table that comes of it."""

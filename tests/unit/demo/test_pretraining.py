@@ -22,6 +22,9 @@ from coilal.features.build import build_backbone
 from coilal.features.weights import resolve
 from coilal.pretrain import main
 
+pytestmark = pytest.mark.slow
+
+
 MINUTE = Recipe(
     arguments={"in_chans": 1, "stem_width": 8, "channels": [8, 8, 8, 8]},
     image_size=(119, 91),
@@ -38,7 +41,6 @@ def images() -> np.ndarray:
     return render(MINUTE)
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(images: np.ndarray) -> None:
     first, again = pretrain(MINUTE, images).state_dict(), pretrain(MINUTE, images).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -107,7 +109,6 @@ def test_saved_weights_load_into_the_backbone_and_say_what_they_are(images: np.n
     assert about["render_seed"] >= FIRST_SEED
 
 
-@pytest.mark.slow
 def test_a_second_call_goes_on_after_the_last_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coilal.pretrain.Recipe", lambda **given: Recipe(**{**vars(MINUTE), **given, "scenes": 2}))
     one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"

@@ -15,6 +15,9 @@ from coilal.demo.renderer import CoilRenderer, catalogue, codes_of
 from coilal.demo.rendering import read_table
 from coilal.render import main
 
+pytestmark = pytest.mark.slow
+
+
 SHARED = Path(os.environ.get("COILAL_SHARED", Path(__file__).parents[3] / "shared"))
 
 

@@ -4,10 +4,14 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from coilal.evidence import plots
 from coilal.evidence.savings import Saving
+
+pytestmark = pytest.mark.slow
+
 
 X = np.array([10, 20, 30])
 

@@ -8,6 +8,9 @@ from coilal.features import timm_trunk, transformers_trunk
 from coilal.features.backbone import Backbone
 from coilal.features.trunk import Trunk
 
+pytestmark = pytest.mark.slow
+
+
 SIZE = (56, 42)
 DINO = {
     "model_type": "dinov2",
@@ -112,7 +115,6 @@ def test_settings_that_do_not_fit_are_refused(name: str, settings: dict[str, obj
     assert message in str(error.value)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["visformer_tiny", "volo_d1_224"])
 def test_channels_are_those_of_the_first_convolution_not_of_positions_before_it(name: str) -> None:
     net = trunk(name)
@@ -131,7 +133,6 @@ UNCUTTABLE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", UNCUTTABLE)
 def test_a_network_whose_blocks_take_more_than_one_tensor_is_not_cut(case: str) -> None:
     name, trainable = UNCUTTABLE[case]

@@ -40,6 +40,9 @@ from coilal.runs.settings import Settings
 from tests.unit.features import extraction_child
 from tests.unit.features.families import FAMILIES, backbone, size
 
+pytestmark = pytest.mark.slow
+
+
 CPU = torch.device("cpu")
 BOUNDARIES = ["head", 1, 2]
 LABELLED, POOL = np.arange(0, 48, 3), np.setdiff1d(np.arange(48), np.arange(0, 48, 3))
@@ -61,7 +64,6 @@ def files(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (folder / "features").glob("*.npy")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("trainable", BOUNDARIES)
 def test_stored_outputs_are_the_prefix_outputs(name: str, trainable: str | int, tmp_path: Path) -> None:
@@ -257,7 +259,6 @@ def key(
     return prefix_key(prefix(experiment), fingerprint, cache_settings(experiment).precision, None)
 
 
-@pytest.mark.slow
 def test_the_key_stands_for_everything_that_determines_the_outputs(
     composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,7 +370,6 @@ def learn(net: Backbone, boundary: Any, classes: np.ndarray) -> tuple[dict[str, 
     }, logits
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("trainable", [*BOUNDARIES, "all"])
@@ -399,7 +399,6 @@ def test_the_limit_of_the_cache_holds_for_images_and_features(tmp_path: Path) ->
 # ---- Augmented views
 
 
-@pytest.mark.slow
 def test_room_for_all_views_is_there_before_the_first_is_extracted(tmp_path: Path) -> None:
     net, images = backbone("resnet10t", "head"), noise("resnet10t")
     size = outputs(net, images, tmp_path / "one").nbytes + 128
@@ -439,7 +438,6 @@ def test_a_stored_view_is_the_prefix_output_of_the_augmented_images(tmp_path: Pa
     np.testing.assert_allclose(views.augmented[0][:], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trainable", ["head", 1, "all"])
 def test_training_sees_views_and_scoring_does_not(trainable: str | int, tmp_path: Path) -> None:
     net, images = backbone("resnet10t", trainable), noise("resnet10t")
@@ -473,7 +471,6 @@ def start(folder: Path, kill_at: int = -1) -> multiprocessing.process.BaseProces
     return child
 
 
-@pytest.mark.slow
 def test_a_killed_extraction_computes_only_what_is_missing(tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     child = start(killed, 5)
@@ -486,7 +483,6 @@ def test_a_killed_extraction_computes_only_what_is_missing(tmp_path: Path) -> No
     assert contents[0] == contents[1]
 
 
-@pytest.mark.slow
 def test_of_two_processes_one_computes(tmp_path: Path) -> None:
     children = [start(tmp_path) for _ in range(2)]
     for child in children:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from coilal.features.fold import folded
 from tests.unit.features.families import FAMILIES, WITH_BATCHNORM, backbone, size
 
+pytestmark = pytest.mark.slow
+
 
 def pixels(name: str) -> Tensor:
     return torch.randint(0, 256, (3, 1, *size(name)), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -34,7 +36,6 @@ def test_folding_changes_nothing_but_the_time(name: str, trainable: str | int) -
     assert within == norms(net.trained)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_BATCHNORM)
 def test_folding_works_in_half_precision(name: str, caplog: pytest.LogCaptureFixture) -> None:
     net, x = backbone(name, "head"), pixels(name)

@@ -111,6 +111,7 @@ def test_resolve_names(tmp_path: Path) -> None:
         resolve("hub", None, "m")
 
 
+@pytest.mark.slow
 def test_unreachable_hub_ends_soon_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
 

@@ -36,6 +36,9 @@ from coilal.fit.module import CoilModule, Optimizer
 from coilal.fit.standardise import Statistics
 from coilal.fit.tasks.multiclass import Multiclass
 
+pytestmark = pytest.mark.slow
+
+
 POOL, TEST = np.arange(60), np.arange(60, 90)
 COUNTS = (10, 16, 22, 28)
 NAMES = tuple(f"image{i}.png" for i in range(90))
@@ -168,7 +171,6 @@ def plainly(trainable: str | int, store: Memory) -> None:
             active.end(cycle, net)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trainable", ["head", 2])
 def test_same_images_and_logits_as_a_fresh_trainer_per_cycle(trainable: str | int) -> None:
     loop, plain = Memory(), Memory()
@@ -292,7 +294,6 @@ class Listens(pl.Callback):
         self.steps += 1
 
 
-@pytest.mark.slow
 def test_lean_and_stock_steps_give_the_same() -> None:
     lean, stock, listener = Memory(), Memory(), Listens()
     in_the_loop(2, lean)
@@ -345,7 +346,6 @@ class AccumulatesLater(pl.Callback):
         trainer.accumulate_grad_batches = 3 if trainer.current_epoch else 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [{"gradient_clip_val": 1e-3}, {"accumulate_grad_batches": 3}, {"callbacks": [AccumulatesLater()]}],

@@ -14,6 +14,8 @@ from coilal.common.types import UserError
 from coilal.run_directory import learning_curve as figures
 from coilal.run_directory.learning_curve import learning_curve
 
+pytestmark = pytest.mark.slow
+
 
 def table(shift: float = 0.0, **columns: list[float]) -> pd.DataFrame:
     labelled = [20, 40, 80, 160]
@@ -96,7 +98,6 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_pyplot_is_not_touched() -> None:
     code = "import coilal.run_directory.learning_curve, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -25,6 +25,9 @@ from coilal.runs.settings import Settings
 from coilal.runs.trainer import build_trainer
 from tests.unit.fit.test_loop import Memory, in_the_loop
 
+pytestmark = pytest.mark.slow
+
+
 Composed = Callable[..., DictConfig]
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 HALF = [torch.bfloat16, torch.float16]

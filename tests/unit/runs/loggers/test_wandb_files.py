@@ -10,6 +10,9 @@ import pytest
 
 from coilal.runs.loggers.wandb_files import BLOCK, WandbFileError, held_rows, read_records, says_the_same
 
+pytestmark = pytest.mark.slow
+
+
 # What a run may call its columns: names of classes are the user's.
 ODD = ["f1/a.b", "f1/a b", "f1/ a b ", "f1/a/b", "f1/", "f1/ü+", "f1/a\\b", "f1/[x]", "f1/a", "f1/A", "f1/*", "_f1"]
 ROWS = [

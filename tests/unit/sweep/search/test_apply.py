@@ -12,6 +12,9 @@ from coilal.common.types import UserError
 from coilal.sweep.search.apply import apply, searches
 from coilal.sweep.search.notes import DESCRIPTION
 
+pytestmark = pytest.mark.slow
+
+
 SETTINGS: dict[str, Any] = {
     "data": {"source": {"_target_": "coilal.data.folder.ImageFolder"}, "image": {"size": [56, 42]}},
     "budget": {"labelled": [16]},
@@ -37,7 +40,6 @@ def make_search(folder: Path, values: list[float]) -> Path:
     return database
 
 
-@pytest.mark.slow
 def test_the_best_values_are_written_with_their_provenance(tmp_path: Path) -> None:
     database = make_search(tmp_path, [0.2, 0.6, 0.4])
     best = optuna.load_study(study_name="s/t", storage=f"sqlite:///{database}").trials[1]
@@ -76,7 +78,6 @@ def test_values_that_are_packaged_are_for_all_data(tmp_path: Path) -> None:
     assert content["hparams"] == {"source": "tiny_multiclass"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("there", "reason"),
     [

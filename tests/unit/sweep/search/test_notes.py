@@ -10,6 +10,8 @@ from optuna.trial import TrialState
 from coilal.common.types import UserError
 from coilal.sweep.search.notes import bury_killed, check_same, finished, readable
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def study() -> optuna.Study:

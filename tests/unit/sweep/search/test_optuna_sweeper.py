@@ -19,6 +19,9 @@ from coilal.common.types import UserError
 from coilal.sweep.search.apply import load
 from coilal.sweep.search.optuna_sweeper import Search
 
+pytestmark = pytest.mark.slow
+
+
 # Small, and with something of each kind: an interval, a log interval, choices of numbers and of words.
 SPACE = ["model.head.hidden=[]", "model.batch_size=choice(8,16)", "trainer.max_epochs=1"]
 GRID = ["model.optimizer.lr_head=choice(0.01,0.1)", "model.optimizer.weight_decay=0.1", "model.head.dropout=0.1"]
@@ -68,7 +71,6 @@ def _no_hydra_afterwards() -> Any:
     HydraConfig.instance().cfg = None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [*WORKING, "cmaes"])
 def test_every_sampler_that_is_offered_does_its_trials(
     sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -88,7 +90,6 @@ def test_every_sampler_that_is_offered_does_its_trials(
     assert len(cells.launched) == 2 * expected
 
 
-@pytest.mark.slow
 def test_a_grid_that_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["hydra/sweeper/sampler=grid", "hydra.sweeper.seeds=[0]", *SPACE, *GRID]
     assert len(search(arguments, tmp_path, monkeypatch).launched) == 8
