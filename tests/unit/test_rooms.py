@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,5 +100,9 @@ DOORS = {"runs/run.py", "runs/prepare.py", "runs/rules.py", "runs/settings.py"}
 
 def test_behind_the_door_settings_are_no_longer_those_of_hydra() -> None:
     files = {path for name in BEHIND_THE_DOOR for path in (PACKAGE / name).rglob("*.py")}
-    knowing = {str(path.relative_to(PACKAGE)) for path in files if "DictConfig" in path.read_text()}
+    knowing = {
+        str(path.relative_to(PACKAGE))
+        for path in files
+        if {"DictConfig", "HydraConfig"} & set(re.findall(r"\w+", path.read_text()))
+    }
     assert knowing == DOORS

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from hydra.core.hydra_config import HydraConfig
 
 from coilal.active.oracle import Oracle
 from coilal.active.starting_set import draw
@@ -152,8 +151,7 @@ def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:
 
 
 def _source_command(settings: Settings, task: str) -> str:
-    given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-    kept = [override for override in given if not override.startswith(("task=", "task."))]
-    if not given:
+    kept = [override for override in settings.overrides if not override.startswith(("task=", "task."))]
+    if not settings.overrides:
         kept = [f"study={settings.study}", f"strategy={settings.strategy['name']}", f"seed={settings.seed}"]
     return shlex.join(["python", "-m", "coilal.train", f"task={task}", *kept])

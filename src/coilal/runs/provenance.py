@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.hydra_config import HydraConfig
-
 from coilal.run_directory.files import now
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def initial_status(settings: Settings, identity: str, prepared: Prepared, weight
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "slurm_job": slurm_job(),
-        "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
+        "overrides": list(settings.overrides),
         "start": now(),
     }
 

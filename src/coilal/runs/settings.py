@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from coilal.common.types import ImageFormat, Kind, UserError
@@ -143,6 +144,7 @@ class Settings:
         config: all of them as config.yaml keeps them, references resolved.
         score_validation: true, false or ``auto``; see ``conf/train.yaml``.
         loggers: one for each place besides the run directory that metrics go to.
+        overrides: the settings as they were typed on the command line, () where there was none.
     """
 
     config: Mapping[str, Any]
@@ -164,6 +166,7 @@ class Settings:
     hparams: Hparams
     cache: Cache
     augmentation: AugmentationSettings
+    overrides: tuple[str, ...]
 
     @classmethod
     def of(cls, cfg: DictConfig) -> Settings:
@@ -185,6 +188,7 @@ class Settings:
             hparams=_part(Hparams, config, "hparams"),
             cache=_part(Cache, config, "cache"),
             augmentation=_augmentation(config),
+            overrides=tuple(HydraConfig.get().overrides.task) if HydraConfig.initialized() else (),
             **{name: _at(config, name) for name in ("study", "seed", "force", "tf32", "score_validation")},
             **{name: _at(config, name) for name in ("strategy", "budget", "trainer")},
         )
