@@ -54,7 +54,7 @@ def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
     start, waited = time.perf_counter(), seconds_waited()
     determined_by = {
         "data": settings.data.given,
-        "cache": settings.config["cache"],
+        "cache": settings.cache,
         "records": settings.records,
         "split": settings.seeds.split,
         "task": settings.task.module,

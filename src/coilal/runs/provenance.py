@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ def initial_status(settings: Settings, identity: str, prepared: Prepared, weight
         "task": settings.task.name,
         "model": settings.model.name,
         "strategy": settings.strategy["name"],
-        "seeds": {"seed": settings.seed, **settings.config["seeds"]},
+        "seeds": {"seed": settings.seed, **asdict(settings.seeds)},
         "weights": weights,
         "hparams": settings.hparams.source,
         "data": {
