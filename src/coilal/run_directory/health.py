@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,7 @@ def checked_status(path: Path) -> dict[str, Any]:
     """
     status = read_object(path)
     needed: dict[str, type] = {"state": str}
-    if status.get("state") == "done":
-        needed |= {key: kind for key, kind in (("data", dict), ("weights", str)) if key in status}
+    needed |= {key: kind for key, kind in (("data", dict), ("weights", str)) if key in status}
     if status.get("state") == "running":
         needed |= {"host": str, "start": str}
     if status.get("state") == "failed":
@@ -83,10 +83,15 @@ def read_state(path: Path) -> tuple[list[dict[str, float]], list[dict[str, Any]]
         DamagedError: that is not what the file holds.
     """
     state = read_object(path)
-    cycles, queries = state.get("cycles"), state.get("queries", [])
+    cycles: Any = state.get("cycles")
+    queries: Any = state.get("queries", [])
     if not _rows(cycles, {"cycle": int, "labelled": int}) or not _rows(queries, {"cycle": int, "image": str}):
         raise DamagedError(path, "it does not list cycles and queries")
-    return cycles, queries  # type: ignore[return-value]
+    if not all(_is_number(value) for row in cycles for value in row.values()):
+        raise DamagedError(path, "its cycles hold what is no number")
+    if any(after["labelled"] <= before["labelled"] for before, after in pairwise(cycles)):
+        raise DamagedError(path, "its labelled counts do not grow from cycle to cycle")
+    return cycles, queries
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -171,6 +176,10 @@ def _rows(content: Any, columns: dict[str, type]) -> bool:
         isinstance(row, dict) and all(isinstance(row.get(name), kind) for name, kind in columns.items())
         for row in content
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_time(path: Path, key: str, value: Any) -> None:
