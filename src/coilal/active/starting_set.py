@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from coilal.common.choices import chosen
 from coilal.common.types import IntArray, UserError
 
 
@@ -42,9 +43,7 @@ def draw(
             f"the starting set must have 1 to {len(pool_ids)} images, the size of the pool, not {count}: "
             "change budget.initial (or budget.labelled)."
         )
-    if how not in ("random", "stratified"):
-        raise UserError(f"budget.start is '{how}'; choose random or stratified.")
-    if how == "random":
+    if chosen("budget.start", how, ("random", "stratified")) == "random":
         return np.asarray(generator.choice(pool_ids, count, replace=False))
     unlabelled = int((values < 0).reshape(len(values), -1).any(axis=1).sum())
     if unlabelled:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import PIL
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from coilal.common.array_store import Target, open_or_build
+from coilal.common.choices import chosen
 from coilal.common.long_work import LongWork
 from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, UserError
 from coilal.data.decode import DECODE_VERSION, fit_image, open_image
@@ -70,6 +71,15 @@ _UNREADABLE = (
     zlib.error,
     Image.DecompressionBombError,
 )
+
+
+def check_duplicates(value: str) -> Duplicates:
+    """Return the setting ``duplicates``.
+
+    Raises:
+        UserError: it is none of its choices.
+    """
+    return chosen("data.source.duplicates", value, get_args(Duplicates))
 
 
 def decode_files(

@@ -13,7 +13,7 @@ from coilal.common.machine import expanded
 from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
 from coilal.data.annotations import from_names, of_all_rows
 from coilal.data.columns import Setting
-from coilal.data.files import Duplicates, decode_files, file_problems
+from coilal.data.files import Duplicates, check_duplicates, decode_files, file_problems
 from coilal.data.given_split import GivenSplit, part_named, read_split
 from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
@@ -53,12 +53,10 @@ class ImageFolder:
         unlabelled: Unlabelled = "drop",
         split_folders: Literal["auto"] | bool = "auto",
     ) -> None:
-        if duplicates not in ("error", "keep"):
-            raise UserError(f"data.source.duplicates is '{duplicates}'; choose error or keep.")
+        self.duplicates: Duplicates = check_duplicates(duplicates)
         self.root = expanded(root, "data.root")
         self.group_pattern = group_pattern
         self.good_class = good_class
-        self.duplicates: Duplicates = duplicates
         self.similar = check_similar(similar_names)
         self.no_value = {str(text).casefold() for text in no_value}
         self.unlabelled = check_unlabelled(unlabelled)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
+from coilal.common.choices import chosen
 from coilal.common.typed import as_argument
-from coilal.common.types import Problem, UserError
+from coilal.common.types import Problem
 
 Similar = Literal["error", "merge", "keep"]
 """What becomes of names that differ only in spelling: refused, one name, or different names."""
@@ -110,10 +111,7 @@ def check_similar(value: str) -> Similar:
     Raises:
         UserError: it is none of its choices.
     """
-    for choice in ("error", "merge", "keep"):
-        if value == choice:
-            return choice
-    raise UserError(f"data.source.similar_names is '{value}'; choose error, merge or keep.")
+    return chosen("data.source.similar_names", value, get_args(Similar))
 
 
 def one_spelling(

@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from coilal.common.choices import chosen
 from coilal.common.machine import expanded
-from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples, UserError
+from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, Samples
 from coilal.data.annotations import Annotations, Codes, faults_of, from_codes, from_labels, from_names, of_all_rows
 from coilal.data.columns import Columns, ColumnSettings, Setting, columns_of
 from coilal.data.exports import label_studio_problem
-from coilal.data.files import CONTACT_SHEET, Duplicates, decode_files, file_problems
+from coilal.data.files import CONTACT_SHEET, Duplicates, check_duplicates, decode_files, file_problems
 from coilal.data.given_split import GivenSplit, read_split
 from coilal.data.groups import groups_from_names
 from coilal.data.listing import look_through
@@ -92,19 +93,18 @@ class LabelTable:
         no_value: Sequence[str] = (),
         split_column: Setting = None,
     ) -> None:
-        _check_choice("doubtful", doubtful, ("keep", "drop"))
-        _check_choice("duplicates", duplicates, ("error", "keep"))
+        self.doubtful = chosen("data.source.doubtful", doubtful, ("keep", "drop"))
+        self.duplicates: Duplicates = check_duplicates(duplicates)
         self.root = expanded(root, "data.root")
         self.table = None if labels is None else expanded(labels, "data.labels")
         self.columns = ColumnSettings(
             image_column, class_column, label_columns, ignored_columns, group_column, doubt_column, split_column
         )
         self.group_pattern = group_pattern
-        self.doubtful, self.unlabelled = doubtful, check_unlabelled(unlabelled)
+        self.unlabelled = check_unlabelled(unlabelled)
         self.label_names = dict(label_names or {})
         self.class_codes: Mapping[Any, Codes] = class_codes or {}
         self.good_class = good_class
-        self.duplicates: Duplicates = duplicates
         self.separator = "\t" if separator == r"\t" else separator  # as a shell passes it
         self.similar = check_similar(similar_names)
         self.no_value = {str(text).casefold() for text in no_value}
@@ -375,8 +375,3 @@ def _describe(columns: Columns) -> str:
     unused = f"; not used: {', '.join(columns.unused)}" if columns.unused else ""
     split = f", split from {columns.split}" if columns.split else ""
     return f"images from {columns.image}, {used}{split}{unused}"
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UserError(f"data.source.{name} is '{value}'; choose {' or '.join(choices)}.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
-from coilal.common.types import DataError, Problem, Samples, UserError
+from coilal.common.choices import chosen
+from coilal.common.types import DataError, Problem, Samples
 from coilal.data.columns import Columns
 from coilal.data.files import CONTACT_SHEET
 from coilal.data.groups import groups_from_names
@@ -24,10 +25,7 @@ def check_unlabelled(value: str) -> Unlabelled:
     Raises:
         UserError: it is none of its choices.
     """
-    for choice in ("drop", "error", "pool"):
-        if value == choice:
-            return choice
-    raise UserError(f"data.source.unlabelled is '{value}'; choose drop, error or pool.")
+    return chosen("data.source.unlabelled", value, get_args(Unlabelled))
 
 
 def unclear_rows(

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from coilal.active.strategies.ranking import logits_of, select_highest
-from coilal.common.types import FloatArray, IntArray, PoolOutputs, Selection, UserError
+from coilal.common.choices import chosen
+from coilal.common.types import FloatArray, IntArray, PoolOutputs, Selection
 
 Evidence = Literal["confidence", "score"]
 
@@ -27,8 +28,7 @@ def round_robin(
     Raises:
         UserError: if the evidence is neither ``confidence`` nor ``score``.
     """
-    if evidence not in ("confidence", "score"):
-        raise UserError(f"round robin: evidence is '{evidence}'; choose confidence or score.")
+    chosen("round robin: evidence", evidence, ("confidence", "score"))
     logits = logits_of(outputs)
     rows = np.arange(len(outputs.ids))
     rankings = []

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from coilal.common.choices import chosen
 from coilal.common.lean_imports import as_if_missing
 from coilal.common.types import BoolArray, Kind, Samples, Targets, UserError, joined
 from coilal.fit.tasks.task import (
@@ -43,9 +44,7 @@ class Multiclass:
     primary: ClassVar[str] = "macro_f1"
 
     def __init__(self, classes: Literal["all", "single"] = "all", class_weights: Weighting = "none") -> None:
-        if classes not in ("all", "single"):
-            raise UserError(f"task.module.classes is '{classes}'; choose all or single.")
-        self.classes = classes
+        self.classes = chosen("task.module.classes", classes, ("all", "single"))
         self.weighting = checked_weighting(class_weights)
 
     def targets(self, samples: Samples) -> Targets:

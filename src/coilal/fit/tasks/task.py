@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from coilal.common.choices import chosen
 from coilal.common.types import Kind, Samples, Targets, UserError
 
 Weighting = Literal["none", "balanced"]
@@ -57,9 +58,7 @@ class Task(Protocol):
 
 def checked_weighting(name: Weighting) -> Weighting:
     """Return the setting ``class_weights`` if it is one of the choices, else raise UserError."""
-    if name not in get_args(Weighting):
-        raise UserError(f"task.module.class_weights is '{name}'; choose {' or '.join(get_args(Weighting))}.")
-    return name
+    return chosen("task.module.class_weights", name, get_args(Weighting))
 
 
 def ensure_labelled(samples: Samples) -> None:
