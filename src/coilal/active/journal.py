@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from coilal.common.machine import writing
+from coilal.common.machine import wait_for_name, writing
 from coilal.common.types import UserError
 
 _FIRST: Mapping[str, Any] = {"journal": 1}  # what the file is, and the version of its format
@@ -20,10 +20,12 @@ class Journal:
 
     Args:
         path: the file; made with the first record, in a folder that exists.
+        way_out: what can be done if it is damaged, for people.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, way_out: str = "bring it back from a copy") -> None:
         self.path = path
+        self._way_out = way_out
         self._end = 0  # bytes of whole records, as this object knows them
         self._is_read = False
 
@@ -40,8 +42,12 @@ class Journal:
         lines = content[: self._end].split(b"\n")[:-1]
         records = [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
         if records and records[0] != _FIRST:
-            raise UserError(f"{self.path} is damaged (line 1: no journal of this version)")
+            raise self.damage(1, "no journal of this version")
         return records[1:]
+
+    def damage(self, line: int, why: object) -> UserError:
+        """Return the error of a line, counted from 1, that nobody can have added."""
+        return UserError(f"{self.path} is damaged (line {line}: {why}); {self._way_out}")
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Add a record, and wait until it is on the disk.
@@ -70,22 +76,13 @@ class Journal:
             stream.flush()
             os.fsync(stream.fileno())
         if self._end == 0:
-            _wait_for_name(self.path)
+            wait_for_name(self.path)
 
     def _parsed(self, number: int, line: bytes) -> dict[str, Any]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{self.path} is damaged (line {number}: {error})") from None
+            raise self.damage(number, error) from None
         if not isinstance(record, dict):
-            raise UserError(f"{self.path} is damaged (line {number}: no record)")
+            raise self.damage(number, "no record")
         return record
-
-
-def _wait_for_name(path: Path) -> None:
-    """Wait until the name of a new file is on the disk, too."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -201,7 +201,7 @@ class Session:
             return
         for line, record in enumerate(records, start=2):
             if not _is_record(record):
-                raise UserError(f"{journal.path} is damaged (line {line}: nothing that was asked or told)")
+                raise journal.damage(line, "nothing that was asked or told")
         known = {self._names[number]: number for number in self._pool.tolist()}
         images = (name for record in records for name in (*record.get("asked", ()), *record.get("told", ())))
         if lost := [name for name in dict.fromkeys(images) if name not in known]:
@@ -211,7 +211,7 @@ class Session:
             try:
                 self._take_up_record(record, known)
             except (KeyError, TypeError, ValueError, OverflowError) as error:
-                raise UserError(f"{journal.path} is damaged (line {line}: {error})") from None
+                raise journal.damage(line, error) from None
 
     def _take_up_record(self, record: Mapping[str, Any], known: Mapping[str, int]) -> None:
         if "asked" in record:

@@ -95,6 +95,18 @@ def writing(path: Path) -> Iterator[None]:
         raise told from error
 
 
+def wait_for_name(path: Path) -> None:
+    """Wait until the name of a file that was made or renamed is on the disk, as ``os.fsync`` does for its content."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems have no such thing
+            raise
+    finally:
+        os.close(folder)
+
+
 def ensure_writable(folder: Path, way_out: str, locks: bool = False) -> None:
     """Refuse a folder in which no file can be made, before work is spent; leaves nothing behind.
 

@@ -52,6 +52,8 @@ def write_atomically(path: Path, content: str | bytes, durable: bool = True) -> 
                 if durable:
                     os.fsync(stream.fileno())
             os.replace(partial, path)
+            if durable:
+                machine.wait_for_name(path)
     except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)  # on a full disk it would take what little room there is

@@ -11,8 +11,9 @@ import numpy as np
 from coilal.active.journal import Journal
 from coilal.active.oracle import Oracle
 from coilal.active.session import Session
+from coilal.common.machine import wait_for_name
 from coilal.common.types import DataError, IntArray, Problem, Selection
-from coilal.run_directory.health import SESSION, DamagedError, read_state
+from coilal.run_directory.health import REPLACE, SESSION, DamagedError, read_state
 from coilal.runs.prepare import Prepared
 
 
@@ -30,12 +31,16 @@ def open_session(folder: Path, prepared: Prepared, oracle: Oracle, cycles: int) 
     """
     path = folder / SESSION
     path.parent.mkdir(exist_ok=True)
-    session = Session(prepared.samples.names, prepared.split.pool, Journal(path))
+    wait_for_name(path.parent)
+    session = Session(prepared.samples.names, prepared.split.pool, Journal(path, REPLACE))
     state = folder / "checkpoints" / "state.json"
     if state.exists():
         finished, queries = read_state(state)
         if queries:
-            _take_over(session, queries, prepared, oracle)
+            try:
+                _take_over(session, queries, prepared, oracle)
+            except ValueError as error:  # an image twice, a score that is text
+                raise DamagedError(state, f"its queries: {error}") from None
         if len(session.batches) < min(len(finished) + 1, cycles):  # each but the last has asked for the next batch
             raise DamagedError(
                 path, f"it has {len(session.batches)} batches, and {len(finished)} cycles are finished"

@@ -11,7 +11,7 @@ from coilal.active.journal import Journal
 from coilal.active.labels import as_labels, as_text
 from coilal.run_directory import data_record
 from coilal.run_directory.data_record import DataRecord
-from coilal.run_directory.health import SESSION
+from coilal.run_directory.health import REPLACE, SESSION
 
 if TYPE_CHECKING:
     from coilal.active.session import Session
@@ -43,7 +43,7 @@ def only_told_changed(folder: Path, begun: Mapping[str, Any], record: DataRecord
         records: the folder of the study's records.
     """
     before = data_record.read_rows(records / str(begun.get("record")))
-    answers = (entry.get("told") for entry in Journal(folder / SESSION).read())
+    answers = (entry.get("told") for entry in Journal(folder / SESSION, REPLACE).read())
     told = {name for each in answers if isinstance(each, dict) for name in each}  # the session refuses what is none
     as_told = tuple(
         before[name]["label"] if name in told and name in before else label

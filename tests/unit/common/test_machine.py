@@ -5,6 +5,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,15 @@ def test_a_thread_tells_what_the_machine_refused_it(
     shown = capsys.readouterr().err
     assert words in shown
     assert ("Traceback" in shown) == (words == "Traceback")
+
+
+@pytest.mark.parametrize(("number", "is_refused"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_wait_for_names_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_refused: bool
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="error") if is_refused else nullcontext():
+        machine.wait_for_name(tmp_path / "a")

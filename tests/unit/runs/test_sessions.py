@@ -12,7 +12,7 @@ import pytest
 
 from coilal.active.oracle import Oracle
 from coilal.active.session import Session
-from coilal.common.types import DataError, Selection
+from coilal.common.types import DataError, Selection, UserError
 from coilal.run_directory.health import SESSION, DamagedError
 from coilal.runs.sessions import open_session
 
@@ -89,3 +89,20 @@ def test_a_journal_that_lacks_the_batch_that_the_last_finished_cycle_asked_for_i
     assert len(opened(tmp_path, cycles=2).batches) == 2
     with pytest.raises(DamagedError, match="it has 2 batches, and 2 cycles are finished"):
         opened(tmp_path, cycles=3)
+
+
+def test_a_damaged_journal_is_told_with_the_way_out(tmp_path: Path) -> None:
+    opened(tmp_path).ask(lambda ids: Selection(ids[:1], np.zeros(1)))
+    with (tmp_path / SESSION).open("a") as stream:
+        stream.write("{}\n")
+    with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 3: .*force=true"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "queries", [[QUERIES[0], QUERIES[0]], [QUERIES[0], {**QUERIES[1], "score": "high"}]], ids=["twice", "text"]
+)
+def test_queries_that_no_earlier_version_has_recorded_are_damage(tmp_path: Path, queries: list[Any]) -> None:
+    state(tmp_path, 1, queries=queries)
+    with pytest.raises(DamagedError, match=r"state\.json is damaged \(its queries: "):
+        opened(tmp_path)
