@@ -20,8 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from coilal.common.types import DataError, UserError
 from coilal.run_directory.aulc import aulc
+from coilal.run_directory.columns import is_measurement
 from coilal.run_directory.files import lock, read_status, write_status
-from coilal.run_directory.store import is_measurement, read_cycles, read_queries
+from coilal.run_directory.store import read_cycles, read_queries
 from coilal.runs import assemble, backbones, inputs
 from coilal.runs.run import run
 from coilal.runs.settings import Settings

@@ -96,7 +96,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def wait_for_name(path: Path) -> None:
-    """Wait until the name of a file that was made or renamed is on the disk, as ``os.fsync`` does for its content."""
+    """Wait until the name of a file that was made or renamed is on the disk, as ``os.fsync`` does for content."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -24,10 +24,10 @@ from coilal.common.array_store import Target, ensure_room_for_all, in_turn, open
 from coilal.common.long_work import LongWork
 from coilal.common.threads import all_threads, cores_are_shared
 from coilal.common.types import DecodedImages, ImageArray, UserError
+from coilal.features.as_float32 import readable
 from coilal.features.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs, AugmentedImages, Views
 from coilal.features.backbone import Backbone
 from coilal.features.extract import Extraction, Precision, probe
-from coilal.features.stored import readable
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from coilal.run_directory.columns import is_duration
 from coilal.run_directory.files import has_cycles, read_status
 from coilal.run_directory.health import DamagedError, read_state
 
@@ -36,7 +37,7 @@ def parts_so_far(folder: Path) -> list[dict[str, Any]]:
     if not isinstance(status.get("versions", {}), dict):
         raise DamagedError(folder / "status.json", f"versions is {status['versions']!r}")
     own = cycles[sum(part["cycles"] for part in before) :]
-    measured = sum(value for row in own for column, value in row.items() if _is_duration(column))
+    measured = sum(value for row in own for column, value in row.items() if is_duration(column))
     last = {key: status[key] for key in _OF_A_PART if key in status}
     return [*before, {**last, "cycles": len(own), "seconds": round(measured, 1)}]
 
@@ -85,7 +86,3 @@ def _is_count(value: Any) -> bool:
 
 def _is_time(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def _is_duration(column: str) -> bool:
-    return "/" not in column and column.endswith("_s")

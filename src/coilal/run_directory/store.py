@@ -46,14 +46,6 @@ def read_cycles(folder: Path) -> pd.DataFrame:
     return _read_table(folder / "cycles.csv", ("cycle", "labelled"))
 
 
-def is_measurement(column: str) -> bool:
-    """Return whether a column of cycles.csv measures the machine (seconds, memory) and not the result.
-
-    Equal runs are equal in all other columns. Metrics have their part in front (``test/…``).
-    """
-    return "/" not in column and column.endswith(("_s", "_memory_mb"))
-
-
 def read_queries(folder: Path) -> pd.DataFrame:
     """Return queries.csv of a run directory, one row a queried image.
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coilal.common.long_work import duration
-from coilal.run_directory.store import is_measurement
+from coilal.run_directory.columns import is_duration
 
 MOST_ROWS = 15
 COMPANIONS = ("accuracy", "exact_match", "escape_rate")
@@ -123,9 +123,7 @@ class RunProgress:
         self._stop()
         shown = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).round().astype(int))
         metrics = _metrics_shown(rows, self._metric)
-        seconds = rows[[name for name in rows if str(name).endswith("_s") and is_measurement(str(name))]].sum(
-            axis=1
-        )
+        seconds = rows[[name for name in rows if is_duration(str(name))]].sum(axis=1)
         some = f" ({len(shown)} of {len(rows)} cycles)" if len(shown) < len(rows) else ""
         part = self._metric.rpartition("/")[0]
         # No frame, so that the table fits into the 80 columns of a log file.

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from coilal.run_directory import store as module
+from coilal.run_directory.columns import is_measurement
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.health import DamagedError
-from coilal.run_directory.store import Query, RunStore, is_measurement, read_cycles
+from coilal.run_directory.store import Query, RunStore, read_cycles
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from filelock import Timeout
 
 from coilal.common import machine
 from coilal.common.array_store.build import Array, Target, build_rows, keep_committed
+from coilal.common.array_store.disk_space import ensure_room
 from coilal.common.array_store.record import Chunk, is_sound, read_record, spans
-from coilal.common.array_store.room import ensure_room
 from coilal.common.types import UserError
 
 log = logging.getLogger(__name__)
