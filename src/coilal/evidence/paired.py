@@ -167,7 +167,14 @@ def compare_with_baseline(differences: Mapping[str, FloatArray], settings: Repor
         differences: strategy → Δ of each seed (n); the family over which Holm corrects.
         settings: margin and confidence.
     """
-    tests = {name: paired_t(values, settings.margin, settings.confidence) for name, values in differences.items()}
+    return decide(
+        {name: paired_t(values, settings.margin, settings.confidence) for name, values in differences.items()},
+        settings,
+    )
+
+
+def decide(tests: Mapping[str, PairedT], settings: ReportSettings) -> dict[str, Decision]:
+    """Decide RQ1 and RQ2 for each strategy of a family, over which Holm corrects, by their tests (scalars)."""
     superior = holm([float(test.p) for test in tests.values()])
     inferior = holm([float(test.p_inferior) for test in tests.values()])
     return {

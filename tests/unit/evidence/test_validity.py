@@ -5,11 +5,22 @@ The table of docs/evaluation.md is printed by ``python -m pytest -s -m slow test
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from coilal.evidence.crossing import first_crossing
-from coilal.evidence.paired import bootstrap_interval, compare_with_baseline, detectable_effect, paired_t
+from coilal.evidence.paired import (
+    Decision,
+    PairedT,
+    bootstrap_interval,
+    compare_with_baseline,
+    decide,
+    detectable_effect,
+    paired_t,
+)
 from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.savings import label_saving
 from coilal.run_directory.aulc import aulc
@@ -46,13 +57,26 @@ def differences(studies: int, seeds: int, effects: tuple[float, ...], number: in
 
 
 def decisions(deltas: np.ndarray) -> list[dict[str, tuple[str, str]]]:
-    """Return the answers of each study (RQ1, RQ2) by strategy."""
-    return [
-        {name: (found.superiority, found.noninferiority) for name, found in family.items()}
-        for family in (
-            compare_with_baseline({str(k): row for k, row in enumerate(study)}, SETTINGS) for study in deltas
-        )
-    ]
+    """Return the answers of each study (RQ1, RQ2) by strategy, those of the report; tested all at once."""
+    tests = paired_t(deltas, SETTINGS.margin, SETTINGS.confidence)
+    found = [answers(decide(family(tests, study), SETTINGS)) for study in range(len(deltas))]
+    for study in range(0, len(deltas), 100):
+        own = {str(strategy): row for strategy, row in enumerate(deltas[study])}
+        assert found[study] == answers(compare_with_baseline(own, SETTINGS))
+    return found
+
+
+def family(tests: PairedT, study: int) -> dict[str, PairedT]:
+    """Return the tests of one study by strategy."""
+    columns = {field.name: getattr(tests, field.name)[study] for field in fields(tests)}
+    return {
+        str(strategy): PairedT(**{name: column[strategy] for name, column in columns.items()})
+        for strategy in range(len(tests.p[study]))
+    }
+
+
+def answers(decided: Mapping[str, Decision]) -> dict[str, tuple[str, str]]:
+    return {name: (found.superiority, found.noninferiority) for name, found in decided.items()}
 
 
 def rate(found: list[dict[str, tuple[str, str]]], answer: str) -> float:
