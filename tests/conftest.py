@@ -46,6 +46,11 @@ TAKES_A_WHILE = {"composed", "small", "cache", "shared"}
 """Fixtures of tests that ``make fast`` leaves out: they compose settings, render images or read real data."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: tests on SLURM and of W&B wait most of their time."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes, so that no process is left alone with one of them at the end.
@@ -74,6 +79,15 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     if "coilal.runs.learn" in sys.modules:
         monkeypatch.setattr("coilal.runs.learn.learning_curve", no_picture)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Work in an empty folder: what a user has in ``outputs`` of the checkout is nothing to the tests."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture(scope="session")

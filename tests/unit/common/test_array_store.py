@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from coilal.common.array_store import Target, build, ensure_room_for_all, open_or_build, room, store
+from coilal.common.array_store import Target, build, disk_space, ensure_room_for_all, open_or_build, store
 from coilal.common.types import UserError
 
 SHAPE = (40, 6)
@@ -332,7 +332,7 @@ def disk_free(monkeypatch: pytest.MonkeyPatch, path: Path, capacity: int) -> Non
         used = sum(file.stat().st_size for file in path.parent.glob("*.npy*"))
         return SimpleNamespace(free=capacity - used)
 
-    monkeypatch.setattr(room.shutil, "disk_usage", usage)
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", usage)
 
 
 LEFT: dict[str, Callable[[Path], object]] = {
@@ -367,7 +367,7 @@ def test_a_damaged_array_stays_where_there_is_no_room_for_another(
     """Somebody may still bring its record back."""
     built(path)
     DAMAGES[damage](path)
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=-1))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=-1))
     with pytest.raises(UserError, match=r"cache\.dir"):
         built(path)
     assert path.exists()
