@@ -50,7 +50,21 @@ def run(cfg: DictConfig) -> float:
     Raises:
         UserError: the settings or the data are wrong; then nothing was written.
     """
-    settings = Settings.of(cfg)
+    return _run(Settings.of(cfg))
+
+
+def together(runs: Sequence[Settings]) -> list[float | Exception]:
+    """Do several runs; return for each what ``run`` returns, or what it raises."""
+    results: list[float | Exception] = []
+    for settings in runs:
+        try:
+            results.append(_run(settings))
+        except Exception as error:
+            results.append(error)
+    return results
+
+
+def _run(settings: Settings) -> float:
     folder = settings.folder()
     if is_done(settings):
         same_data.ensure_of_finished(settings, folder, same_data.Now())
