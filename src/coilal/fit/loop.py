@@ -24,7 +24,8 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from coilal.common.threads import threads_for
 from coilal.fit.batches import Batches
-from coilal.fit.cycles import ActiveLearning
+from coilal.fit.module import CoilModule
+from coilal.fit.stack import Round, Stack
 
 log = logging.getLogger(__name__)
 
@@ -41,30 +42,37 @@ OPTIMIZER_HOOKS = ("backward", "configure_gradient_clipping", "optimizer_step", 
 
 
 class LabelledData(pl.LightningDataModule):
-    """Hands the labelled images of the current cycle to the trainer."""
+    """Hands the labelled images of the current round to the trainer."""
 
-    def __init__(self, learning: ActiveLearning) -> None:
+    def __init__(self, stack: Stack) -> None:
         super().__init__()
-        self.learning = learning
+        self.stack = stack
 
     def train_dataloader(self) -> Batches:
-        """Return the batches of the current cycle."""
-        assert self.learning.batches is not None
-        return self.learning.batches
+        """Return the batches of the current round."""
+        assert self.stack.batches is not None
+        return self.stack.batches
+
+
+def fit(trainer: pl.Trainer, module: CoilModule, stack: Stack) -> None:
+    """Run all cycles of a stack that are not yet finished."""
+    module.hold([stack.runs[0].initial], [stack.runs[0].optimizer])  # Lightning wants something to train at once
+    trainer.fit_loop = QueryRetrainLoop(trainer, stack)
+    trainer.fit(module, datamodule=LabelledData(stack))
 
 
 class QueryRetrainLoop(_FitLoop):
-    """Lightning's fit loop, run once per cycle from the same initial weights.
+    """Lightning's fit loop, run once for each cycle of a stack of runs, from the same initial weights.
 
-    Replaces the trainer's own: ``trainer.fit_loop = QueryRetrainLoop(trainer, learning)``.
+    Replaces the trainer's own: ``trainer.fit_loop = QueryRetrainLoop(trainer, stack)``.
     """
 
-    def __init__(self, trainer: pl.Trainer, learning: ActiveLearning) -> None:
+    def __init__(self, trainer: pl.Trainer, stack: Stack) -> None:
         stock = trainer.fit_loop
         super().__init__(trainer, min_epochs=stock.min_epochs, max_epochs=stock.max_epochs)
         steps = stock.epoch_loop.min_steps, stock.epoch_loop.max_steps
         self.epoch_loop: LeanEpochLoop = LeanEpochLoop(trainer, *steps)
-        self.learning = learning
+        self.stack = stack
 
     def run(self) -> None:
         """Run all cycles that are not yet finished."""
@@ -72,28 +80,30 @@ class QueryRetrainLoop(_FitLoop):
         # Lightning would end the fit at the next batch, with exit code 0.
         self.trainer._signal_connector.teardown()
         module: Any = self.trainer.lightning_module
-        initial = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        initial = {name: tensor.clone() for name, tensor in module.shared_state().items()}
         callbacks = [(callback, copy.deepcopy(callback.state_dict())) for callback in self._callbacks]
         precision = self.trainer.precision_plugin  # has a scale of the loss under 16-mixed
         scale = copy.deepcopy(precision.state_dict())
-        with threads_for(self.learning.boundary, module.device):
-            for cycle in self.learning.cycles():
-                module.load_state_dict(initial)
+        with threads_for(self.stack.rows.boundary, module.device):
+            for round_ in self.stack.rounds():
+                module.load_state_dict(initial, strict=False)  # the heads are the stack's
                 for callback, state in callbacks:
                     callback.load_state_dict(copy.deepcopy(state))
                 precision.load_state_dict(copy.deepcopy(scale))
-                self._run_cycle(cycle, module)
+                try:
+                    self._run_round(round_, module)
+                except RuntimeError as error:
+                    if not (is_out_of_memory(error) and self.stack.back_off(len(round_.members))):
+                        raise
 
-    def _run_cycle(self, cycle: int, module: Any) -> None:
+    def _run_round(self, round_: Round, module: Any) -> None:
+        round_.load(module)
         self._forget_last_fit()
-        self.learning.begin(cycle, module)
-        with self.learning.timed("fit", module.device), no_search_for_gpus(module.device):
+        self.stack.begin(round_, module)
+        with self.stack.timed("fit", round_), no_search_for_gpus(module.device):
             module.train()
             super().run()
-        row = self.learning.end(cycle, module)
-        for logger in self.trainer.loggers:
-            logger.log_metrics(row, step=int(row["labelled"]))
-            logger.save()  # Lightning's own keep many rows in memory, which a kill would lose
+        self.stack.end(round_, module)
 
     @property
     def _callbacks(self) -> list[pl.Callback]:
@@ -200,3 +210,7 @@ def no_search_for_gpus(device: torch.device) -> Iterator[None]:
         os.environ.pop(name, None)
         if before is not None:
             os.environ[name] = before
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
