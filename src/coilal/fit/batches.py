@@ -81,7 +81,8 @@ class Batches:
         return self.rows.take(wanted) if fits else None, torch.from_numpy(places.reshape(self.ids.shape))
 
     def __len__(self) -> int:
-        return -(-self.ids.shape[1] // self.size)
+        images: int = self.ids.shape[1]
+        return -(-images // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
         runs, images = self.ids.shape
@@ -90,7 +91,7 @@ class Batches:
         values = self.values[torch.arange(runs).unsqueeze(1), to_device(order, self.rows.device)]
         read = self._reader() if self.source is None else self._pick
         shown = order if self.source is None else places
-        for here, told in zip(shown.split(self.size, 1), values.split(self.size, 1), strict=True):
+        for here, told in zip(torch.split(shown, self.size, 1), torch.split(values, self.size, 1), strict=True):
             kept = self.dropout.draw(here.shape[1]) if self.dropout else ()
             yield Batch(read(here), told, kept)
 

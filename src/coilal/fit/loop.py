@@ -213,4 +213,5 @@ def no_search_for_gpus(device: torch.device) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether there is no memory left for a tensor."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

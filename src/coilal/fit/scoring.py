@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -96,7 +95,7 @@ class Scorer:
         """
         for heads in self._passes(wanted):
             start = seconds(self.rows.device)
-            logits = self._logits(partial(forward, heads=heads), wanted[heads[0]])
+            logits = self._logits(forward, heads, wanted[heads[0]])
             if self._as_they_lie(wanted[heads[0]]):
                 chosen = [each[torch.from_numpy(wanted[head])] for head, each in zip(heads, logits, strict=True)]
             else:
@@ -105,12 +104,18 @@ class Scorer:
             del logits
             yield from (Scored(head, each, share) for head, each in zip(heads, chosen, strict=True))
 
-    def _logits(self, forward: Callable[[Tensor], Tensor], ids: IntArray) -> Tensor:
+    def _logits(
+        self, forward: Callable[[Tensor, Sequence[int]], Tensor], heads: Sequence[int], ids: IntArray
+    ) -> Tensor:
+        """Return the logits (s, n, C) of some heads for some images, or (s, N, C) for all as they lie."""
+
+        def of_heads(rows: Tensor) -> Tensor:
+            return forward(rows, heads)
+
         if not self._as_they_lie(ids):
-            return infer(forward, self.rows, ids, self.batch_size, self.precision)
+            return infer(of_heads, self.rows, ids, self.batch_size, self.precision)
         with torch.inference_mode(), self.precision():
-            blocks = [forward(block).float() for block in self.rows.blocks(self.batch_size)]
-            return torch.cat(blocks, dim=-2).cpu()
+            return torch.cat([of_heads(block).float() for block in self.rows.blocks(self.batch_size)], dim=-2).cpu()
 
     def _passes(self, wanted: Sequence[IntArray]) -> Iterator[list[int]]:
         """Yield the heads that are scored in one pass."""
