@@ -142,5 +142,5 @@ def test_libraries_select_the_same_rows(library: str, strategy: str) -> None:
 
 def test_the_driver_imports_no_learning_library() -> None:
     code = "import sys, benchmarks.compare; print(sorted({'torch', 'timm', 'pandas', 'coilal'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"  # a large parent would show in the peak memory of its children
