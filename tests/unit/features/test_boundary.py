@@ -259,7 +259,7 @@ def key(
     )
     nothing: Any = None
     settings = Settings.of(cfg)
-    experiment = Experiment(settings, nothing, nothing, unloadable, weights, trainer, 0.0, reread)
+    experiment = Experiment(settings, nothing, nothing, unloadable, weights, trainer, (), 0.0, reread)
     return prefix_key(prefix(experiment), fingerprint, cache_settings(experiment).precision, None)
 
 
