@@ -23,8 +23,9 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from coilal.common.threads import threads_for
-from coilal.fit.batches import Batches
+from coilal.fit.batches import Batch, Batches
 from coilal.fit.module import CoilModule
+from coilal.fit.replay import ReplayedStep
 from coilal.fit.stack import Round, Stack
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class QueryRetrainLoop(_FitLoop):
         self.trainer.should_stop = False
         self.epoch_progress.reset()
         self.epoch_loop.reset_restart_stage()
+        self.epoch_loop.replayed = None  # its parameters and its optimizer were those of the last fit
         self.reset_restart_stage()
         self._restarting = False
         self._combined_loader = self._data_fetcher = None  # they hold the last cycle's images
@@ -131,9 +133,11 @@ class LeanEpochLoop(_TrainingEpochLoop):
 
     Attributes:
         needs: what it has found for the epoch that is running.
+        replayed: the step of heads alone on a GPU, for the fit that is running.
     """
 
     needs: Sequence[str] = ()
+    replayed: ReplayedStep | None = None
 
     def run(self, data_fetcher: Any) -> None:
         """Train for one epoch."""
@@ -152,15 +156,20 @@ class LeanEpochLoop(_TrainingEpochLoop):
         (optimizer,) = trainer.optimizers
         module, precision = trainer.lightning_module, trainer.precision_plugin
         parameters = [one for group in optimizer.param_groups for one in group["params"]]
-        steps = 0
-        for steps, batch in enumerate(trainer.train_dataloader, start=1):
+
+        def step(batch: Batch) -> None:
             with precision.train_step_context():
-                loss = module.training_step(batch, steps - 1)
+                loss = module.training_step(batch, 0)
             for parameter in parameters:  # as optimizer.zero_grad does, without a profiler's wrapper
                 parameter.grad = None
             loss.backward()
             optimizer.step()
-        return steps
+
+        if module.device.type == "cuda" and not len(module.trained):
+            self.replayed = self.replayed or ReplayedStep(step)
+        for batch in trainer.train_dataloader:
+            (self.replayed or step)(batch)
+        return len(trainer.train_dataloader)
 
     def _count(self, steps: int) -> None:
         self.batch_progress.increment_by(steps, is_last_batch=True)

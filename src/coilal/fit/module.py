@@ -196,4 +196,5 @@ class CoilModule(pl.LightningModule):
             groups.append({"params": trained, "lr": rates.lr_backbone, "weight_decay": rates.weight_decay})
         # One kernel for all tensors. Lightning cannot clip gradients for it under mixed precision.
         fused = not self.trainer.gradient_clip_val
-        return torch.optim.AdamW(groups, fused=fused)
+        on_gpu = self.device.type == "cuda"  # where a step of heads is replayed; see ``fit.replay``
+        return torch.optim.AdamW(groups, fused=fused, capturable=on_gpu)

@@ -12,7 +12,7 @@ import torch
 
 from coilal.fit.batches import Batches, Labelled
 from coilal.fit.cycles import ActiveLearning
-from coilal.fit.dropout import Dropout
+from coilal.fit.dropout import dropout
 from coilal.fit.measure import reset_peak_memory, seconds
 from coilal.fit.module import CoilModule
 from coilal.fit.rows import Rows
@@ -92,8 +92,8 @@ class Stack:
         reset_peak_memory(device)
         with self.timed("fit", round_):
             shape, seeds = module.shape, [labelled.seed for labelled in round_.labelled]
-            dropout = Dropout(shape.dropout, shape.widths, seeds, device) if shape.dropout else None
-            self.batches = Batches(self.rows, round_.labelled, self.batch_size, self.memory, dropout)
+            drops = dropout(shape.dropout, shape.widths, seeds, device) if shape.dropout else None
+            self.batches = Batches(self.rows, round_.labelled, self.batch_size, self.memory, drops)
             module.weigh_classes([labelled.values for labelled in round_.labelled])
             torch.manual_seed(round_.labelled[0].seed)  # what a trained backbone draws
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from coilal.fit.batches import Batch, Batches, Labelled
-from coilal.fit.dropout import Dropout
 from coilal.fit.rows import Rows
 
 BOUNDARY = np.arange(40 * 3, dtype=np.float32).reshape(40, 3)
@@ -79,25 +78,3 @@ def test_the_order_depends_on_seed_and_epoch_only() -> None:
     assert beside[1] == first
     assert beside[0] != first
     assert len({tuple(order) for order in first}) == 3
-
-
-def test_dropout_depends_on_the_own_seed_only_and_has_its_share() -> None:
-    alone = Dropout(0.3, (16, 48), [5], CPU)
-    beside = Dropout(0.3, (16, 48), [1, 5, 9], CPU)
-    for _ in range(3):
-        ours, theirs = alone.draw(7), beside.draw(7)
-        assert [tuple(layer.shape) for layer in theirs] == [(3, 7, 16), (3, 7, 48)]
-        for own, other in zip(ours, theirs, strict=True):
-            assert torch.equal(own[0], other[1])
-            assert not torch.equal(other[0], other[1])
-    (many,) = Dropout(0.3, (1000,), [0], CPU).draw(1000)
-    assert set(many.unique().tolist()) == {0.0, 1.0}
-    assert float(many.mean()) == pytest.approx(0.7, abs=0.002)  # four standard errors
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.6612682419347087])
-def test_the_share_that_is_kept_is_exact_to_a_draw(share: float) -> None:
-    drop = Dropout(share, (16,), [0], CPU)
-    assert abs(drop.kept - (1 - share)) <= 2**-17
-    if share == 0.0:
-        assert bool((drop.draw(100)[0] == 1).all())
