@@ -49,7 +49,7 @@ def assemble(settings: Settings, plan: Plan, weights: Path | None) -> Experiment
 def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
     """Return the checked, split and decoded data and the seconds spent on them, waiting for others left out.
 
-    Runs of one process read the same data once.
+    Runs of one process read the same data once, and say once what they have read.
     """
     start, waited = time.perf_counter(), seconds_waited()
     determined_by = {
@@ -60,9 +60,10 @@ def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
         "task": settings.task.module,
         "budget": plan.budget,
     }
-    prepared = shared.PREPARED.get(
-        determined_by, lambda: prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
-    )
-    spent = time.perf_counter() - start - (seconds_waited() - waited)
-    describe(prepared)
-    return prepared, spent
+    def read() -> Prepared:
+        prepared = prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
+        describe(prepared)
+        return prepared
+
+    prepared = shared.PREPARED.get(determined_by, read)
+    return prepared, time.perf_counter() - start - (seconds_waited() - waited)
