@@ -13,8 +13,9 @@ from coilal.common.types import IntArray
 from coilal.features import key
 from coilal.features.augment import Augmentation
 from coilal.features.boundary import CacheSettings, Prefix, are_stored, boundary_outputs
-from coilal.fit.batches import infer, rows_of
 from coilal.fit.measure import seconds
+from coilal.fit.rows import Rows, rows_of
+from coilal.fit.scoring import evaluating, infer
 from coilal.fit.standardise import Inputs, Statistics, standardised
 from coilal.runs import shared
 from coilal.runs.backbones import built_for
@@ -118,5 +119,7 @@ def _read(experiment: Experiment, some: IntArray, progress: RunProgress) -> Inpu
         features = rows_of(boundary, some)
     else:
         backbone = experiment.load_backbone().to(experiment.device)
-        features = infer(backbone, boundary, some, inference_batch(model), precision, backbone.suffix)
-    return standardised(boundary, Statistics.of(features))
+        rows = Rows(boundary, experiment.device, memory=0)
+        with evaluating(backbone):
+            features = infer(backbone.suffix, rows, some, inference_batch(model), precision)
+    return standardised(boundary, Statistics.of(features), experiment.device)

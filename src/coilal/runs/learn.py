@@ -1,4 +1,4 @@
-"""The cycles of a run: training, scoring and asking until the budget is spent.
+"""The cycles of runs: training, scoring and asking until their budget is spent.
 
 Importing this module imports all that every run needs, so that a process pays for it once and in one place.
 """
@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
+from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
 from coilal.common.types import Problem
 from coilal.features.backbone import PooledFeatures
+from coilal.features.heap import keep_freed_memory
 from coilal.fit.cycles import ActiveLearning
-from coilal.fit.loop import LabelledData, QueryRetrainLoop
-from coilal.fit.module import CoilModule, Optimizer
+from coilal.fit.heads import HeadShape, Optimizer
+from coilal.fit.loop import fit
+from coilal.fit.module import CoilModule
+from coilal.fit.stack import Stack
 from coilal.fit.standardise import Inputs
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import read_status
@@ -33,80 +37,155 @@ from coilal.runs.told_labels import differing
 log = logging.getLogger(__name__)
 
 
-def learn(experiment: Experiment) -> float:
-    """Run the cycles that are left, draw the curve, and return the validation AULC."""
-    settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
-    trainer, folder = experiment.trainer, settings.folder()
-    oracle, counts = plan.oracle(prepared), plan.counts(len(prepared.split.pool))
-    session = open_session(folder, prepared, oracle, len(counts))
-    _tell_of_other_labels(differing(session, prepared), folder)
-    recorder = Recorder(folder, prepared, plan.task.kind, session)
-    metric, curve = f"test/{plan.task.primary}", folder / "curve.png"
-    predicted = Predicted(prepared.samples.names, prepared.targets.names)
-    told = [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
-    with RunProgress(experiment.title(), len(counts) - 1, metric, first=recorder.finished) as progress:
-        inputs, extract_s = training_inputs(experiment, progress)
-        for logger in told:
-            logger.begin(RunInfo(settings.config, read_status(folder)["identity"], recorder, metric, predicted))
-        if recorder.finished < len(counts):
-            if not session.batches:
-                session.ask(lambda _: plan.starting_set(prepared))
-            learning = ActiveLearning(
-                session=session,
-                answer=oracle.answer,
-                values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
-                boundary=inputs.boundary,
-                kind=plan.task.kind,
-                counts=counts,
-                choose=partial(plan.choose, prepared),
-                needs_logits=plan.needs_logits,
-                evaluated=plan.evaluated(prepared),
-                evaluate=plan.evaluator(prepared),
-                names=prepared.samples.names,
-                asked=predicted.note,
-                store=recorder,
-                progress=progress,
-                seed=settings.seeds.train,
-                batch_size=settings.model.batch_size,
-                inference_batch=inference_batch(settings.model),
-                precision=trainer.precision_plugin.forward_context,
-                memory=int(settings.cache.memory_gb * 1e9),
-                preparation={"decode_s": experiment.decode_s, "extract_s": extract_s},
-            )
-            trainer.fit_loop = QueryRetrainLoop(trainer, learning)
-            trainer.fit(_module(experiment, inputs), datamodule=LabelledData(learning))
-        cycles = recorder.cycles()
+def learn(experiments: Sequence[Experiment]) -> list[float | Exception]:
+    """Run the cycles that are left of runs that are alike, side by side, and draw their curves.
+
+    Returns:
+        The validation AULC of each run, or what ended it; a run alone raises.
+    """
+    results: dict[Experiment, float | Exception] = {}
+    opened: dict[Experiment, _Run] = {}
+    for experiment in experiments:
+        try:
+            opened[experiment] = _Run(experiment)
+        except Exception as error:  # its session is damaged, or of other images
+            if len(experiments) == 1:
+                raise
+            results[experiment] = error
+    if opened:
+        results |= _learn(opened)
+    return [results[experiment] for experiment in experiments]
+
+
+def _learn(runs: dict[Experiment, _Run]) -> dict[Experiment, float | Exception]:
+    first = next(iter(runs))
+    done = sum(run.recorder.finished for run in runs.values())
+    one = next(iter(runs.values()))
+    name = one.experiment.title() if len(runs) == 1 else f"{one.experiment.kind()} · {len(runs)} runs"
+    with RunProgress(name, len(one.counts) - 1, one.metric, first=done, runs=len(runs)) as progress:
+        inputs, extract_s = training_inputs(first, progress)
+        learners = {
+            experiment: run.begin(inputs, extract_s / len(runs), progress) for experiment, run in runs.items()
+        }
+        errors = _fit(first, inputs, [each for each in learners.values() if not each.is_finished])
+        failed = {experiment: errors[each] for experiment, each in learners.items() if each in errors}
+        return failed | {
+            experiment: run.close(progress, alone=len(runs) == 1)
+            for experiment, run in runs.items()
+            if experiment not in failed
+        }
+
+
+def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning]) -> dict[ActiveLearning, Exception]:
+    """Train what is left to be trained, with the settings that all have in common; return who failed, and why."""
+    if not learners:
+        return {}
+    settings, trainer = experiment.settings, experiment.trainer
+    if experiment.device.type == "cpu":
+        keep_freed_memory()  # batches of a whole stack are large enough to be given back in between
+    if len(learners) == 1:
+        trainer.loggers = list(learners[0].loggers)  # what a user's callbacks log within a fit goes there, too
+    stack = Stack(
+        runs=learners,
+        rows=inputs.rows,
+        batch_size=settings.model.batch_size,
+        inference_batch=inference_batch(settings.model),
+        precision=trainer.precision_plugin.forward_context,
+        memory=int(settings.cache.memory_gb * 1e9),
+    )
+    fit(trainer, _module(experiment, inputs), stack)
+    if len(learners) > 1:
+        for logger in (logger for each in learners if each not in stack.errors for logger in each.loggers):
+            logger.finalize("success")
+    return stack.errors
+
+
+def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
+    model = experiment.settings.model
+    alone = model.trains_the_head_alone
+    backbone = PooledFeatures(inputs.rows.boundary.shape[1]) if alone else experiment.load_backbone()
+    module = CoilModule(backbone, _shape(experiment, backbone.features), experiment.plan.task, model.compile)
+    module.standardise(inputs.statistics, inputs.standardised)
+    return module
+
+
+def _shape(experiment: Experiment, features: int) -> HeadShape:
+    head, outputs = experiment.settings.model.head, len(experiment.prepared.targets.names)
+    return HeadShape(features, outputs, head.hidden, head.dropout)
+
+
+class _Run:
+    """What one run keeps and tells, from its first cycle to its curve.
+
+    Raises:
+        UserError: its session is damaged, or of other images.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        plan, prepared, folder = experiment.plan, experiment.prepared, experiment.settings.folder()
+        self.experiment, self.folder = experiment, folder
+        self.oracle, self.counts = plan.oracle(prepared), plan.counts(len(prepared.split.pool))
+        self.session = open_session(folder, prepared, self.oracle, len(self.counts))
+        _tell_of_other_labels(differing(self.session, prepared), folder)
+        self.recorder = Recorder(folder, prepared, plan.task.kind, self.session)
+        self.metric, self.curve = f"test/{plan.task.primary}", folder / "curve.png"
+        self.loggers: Sequence[Logger] = experiment.loggers
+
+    @property
+    def _told(self) -> list[RunLogger]:
+        return [logger for logger in self.loggers if isinstance(logger, RunLogger)]
+
+    def begin(self, inputs: Inputs, extract_s: float, progress: RunProgress) -> ActiveLearning:
+        """Tell the loggers, ask for the starting set, and return what is to be learnt."""
+        experiment = self.experiment
+        settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
+        predicted = Predicted(prepared.samples.names, prepared.targets.names)
+        identity = read_status(self.folder)["identity"]
+        for logger in self._told:
+            logger.begin(RunInfo(settings.config, identity, self.recorder, self.metric, predicted))
+        if not self.session.batches:
+            self.session.ask(lambda _: plan.starting_set(prepared))
+        rates, scale = settings.model.optimizer, settings.task.lr_scale
+        return ActiveLearning(
+            title=experiment.title(),
+            session=self.session,
+            answer=self.oracle.answer,
+            values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
+            kind=plan.task.kind,
+            counts=self.counts,
+            choose=partial(plan.choose, prepared),
+            needs_logits=plan.needs_logits,
+            evaluated=plan.evaluated(prepared),
+            evaluate=plan.evaluator(prepared),
+            names=prepared.samples.names,
+            asked=predicted.note,
+            store=self.recorder,
+            progress=progress,
+            seed=settings.seeds.train,
+            initial=_shape(experiment, len(inputs.statistics.mean)).initial(settings.seeds.train),
+            optimizer=Optimizer(rates.lr_head * scale, rates.lr_backbone * scale, rates.weight_decay),
+            loggers=self.loggers,
+            preparation={"decode_s": experiment.decode_s, "extract_s": extract_s},
+        )
+
+    def close(self, progress: RunProgress, alone: bool) -> float:
+        """Draw the curve, tell how the run has ended, and return its validation AULC."""
+        experiment = self.experiment
+        cycles = self.recorder.cycles()
         note = "random weights" if experiment.weights == "random" else None
-        learning_curve(cycles, curve, experiment.title(), metric, note)
-        for logger in told:
-            logger.end(cycles, curve)
-        progress.closing_table(cycles, curve)
-    if not plan.scores_validation:
-        return math.nan
-    return aulc(cycles["labelled"], cycles[f"val/{plan.task.primary}"])
+        learning_curve(cycles, self.curve, experiment.title(), self.metric, note)
+        for logger in self._told:
+            logger.end(cycles, self.curve)
+        if alone:
+            progress.closing_table(cycles, self.curve)
+        else:
+            progress.closing_line(experiment.title(), cycles, self.curve)
+        if not experiment.plan.scores_validation:
+            return math.nan
+        return aulc(cycles["labelled"], cycles[f"val/{experiment.plan.task.primary}"])
 
 
 def _tell_of_other_labels(told: tuple[str, ...], folder: Path) -> None:
     if told:
         problem = Problem("images whose label was told otherwise than it is in the data (told → now)", told)
         log.warning("%s goes on with the labels that it was told:\n%s", folder, problem.describe())
-
-
-def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
-    settings, model = experiment.settings, experiment.settings.model
-    rates, scale = model.optimizer, settings.task.lr_scale
-    alone = model.trains_the_head_alone
-    backbone = PooledFeatures(inputs.boundary.shape[1]) if alone else experiment.load_backbone()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seeds.train)
-        module = CoilModule(
-            backbone,
-            len(experiment.prepared.targets.names),
-            experiment.plan.task,
-            Optimizer(rates.lr_head * scale, rates.lr_backbone * scale, rates.weight_decay),
-            model.head.hidden,
-            model.head.dropout,
-            model.compile,
-        )
-    module.standardise(inputs.statistics, inputs.standardised)
-    return module

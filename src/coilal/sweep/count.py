@@ -21,8 +21,8 @@ class Count:
 
     def __str__(self) -> str:
         if self.processes == 1:
-            return f"one cell at a time in this process ({self.why})"
-        one = "; hydra.launcher.processes=1 does one cell at a time"
+            return f"one process, this one ({self.why})"
+        one = "; hydra.launcher.processes=1 works in this one alone"
         return f"{self.processes} processes ({self.why}){one if self.why != 'as asked for' else ''}"
 
 

@@ -56,10 +56,10 @@ def test_a_gpu_that_is_asked_for_and_not_found_is_not_shared(cells: Cells) -> No
     assert automatic(cells(20, "trainer.accelerator=gpu")).processes == 1
 
 
-def test_the_line_says_how_to_have_one_cell_at_a_time() -> None:
+def test_the_line_says_how_to_have_one_process() -> None:
     assert (
         str(Count(2, "one a core"))
-        == "2 processes (one a core); hydra.launcher.processes=1 does one cell at a time"
+        == "2 processes (one a core); hydra.launcher.processes=1 works in this one alone"
     )
     assert str(Count(2, "as asked for")) == "2 processes (as asked for)"
-    assert "one cell at a time" in str(Count(1, "one a core"))
+    assert str(Count(1, "one a core")) == "one process, this one (one a core)"
