@@ -22,6 +22,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
+from coilal.common.device_memory import is_out_of_memory
 from coilal.common.threads import threads_for
 from coilal.fit.batches import Batch, Batches
 from coilal.fit.module import CoilModule
@@ -93,9 +94,11 @@ class QueryRetrainLoop(_FitLoop):
                 precision.load_state_dict(copy.deepcopy(scale))
                 try:
                     self._run_round(round_, module)
-                except RuntimeError as error:
-                    if not (is_out_of_memory(error) and self.stack.back_off(len(round_.members))):
+                    continue
+                except Exception as error:
+                    if not (is_out_of_memory(error) and self.stack.can_back_off(round_)):
                         raise
+                self.stack.back_off(round_)  # here, where the error is gone, and with it the tensors of its frames
 
     def _run_round(self, round_: Round, module: Any) -> None:
         round_.load(module)
@@ -219,8 +222,3 @@ def no_search_for_gpus(device: torch.device) -> Iterator[None]:
         os.environ.pop(name, None)
         if before is not None:
             os.environ[name] = before
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether there is no memory left for a tensor."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -10,9 +10,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from coilal.common.device_memory import BatchSize, free_memory
 from coilal.common.types import IntArray
 from coilal.fit.measure import seconds
-from coilal.fit.rows import Rows
+from coilal.fit.rows import Rows, rows_of
+
+FEATURES_AT_ONCE, OTHERS_AT_ONCE = 4096, 64
+MOST_ON_A_GPU = 1024
+ACTIVATIONS = 64
+"""Bytes that a trained part of a network takes to score an image, at most, in bytes of what enters it."""
 
 Precision = Callable[[], AbstractContextManager[Any]]
 
@@ -29,8 +35,17 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
+def at_once(rows: Rows) -> BatchSize:
+    """Return how many images are scored at once: features cost little memory, images and activations much."""
+    size = FEATURES_AT_ONCE if rows.are_features else OTHERS_AT_ONCE
+    if rows.device.type == "cuda" and not rows.are_features:  # larger ones keep a GPU busy, if they fit
+        each = rows_of(rows.boundary, slice(0, 1)).nbytes * ACTIVATIONS
+        size = max(1, min(MOST_ON_A_GPU, free_memory(rows.device) // each))
+    return BatchSize("scoring", size, "Use a smaller model.trainable or data.image.size, or trainer=default.")
+
+
 def infer(
-    forward: Callable[[Tensor], Tensor], rows: Rows, ids: IntArray, batch_size: int, precision: Precision
+    forward: Callable[[Tensor], Tensor], rows: Rows, ids: IntArray, size: BatchSize, precision: Precision
 ) -> Tensor:
     """Return what ``forward`` gives for some images, (n, …) or with what comes before n, float32 on the CPU.
 
@@ -40,12 +55,16 @@ def infer(
         forward: from rows (B, …) to outputs (…, B, C).
         rows: outputs of the frozen prefix.
         ids: int64 (n,), at least one.
-        batch_size: images at once.
+        size: images at once.
         precision: context in which is computed.
     """
-    starts = range(0, len(ids), batch_size)
+
+    def of(images: int) -> Tensor:
+        blocks = (rows.take(ids[first : first + images]) for first in range(0, len(ids), images))
+        return torch.cat([forward(block).float() for block in blocks], dim=-2).cpu()
+
     with torch.inference_mode(), precision():
-        return torch.cat([forward(rows.take(ids[i : i + batch_size])).float() for i in starts], dim=-2).cpu()
+        return size.do(of)
 
 
 class Scored(NamedTuple):
@@ -73,14 +92,14 @@ class Scorer:
     Attributes:
         rows: outputs of the frozen prefix.
         outputs: number of logits C.
-        batch_size: images at once.
+        size: images at once.
         precision: context in which is computed.
         memory: bytes that the logits of one pass may take.
     """
 
     rows: Rows
     outputs: int
-    batch_size: int
+    size: BatchSize
     precision: Precision
     memory: int
 
@@ -113,9 +132,13 @@ class Scorer:
             return forward(rows, heads)
 
         if not self._as_they_lie(ids):
-            return infer(of_heads, self.rows, ids, self.batch_size, self.precision)
+            return infer(of_heads, self.rows, ids, self.size, self.precision)
+
+        def of_all(images: int) -> Tensor:
+            return torch.cat([of_heads(block).float() for block in self.rows.blocks(images)], dim=-2).cpu()
+
         with torch.inference_mode(), self.precision():
-            return torch.cat([of_heads(block).float() for block in self.rows.blocks(self.batch_size)], dim=-2).cpu()
+            return self.size.do(of_all)
 
     def _passes(self, wanted: Sequence[IntArray]) -> Iterator[list[int]]:
         """Yield the heads that are scored in one pass."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from coilal.common.device_memory import BatchSize
 from coilal.fit.batches import Batches, Labelled
 from coilal.fit.cycles import ActiveLearning
 from coilal.fit.dropout import dropout
@@ -49,7 +50,7 @@ class Stack:
         runs: the runs; all have heads of one shape, and the same budget.
         rows: outputs of the frozen prefix.
         batch_size: images per training batch of a run.
-        inference_batch: images per inference batch.
+        scoring: images that are scored at once.
         precision: context for inference (autocast).
         memory: bytes of labelled rows that are held during a fit where the rows are not; see ``Batches``.
         score_memory: bytes that the logits of one pass may take; see ``Scorer``.
@@ -61,7 +62,7 @@ class Stack:
     runs: Sequence[ActiveLearning]
     rows: Rows
     batch_size: int
-    inference_batch: int
+    scoring: BatchSize
     precision: Precision
     memory: int = 2 * 10**9
     score_memory: int = 10**9
@@ -101,7 +102,7 @@ class Stack:
         """Let each run score, evaluate, choose its next images and record its cycle."""
         device = self.rows.device
         wanted = [np.concatenate(list(run.parts().values())) for run in round_.members]
-        scorer = Scorer(self.rows, module.shape.outputs, self.inference_batch, self.precision, self.score_memory)
+        scorer = Scorer(self.rows, module.shape.outputs, self.scoring, self.precision, self.score_memory)
         round_.members[0].progress.phase("infer")
         with evaluating(module):
             for head, logits, spent in scorer.score(module.logits, wanted):
@@ -121,13 +122,16 @@ class Stack:
         for run in round_.members:
             run.spent[phase] += share
 
-    def back_off(self, heads: int) -> bool:
-        """Train half as many heads at once; return whether that is possible: once, and with more than one."""
-        if self._backed_off or heads < 2:
-            return False
+    def can_back_off(self, round_: Round) -> bool:
+        """Return whether the members of a round can be trained in two halves: once, and with more than one."""
+        return not self._backed_off and len(round_.members) > 1
+
+    def back_off(self, round_: Round) -> None:
+        """Train half as many heads at once from now on; the round, which was not recorded, is done again."""
+        heads = len(round_.members)
         self._backed_off, self.most, self.batches = True, heads // 2, None
+        torch.cuda.empty_cache()
         log.warning("the memory does not suffice for %d heads at once: %d from now on", heads, self.most)
-        return True
 
     @contextmanager
     def _leaving(self, run: ActiveLearning) -> Iterator[None]:

@@ -60,6 +60,7 @@ def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
         "task": settings.task.module,
         "budget": plan.budget,
     }
+
     def read() -> Prepared:
         prepared = prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
         describe(prepared)

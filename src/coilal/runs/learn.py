@@ -14,6 +14,7 @@ from pathlib import Path
 from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
+from coilal.common.device_memory import free_memory
 from coilal.common.types import Problem
 from coilal.features.backbone import PooledFeatures
 from coilal.features.heap import keep_freed_memory
@@ -21,13 +22,14 @@ from coilal.fit.cycles import ActiveLearning
 from coilal.fit.heads import HeadShape, Optimizer
 from coilal.fit.loop import fit
 from coilal.fit.module import CoilModule
+from coilal.fit.scoring import at_once
 from coilal.fit.stack import Stack
 from coilal.fit.standardise import Inputs
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import read_status
 from coilal.run_directory.learning_curve import learning_curve
 from coilal.runs.experiment import Experiment
-from coilal.runs.inputs import inference_batch, training_inputs
+from coilal.runs.inputs import training_inputs
 from coilal.runs.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.runs.progress import RunProgress
 from coilal.runs.recorder import Recorder
@@ -89,9 +91,10 @@ def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning])
         runs=learners,
         rows=inputs.rows,
         batch_size=settings.model.batch_size,
-        inference_batch=inference_batch(settings.model),
+        scoring=at_once(inputs.rows),
         precision=trainer.precision_plugin.forward_context,
         memory=int(settings.cache.memory_gb * 1e9),
+        score_memory=free_memory(experiment.device) // 4,
     )
     fit(trainer, _module(experiment, inputs), stack)
     if len(learners) > 1:

@@ -24,6 +24,7 @@ from coilal.active.strategies.entropy import entropy
 from coilal.active.strategies.multiclass import margin
 from coilal.common import long_work
 from coilal.common.array_store import seconds_waited, store
+from coilal.common.device_memory import BatchSize
 from coilal.common.types import AugmentedArray, DecodedImages, ImageFormat, PoolOutputs, UserError
 from coilal.demo.rendered import RenderedCoils
 from coilal.features import boundary as features
@@ -360,7 +361,7 @@ def learn(net: Backbone, boundary: Any, classes: np.ndarray) -> tuple[dict[str, 
     module.hold([module.shape.initial(0)], [Optimizer(1e-2, 1e-5, 1e-2)])
     rows = Rows(boundary, torch.device("cpu"), 0)
     with evaluating(module):
-        module.standardise(Statistics.of(infer(net.suffix, rows, POOL, 16, nullcontext)))
+        module.standardise(Statistics.of(infer(net.suffix, rows, POOL, BatchSize("", 16, ""), nullcontext)))
     # Features of random networks hardly differ between images: one scale for all leaves their rounding small.
     module.feature_std.fill_(float(module.feature_std.max()))
     module.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
@@ -373,7 +374,7 @@ def learn(net: Backbone, boundary: Any, classes: np.ndarray) -> tuple[dict[str, 
             module.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     with evaluating(module):
-        (logits,) = infer(partial(module.logits, heads=[0]), rows, POOL, 16, nullcontext)
+        (logits,) = infer(partial(module.logits, heads=[0]), rows, POOL, BatchSize("", 16, ""), nullcontext)
     pool = PoolOutputs("multiclass", POOL, logits.numpy())
     strategies = {"margin": margin, "entropy": entropy}
     return {
@@ -466,7 +467,8 @@ def test_training_sees_views_and_scoring_does_not(trainable: str | int, tmp_path
     assert not torch.equal(first, second)
     assert all(torch.equal(a, b) for a, b in zip(epochs(0), (first, second), strict=True)), "a matter of the seed"
     scores = [
-        infer(net.suffix, Rows(array, torch.device("cpu"), 0), ids, 16, nullcontext) for array in (boundary, plain)
+        infer(net.suffix, Rows(array, torch.device("cpu"), 0), ids, BatchSize("", 16, ""), nullcontext)
+        for array in (boundary, plain)
     ]
     assert torch.equal(*scores)
 

@@ -26,6 +26,7 @@ from coilal.active.labels import as_values
 from coilal.active.oracle import Oracle
 from coilal.active.session import Session
 from coilal.active.strategies.multiclass import margin
+from coilal.common.device_memory import BatchSize
 from coilal.common.threads import threads_for
 from coilal.common.types import PoolOutputs, Selection, UserError
 from coilal.features import timm_trunk
@@ -102,6 +103,10 @@ CPU = torch.device("cpu")
 RATES = Optimizer(1e-2, 1e-3, 1e-2)
 
 
+def at_once(images: int) -> BatchSize:
+    return BatchSize("scoring", images, "")
+
+
 def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.ndarray]:
     torch.manual_seed(0)
     backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", trainable, (32, 32))
@@ -110,7 +115,7 @@ def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.n
     with torch.inference_mode():
         boundary = backbone.prefix(torch.from_numpy(images()[0])).numpy()
     with evaluating(built):
-        features = infer(backbone.suffix, Rows(boundary, CPU, 0), POOL, 64, nullcontext)
+        features = infer(backbone.suffix, Rows(boundary, CPU, 0), POOL, at_once(64), nullcontext)
     built.standardise(Statistics.of(features))
     return built, boundary
 
@@ -151,7 +156,7 @@ def learning(store: Memory, shape: HeadShape, needs_logits: bool = True, seed: i
 
 
 def stack(boundary: np.ndarray, *runs: ActiveLearning) -> Stack:
-    return Stack(runs, Rows(boundary, CPU, 0), batch_size=8, inference_batch=64, precision=nullcontext)
+    return Stack(runs, Rows(boundary, CPU, 0), batch_size=8, scoring=at_once(64), precision=nullcontext)
 
 
 trainer = partial(
@@ -262,7 +267,8 @@ def test_scoring_leaves_the_modes_as_they_were() -> None:
     rows = Rows(boundary, CPU, 0)
     with evaluating(net):
         assert not net.training
-        first, again = (infer(partial(net.logits, heads=[0]), rows, TEST, size, nullcontext) for size in (7, 64))
+        forward = partial(net.logits, heads=[0])
+        first, again = (infer(forward, rows, TEST, at_once(size), nullcontext) for size in (7, 64))
     assert [part.training for part in net.modules()] == before
     torch.testing.assert_close(first, again, rtol=1e-4, atol=1e-4)
 

@@ -17,6 +17,7 @@ from coilal.active.labels import as_values
 from coilal.active.oracle import Oracle
 from coilal.active.session import Session
 from coilal.active.strategies import multiclass, multilabel
+from coilal.common.device_memory import BatchSize
 from coilal.common.types import Kind, Selection
 from coilal.features.backbone import PooledFeatures
 from coilal.fit.cycles import ActiveLearning
@@ -88,7 +89,9 @@ class Data:
         )
 
     def train(self, runs: Sequence[ActiveLearning], **more: Any) -> Stack:
-        stack = Stack(runs, Rows(self.features, torch.device("cpu"), 0), 8, 64, nullcontext, **more)
+        stack = Stack(
+            runs, Rows(self.features, torch.device("cpu"), 0), 8, BatchSize("", 64, ""), nullcontext, **more
+        )
         task = Multiclass("all", "balanced") if self.kind == "multiclass" else Multilabel("balanced")
         module = CoilModule(PooledFeatures(self.shape.features), self.shape, task)
         module.given_standardised = True

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from coilal.common.device_memory import BatchSize
 from coilal.features import timm_trunk
 from coilal.features.backbone import Backbone
 from coilal.fit.heads import HeadShape, Optimizer
@@ -54,5 +55,6 @@ def test_the_logits_are_those_of_a_module_that_standardises_each_batch(wanted: i
     inputs = standardised(features.copy(), statistics, CPU)
     module.standardise(statistics, inputs.standardised)
     with evaluating(module):
-        scored = list(Scorer(inputs.rows, 3, 32, nullcontext, 10**9).score(module.logits, [ids, ids]))
+        scorer = Scorer(inputs.rows, 3, BatchSize("", 32, ""), nullcontext, 10**9)
+        scored = list(scorer.score(module.logits, [ids, ids]))
     torch.testing.assert_close(torch.stack([each.logits for each in scored]), expected)

@@ -14,6 +14,7 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.plugins.precision import MixedPrecision
 
+from coilal.common.device_memory import BatchSize
 from coilal.common.types import UserError
 from coilal.features.backbone import PooledFeatures
 from coilal.fit.batches import Batch
@@ -77,8 +78,8 @@ def test_logits_are_those_of_float32_under_autocast(kind: torch.dtype) -> None:
         Rows(features, torch.device("cpu"), 0),
         np.arange(5000),
     )
-    plain = infer(forward, rows, ids, 512, lambda: torch.autocast("cpu", enabled=False))
-    half = infer(forward, rows, ids, 512, lambda: torch.autocast("cpu", dtype=kind))
+    plain = infer(forward, rows, ids, BatchSize("", 512, ""), lambda: torch.autocast("cpu", enabled=False))
+    half = infer(forward, rows, ids, BatchSize("", 512, ""), lambda: torch.autocast("cpu", dtype=kind))
     assert torch.equal(plain, half)
     assert len(torch.unique(half)) > 0.98 * half.numel(), "rows can be told apart"
 
