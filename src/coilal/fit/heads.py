@@ -45,6 +45,13 @@ class HeadShape:
         """Width of each layer's input as it is computed: zeros are added up to a multiple of ``ALIGNED``."""
         return tuple(_aligned(width) for width in (self.features, *self.hidden))
 
+    def memory(self, batch: int) -> int:
+        """Return the bytes that the training of one head takes, with batches of so many images."""
+        following = (*self.widths[1:], _aligned(self.outputs))
+        weights = sum((width + 1) * outputs for width, outputs in zip(self.widths, following, strict=True))
+        inputs = sum(self.widths) * batch
+        return 4 * (4 * weights + 4 * inputs)  # gradient and two moments; what is kept, the product, its gradient
+
     def build(self) -> nn.Sequential:
         """Return one head with new weights: a linear classifier, or a perceptron with GELU and dropout."""
         widths = [self.features, *self.hidden]

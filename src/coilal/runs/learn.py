@@ -87,16 +87,19 @@ def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning])
         keep_freed_memory()  # batches of a whole stack are large enough to be given back in between
     if len(learners) == 1:
         trainer.loggers = list(learners[0].loggers)  # what a user's callbacks log within a fit goes there, too
+    module, batch = _module(experiment, inputs), settings.model.batch_size
+    free = free_memory(experiment.device)
     stack = Stack(
         runs=learners,
         rows=inputs.rows,
-        batch_size=settings.model.batch_size,
+        batch_size=batch,
         scoring=at_once(inputs.rows),
         precision=trainer.precision_plugin.forward_context,
         memory=int(settings.cache.memory_gb * 1e9),
-        score_memory=free_memory(experiment.device) // 4,
+        score_memory=free // 4,
+        most=max(1, free // 2 // module.shape.memory(batch)),
     )
-    fit(trainer, _module(experiment, inputs), stack)
+    fit(trainer, module, stack)
     if len(learners) > 1:
         for logger in (logger for each in learners if each not in stack.errors for logger in each.loggers):
             logger.finalize("success")
