@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pytorch_lightning.loggers import Logger
 
@@ -38,6 +40,8 @@ from coilal.runs.told_labels import differing
 
 log = logging.getLogger(__name__)
 
+T, R = TypeVar("T"), TypeVar("R")
+
 
 def learn(experiments: Sequence[Experiment]) -> list[float | Exception]:
     """Run the cycles that are left of runs that are alike, side by side, and draw their curves.
@@ -45,37 +49,39 @@ def learn(experiments: Sequence[Experiment]) -> list[float | Exception]:
     Returns:
         The validation AULC of each run, or what ended it; a run alone raises.
     """
-    results: dict[Experiment, float | Exception] = {}
-    opened: dict[Experiment, _Run] = {}
-    for experiment in experiments:
-        try:
-            opened[experiment] = _Run(experiment)
-        except Exception as error:  # its session is damaged, or of other images
-            if len(experiments) == 1:
-                raise
-            results[experiment] = error
-    if opened:
-        results |= _learn(opened)
-    return [results[experiment] for experiment in experiments]
+    failed: dict[Experiment, Exception] = {}
+    runs = _each(dict.fromkeys(experiments), lambda experiment, _: _Run(experiment), failed)
+    values = _learn(runs, failed) if runs else {}
+    return [{**values, **failed}[experiment] for experiment in experiments]
 
 
-def _learn(runs: dict[Experiment, _Run]) -> dict[Experiment, float | Exception]:
-    first = next(iter(runs))
-    done = sum(run.recorder.finished for run in runs.values())
-    one = next(iter(runs.values()))
-    name = one.experiment.title() if len(runs) == 1 else f"{one.experiment.kind()} · {len(runs)} runs"
+def _learn(runs: Mapping[Experiment, _Run], failed: dict[Experiment, Exception]) -> dict[Experiment, float]:
+    first, one = next(iter(runs.items()))
+    alone, done = len(runs) == 1, sum(run.recorder.finished for run in runs.values())
+    name = first.title() if alone else f"{first.kind()} · {len(runs)} runs"
     with RunProgress(name, len(one.counts) - 1, one.metric, first=done, runs=len(runs)) as progress:
         inputs, extract_s = training_inputs(first, progress)
-        learners = {
-            experiment: run.begin(inputs, extract_s / len(runs), progress) for experiment, run in runs.items()
-        }
-        errors = _fit(first, inputs, [each for each in learners.values() if not each.is_finished])
-        failed = {experiment: errors[each] for experiment, each in learners.items() if each in errors}
-        return failed | {
-            experiment: run.close(progress, alone=len(runs) == 1)
-            for experiment, run in runs.items()
-            if experiment not in failed
-        }
+        share = extract_s / len(runs)
+        learners = _each(runs, lambda _, run: run.begin(inputs, share, progress), failed)
+        errors = _fit(first, inputs, [learner for learner in learners.values() if not learner.is_finished])
+        failed |= {experiment: errors[learner] for experiment, learner in learners.items() if learner in errors}
+        trained = {experiment: run for experiment, run in runs.items() if experiment not in failed}
+        return _each(trained, lambda _, run: run.close(progress, alone), failed)
+
+
+def _each(
+    runs: Mapping[Experiment, T], do: Callable[[Experiment, T], R], failed: dict[Experiment, Exception]
+) -> dict[Experiment, R]:
+    """Do something for each run, and note those of which it fails; where there is one alone, it raises."""
+    done: dict[Experiment, R] = {}
+    for experiment, run in runs.items():
+        try:
+            done[experiment] = do(experiment, run)
+        except Exception as error:
+            if len(runs) == 1 and not failed:
+                raise
+            failed[experiment] = error
+    return done
 
 
 def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning]) -> dict[ActiveLearning, Exception]:
@@ -85,8 +91,6 @@ def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning])
     settings, trainer = experiment.settings, experiment.trainer
     if experiment.device.type == "cpu":
         keep_freed_memory()  # batches of a whole stack are large enough to be given back in between
-    if len(learners) == 1:
-        trainer.loggers = list(learners[0].loggers)  # what a user's callbacks log within a fit goes there, too
     module, batch = _module(experiment, inputs), settings.model.batch_size
     free = free_memory(experiment.device)
     stack = Stack(
@@ -99,11 +103,26 @@ def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning])
         score_memory=free // 4,
         most=max(1, free // 2 // module.shape.memory(batch)),
     )
-    fit(trainer, module, stack)
-    if len(learners) > 1:
-        for logger in (logger for each in learners if each not in stack.errors for logger in each.loggers):
-            logger.finalize("success")
+    if len(learners) == 1:
+        trainer.loggers = list(learners[0].loggers)  # what a user's callbacks log within a fit goes there, too
+        fit(trainer, module, stack)
+    else:
+        with _finalized(stack):
+            fit(trainer, module, stack)
     return stack.errors
+
+
+@contextmanager
+def _finalized(stack: Stack) -> Iterator[None]:
+    """Tell the loggers of several runs how training has ended, as Lightning tells those of one."""
+    ended = "failed"
+    try:
+        yield
+        ended = "success"
+    finally:
+        for run in stack.runs:
+            for logger in run.loggers if run not in stack.errors else ():
+                logger.finalize(ended)
 
 
 def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
