@@ -40,7 +40,8 @@ from coilal.runs.told_labels import differing
 
 log = logging.getLogger(__name__)
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def learn(experiments: Sequence[Experiment]) -> list[float | Exception]:
