@@ -53,7 +53,8 @@ def learn(experiments: Sequence[Experiment]) -> list[float | Exception]:
     failed: dict[Experiment, Exception] = {}
     runs = _each(dict.fromkeys(experiments), lambda experiment, _: _Run(experiment), failed)
     values = _learn(runs, failed) if runs else {}
-    return [{**values, **failed}[experiment] for experiment in experiments]
+    results: dict[Experiment, float | Exception] = {**values, **failed}
+    return [results[experiment] for experiment in experiments]
 
 
 def _learn(runs: Mapping[Experiment, _Run], failed: dict[Experiment, Exception]) -> dict[Experiment, float]:
