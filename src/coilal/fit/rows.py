@@ -57,7 +57,10 @@ class Rows:
 
 def rows_of(boundary: ImageArray, chosen: IntArray | slice) -> Tensor:
     """Return some rows of the boundary as a tensor; those of ids are a copy."""
-    return torch.from_numpy(np.asarray(boundary[chosen]))
+    rows = np.asarray(boundary[chosen])
+    return torch.from_numpy(
+        rows if rows.flags.writeable else rows.copy()
+    )  # torch warns of what is mapped to be read
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
