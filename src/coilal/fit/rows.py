@@ -60,7 +60,7 @@ def rows_of(boundary: ImageArray, chosen: IntArray | slice) -> Tensor:
     rows = np.asarray(boundary[chosen])
     return torch.from_numpy(
         rows if rows.flags.writeable else rows.copy()
-    )  # torch warns of what is mapped to be read
+    )  # torch warns of read-only ones
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
