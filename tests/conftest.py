@@ -21,6 +21,8 @@ if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     # Before torch is imported, here and in the commands: more threads than cores keep one another waiting, busily.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (psutil.cpu_count() or 1) // int(processes))))
 
+import torch
+
 from coilal.common.cli import conf_folder
 from coilal.runs.shared import forget
 from tests.pictures import no_picture
@@ -86,7 +88,10 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Work in an empty folder: what a user has in ``outputs`` of the checkout is nothing to the tests."""
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("elsewhere"))
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        # The server that tests of kills fork from looks for its modules there, and no longer in the current folder.
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+        yield
     os.chdir(before)
 
 
@@ -121,6 +126,14 @@ def small(composed: Callable[..., DictConfig], tmp_path: Path, cache: Path) -> C
         return cfg
 
     return settings
+
+
+@pytest.fixture(scope="session")
+def cuda() -> torch.device:
+    """Return the GPU; skip the test where there is none."""
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    return torch.device("cuda", 0)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,8 +78,9 @@ def test_a_grid_runs_and_one_failing_cell_does_not_take_the_others_down(tmp_path
     assert "Traceback" not in done.stderr
     runs = {path.parent.parent.name for path in (tmp_path / "outputs").rglob("status.json")}
     assert runs == {"random", "avg_confidence"}
-    assert done.stdout.count("cycle 2/2") == 2, "one plain line a cycle where output is no terminal"
-    assert "curve.png" in done.stdout
+    (line,) = re.findall(r".* cycle 2/2 .*", done.stdout)  # of both, where output is no terminal
+    assert re.search(r"multilabel · tiny · 2 runs .*0\.\d+ to 0\.\d+ \(2 runs\)", line)
+    assert done.stdout.count("curve.png") == 2
     assert "Warning" not in done.stderr
 
 

@@ -1,116 +1,116 @@
-"""Reading rows of the frozen prefix's outputs: shuffled batches for training, large ones for inference."""
+"""Shuffled mini-batches of the labelled images, of one run or of several that are trained side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from coilal.common.types import AugmentedArray, ImageArray, IntArray, are_features_in_memory, are_in_memory
+from coilal.common.types import AugmentedArray, IntArray
+from coilal.fit.dropout import Dropout
+from coilal.fit.rows import Rows, rows_of, to_device
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What one run trains on in a cycle.
+
+    Attributes:
+        ids: int64 (m,), the labelled images.
+        values: their labels, int64 (m,) or (m, L).
+        seed: seed of the order of its images and of its dropout.
+    """
+
+    ids: IntArray
+    values: NDArray[np.int64]
+    seed: int
+
+
+class Batch(NamedTuple):
+    """A batch of each of S runs.
+
+    Attributes:
+        boundary: outputs of the frozen prefix (S, B, …).
+        values: labels (S, B) or (S, B, L).
+        kept: what the inputs of each layer of the heads are multiplied with, (S, B, width); () without dropout.
+    """
+
+    boundary: Tensor
+    values: Tensor
+    kept: tuple[Tensor, ...] = ()
 
 
 class Batches:
-    """Shuffled mini-batches of the labelled images, on the device, without loader processes.
+    """Shuffled mini-batches of the labelled images of S runs, on the device, without loader processes.
 
-    The labelled rows are gathered once and moved to the device once, so that nothing is read, copied or
-    waited for inside an epoch. Only where they exceed ``memory`` are they read batch by batch.
+    The labelled rows are gathered once, so that nothing is read, copied or waited for inside an epoch. Only where
+    they exceed ``memory`` are they read batch by batch.
 
-    Each epoch has an order of its own that depends only on the seed and the number of the epoch, so an
-    interrupted run that repeats a cycle sees the same batches.
+    Each epoch of a run has an order of its own that depends only on its seed and the number of the epoch, so that
+    an interrupted run that repeats a cycle sees the same batches, whichever runs stand beside it.
 
     Args:
-        boundary: outputs of the frozen prefix, row i for id i; of an array with augmented views, each epoch
-            sees those that it draws.
-        ids: int64 (n,), the labelled images.
-        values: their labels, int64 (n,) or (n, L).
+        rows: outputs of the frozen prefix; of an array with augmented views, each epoch sees those that it draws.
+        labelled: what each run trains on; all have the same number of images m.
         size: images per batch; the last batch of an epoch may be smaller.
-        seed: seed of the shuffling.
-        device: where the batches are wanted.
-        memory: bytes that the gathered rows may take; on a CPU together with the boundary, if that is in memory.
+        memory: bytes that the gathered rows may take.
+        dropout: of the heads, None for none.
     """
 
     def __init__(
-        self,
-        boundary: ImageArray,
-        ids: IntArray,
-        values: NDArray[np.int64],
-        size: int,
-        seed: int,
-        device: torch.device,
-        memory: int,
+        self, rows: Rows, labelled: Sequence[Labelled], size: int, memory: int, dropout: Dropout | None = None
     ) -> None:
-        self.boundary, self.ids, self.size, self.device = boundary, ids, size, device
-        self.values = to_device(torch.from_numpy(values), device)
-        self.generator = torch.Generator().manual_seed(seed)
-        augmented = isinstance(boundary, AugmentedArray)  # has other rows in each epoch
-        left = memory - (boundary.nbytes if device.type == "cpu" and are_in_memory(boundary) else 0)
-        fits = not augmented and len(ids) * boundary[:1].nbytes <= left
-        self.rows = to_device(rows_of(boundary, ids), device) if fits else None
+        self.rows, self.size, self.dropout = rows, size, dropout
+        self.ids = np.stack([one.ids for one in labelled])
+        self.values = to_device(torch.from_numpy(np.stack([one.values for one in labelled])), rows.device)
+        self.orders = [torch.Generator().manual_seed(one.seed) for one in labelled]
+        self.source, self.places = self._gathered(memory)
+
+    def _gathered(self, memory: int) -> tuple[Tensor | None, Tensor]:
+        """Return rows among which all labelled ones are, and the places of each run's images in them (S, m)."""
+        if self.rows.held is not None:
+            return self.rows.held, torch.from_numpy(self.ids)
+        wanted, places = np.unique(self.ids, return_inverse=True)
+        augmented = isinstance(self.rows.boundary, AugmentedArray)  # has other rows in each epoch
+        fits = not augmented and len(wanted) * self.rows.boundary[:1].nbytes <= memory
+        return self.rows.take(wanted) if fits else None, torch.from_numpy(places.reshape(self.ids.shape))
 
     def __len__(self) -> int:
-        return -(-len(self.ids) // self.size)
+        images: int = self.ids.shape[1]
+        return -(-images // self.size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(self.ids), generator=self.generator)
-        there = to_device(order, self.device)
-        boundary = self.boundary
+    def __iter__(self) -> Iterator[Batch]:
+        runs, images = self.ids.shape
+        order = torch.stack([torch.randperm(images, generator=generator) for generator in self.orders])
+        places = to_device(self.places.gather(1, order), self.rows.device)
+        values = self.values[torch.arange(runs).unsqueeze(1), to_device(order, self.rows.device)]
+        read = self._reader() if self.source is None else self._pick
+        shown = order if self.source is None else places
+        for here, told in zip(torch.split(shown, self.size, 1), torch.split(values, self.size, 1), strict=True):
+            kept = self.dropout.draw(here.shape[1]) if self.dropout else ()
+            yield Batch(read(here), told, kept)
+
+    def _pick(self, places: Tensor) -> Tensor:
+        """Return the rows (S, B, …) at places among those that were gathered."""
+        assert self.source is not None
+        rows = self.source.index_select(0, places.reshape(-1))  # faster than source[places] for a few rows
+        return rows.view(*places.shape, *rows.shape[1:])
+
+    def _reader(self) -> Callable[[Tensor], Tensor]:
+        """Return what reads the rows (S, B, …) of some images of each run, by number, as this epoch shows them."""
+        boundary = self.rows.boundary
+        shown = [boundary] * len(self.ids)
         if isinstance(boundary, AugmentedArray):
-            boundary = boundary.epoch(int(torch.randint(2**63 - 1, (), generator=self.generator)))
-        for chosen, here in zip(torch.split(there, self.size), torch.split(order, self.size), strict=True):
-            yield self._rows(boundary, chosen, here), self.values.index_select(0, chosen)
+            shown = [boundary.epoch(int(torch.randint(2**63 - 1, (), generator=one))) for one in self.orders]
 
-    def _rows(self, boundary: ImageArray, chosen: Tensor, here: Tensor) -> Tensor:
-        """Return rows by position, given on the device and on the CPU."""
-        if self.rows is not None:
-            return self.rows.index_select(0, chosen)  # faster than rows[chosen] for a few rows
-        return to_device(rows_of(boundary, self.ids[here.numpy()]), self.device)
+        def read(order: Tensor) -> Tensor:
+            chosen = np.take_along_axis(self.ids, order.numpy(), axis=1)
+            parts = [rows_of(array, ids) for array, ids in zip(shown, chosen, strict=True)]
+            return to_device(torch.stack(parts), self.rows.device)
 
-
-def infer(
-    module: nn.Module,
-    boundary: ImageArray,
-    ids: IntArray,
-    batch_size: int,
-    precision: Callable[[], AbstractContextManager[Any]],
-    forward: Callable[[Tensor], Tensor] | None = None,
-) -> Tensor:
-    """Return the logits (n, C) of the given images, float32 on the CPU; leaves the module's modes as they were.
-
-    ``forward`` stands in for the module itself, to look at what one of its parts returns. Where most of an array in
-    memory is wanted, it is scored as it lies: gathering the rows would take longer than scoring the others.
-
-    By hand, because ``trainer.predict`` inside ``fit`` would reset the state of the running fit.
-    """
-    if len(ids) == 0:
-        return torch.empty(0, 1)
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    device = next(module.parameters()).device
-    as_they_lie = are_features_in_memory(boundary) and 2 * len(ids) > len(boundary)
-    starts = range(0, len(boundary) if as_they_lie else len(ids), batch_size)
-    try:
-        with torch.inference_mode(), precision():
-            slices = (slice(first, first + batch_size) for first in starts)
-            batches = (rows_of(boundary, chosen if as_they_lie else ids[chosen]) for chosen in slices)
-            logits = torch.cat([(forward or module)(to_device(rows, device)).float() for rows in batches]).cpu()
-            return logits[torch.from_numpy(ids)] if as_they_lie else logits
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
-def rows_of(boundary: ImageArray, chosen: IntArray | slice) -> Tensor:
-    """Return some rows of the boundary as a tensor; those of ids are a copy."""
-    return torch.from_numpy(np.asarray(boundary[chosen]))
-
-
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move a tensor from the CPU; to a GPU through pinned memory, so that nobody waits for the copy."""
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)
+        return read

@@ -22,9 +22,12 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
+from coilal.common.device_memory import is_out_of_memory
 from coilal.common.threads import threads_for
-from coilal.fit.batches import Batches
-from coilal.fit.cycles import ActiveLearning
+from coilal.fit.batches import Batch, Batches
+from coilal.fit.module import CoilModule
+from coilal.fit.replay import ReplayedStep
+from coilal.fit.stack import Round, Stack
 
 log = logging.getLogger(__name__)
 
@@ -41,30 +44,37 @@ OPTIMIZER_HOOKS = ("backward", "configure_gradient_clipping", "optimizer_step", 
 
 
 class LabelledData(pl.LightningDataModule):
-    """Hands the labelled images of the current cycle to the trainer."""
+    """Hands the labelled images of the current round to the trainer."""
 
-    def __init__(self, learning: ActiveLearning) -> None:
+    def __init__(self, stack: Stack) -> None:
         super().__init__()
-        self.learning = learning
+        self.stack = stack
 
     def train_dataloader(self) -> Batches:
-        """Return the batches of the current cycle."""
-        assert self.learning.batches is not None
-        return self.learning.batches
+        """Return the batches of the current round."""
+        assert self.stack.batches is not None
+        return self.stack.batches
+
+
+def fit(trainer: pl.Trainer, module: CoilModule, stack: Stack) -> None:
+    """Run all cycles of a stack that are not yet finished."""
+    module.hold([stack.runs[0].initial], [stack.runs[0].optimizer])  # Lightning wants something to train at once
+    trainer.fit_loop = QueryRetrainLoop(trainer, stack)
+    trainer.fit(module, datamodule=LabelledData(stack))
 
 
 class QueryRetrainLoop(_FitLoop):
-    """Lightning's fit loop, run once per cycle from the same initial weights.
+    """Lightning's fit loop, run once for each cycle of a stack of runs, from the same initial weights.
 
-    Replaces the trainer's own: ``trainer.fit_loop = QueryRetrainLoop(trainer, learning)``.
+    Replaces the trainer's own: ``trainer.fit_loop = QueryRetrainLoop(trainer, stack)``.
     """
 
-    def __init__(self, trainer: pl.Trainer, learning: ActiveLearning) -> None:
+    def __init__(self, trainer: pl.Trainer, stack: Stack) -> None:
         stock = trainer.fit_loop
         super().__init__(trainer, min_epochs=stock.min_epochs, max_epochs=stock.max_epochs)
         steps = stock.epoch_loop.min_steps, stock.epoch_loop.max_steps
         self.epoch_loop: LeanEpochLoop = LeanEpochLoop(trainer, *steps)
-        self.learning = learning
+        self.stack = stack
 
     def run(self) -> None:
         """Run all cycles that are not yet finished."""
@@ -72,28 +82,32 @@ class QueryRetrainLoop(_FitLoop):
         # Lightning would end the fit at the next batch, with exit code 0.
         self.trainer._signal_connector.teardown()
         module: Any = self.trainer.lightning_module
-        initial = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        initial = {name: tensor.clone() for name, tensor in module.shared_state().items()}
         callbacks = [(callback, copy.deepcopy(callback.state_dict())) for callback in self._callbacks]
         precision = self.trainer.precision_plugin  # has a scale of the loss under 16-mixed
         scale = copy.deepcopy(precision.state_dict())
-        with threads_for(self.learning.boundary, module.device):
-            for cycle in self.learning.cycles():
-                module.load_state_dict(initial)
+        with threads_for(self.stack.rows.boundary, module.device):
+            for round_ in self.stack.rounds():
+                module.load_state_dict(initial, strict=False)  # the heads are the stack's
                 for callback, state in callbacks:
                     callback.load_state_dict(copy.deepcopy(state))
                 precision.load_state_dict(copy.deepcopy(scale))
-                self._run_cycle(cycle, module)
+                try:
+                    self._run_round(round_, module)
+                    continue
+                except Exception as error:
+                    if not (is_out_of_memory(error) and self.stack.can_back_off(round_)):
+                        raise
+                self.stack.back_off(round_)  # here, where the error is gone, and with it the tensors of its frames
 
-    def _run_cycle(self, cycle: int, module: Any) -> None:
+    def _run_round(self, round_: Round, module: Any) -> None:
+        round_.load(module)
         self._forget_last_fit()
-        self.learning.begin(cycle, module)
-        with self.learning.timed("fit", module.device), no_search_for_gpus(module.device):
+        self.stack.begin(round_, module)
+        with self.stack.timed("fit", round_), no_search_for_gpus(module.device):
             module.train()
             super().run()
-        row = self.learning.end(cycle, module)
-        for logger in self.trainer.loggers:
-            logger.log_metrics(row, step=int(row["labelled"]))
-            logger.save()  # Lightning's own keep many rows in memory, which a kill would lose
+        self.stack.end(round_, module)
 
     @property
     def _callbacks(self) -> list[pl.Callback]:
@@ -104,6 +118,7 @@ class QueryRetrainLoop(_FitLoop):
         self.trainer.should_stop = False
         self.epoch_progress.reset()
         self.epoch_loop.reset_restart_stage()
+        self.epoch_loop.replayed = None  # its parameters and its optimizer were those of the last fit
         self.reset_restart_stage()
         self._restarting = False
         self._combined_loader = self._data_fetcher = None  # they hold the last cycle's images
@@ -121,9 +136,11 @@ class LeanEpochLoop(_TrainingEpochLoop):
 
     Attributes:
         needs: what it has found for the epoch that is running.
+        replayed: the step of heads alone on a GPU, for the fit that is running.
     """
 
     needs: Sequence[str] = ()
+    replayed: ReplayedStep | None = None
 
     def run(self, data_fetcher: Any) -> None:
         """Train for one epoch."""
@@ -142,15 +159,20 @@ class LeanEpochLoop(_TrainingEpochLoop):
         (optimizer,) = trainer.optimizers
         module, precision = trainer.lightning_module, trainer.precision_plugin
         parameters = [one for group in optimizer.param_groups for one in group["params"]]
-        steps = 0
-        for steps, batch in enumerate(trainer.train_dataloader, start=1):
+
+        def step(batch: Batch) -> None:
             with precision.train_step_context():
-                loss = module.training_step(batch, steps - 1)
+                loss = module.training_step(batch, 0)
             for parameter in parameters:  # as optimizer.zero_grad does, without a profiler's wrapper
                 parameter.grad = None
             loss.backward()
             optimizer.step()
-        return steps
+
+        if module.device.type == "cuda" and not len(module.trained):
+            self.replayed = self.replayed or ReplayedStep(step)
+        for batch in trainer.train_dataloader:
+            (self.replayed or step)(batch)
+        return len(trainer.train_dataloader)
 
     def _count(self, steps: int) -> None:
         self.batch_progress.increment_by(steps, is_last_batch=True)

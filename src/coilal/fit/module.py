@@ -1,10 +1,11 @@
-"""CoilModule: the LightningModule around every backbone."""
+"""The Lightning module: the trained part of the backbone, and the heads of runs that are trained side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,23 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from coilal.features.backbone import Backbone, PooledFeatures
+from coilal.fit.batches import Batch
+from coilal.fit.heads import Heads, HeadShape, Optimizer
 from coilal.fit.standardise import Statistics
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """AdamW (Loshchilov & Hutter 2019) with one learning rate for the head and one for the backbone."""
-
-    lr_head: float
-    lr_backbone: float
-    weight_decay: float
 
 
 class Criterion(Protocol):
     """What the module needs of a task."""
 
     def loss(self, logits: Tensor, values: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the scalar loss."""
+        """Return the loss of each run (S,)."""
         ...
 
     def class_weights(self, values: NDArray[np.int64], number: int) -> Tensor | None:
@@ -38,17 +32,15 @@ class Criterion(Protocol):
 
 
 class CoilModule(pl.LightningModule):
-    """A trainable suffix and head over the outputs of a frozen prefix.
+    """A trainable suffix and heads over the outputs of a frozen prefix.
 
-    The head sees standardised features, so that one learning rate serves all backbones; see ``standardise``.
+    The heads see standardised features, so that one learning rate serves all backbones; see ``standardise``.
+    Several stand side by side where nothing of the backbone is trained.
 
     Args:
         backbone: the cut network; where the head alone is trained, its features are enough.
-        outputs: number of logits C.
+        shape: of the heads.
         criterion: the task's loss.
-        optimizer: learning rates and weight decay.
-        hidden: widths of the head's hidden layers; () for a linear head.
-        dropout: dropout before each layer of a head with hidden layers.
         compiled: whether the trained part of the backbone goes through ``torch.compile``.
     """
 
@@ -56,14 +48,7 @@ class CoilModule(pl.LightningModule):
     feature_std: Tensor
 
     def __init__(
-        self,
-        backbone: Backbone | PooledFeatures,
-        outputs: int,
-        criterion: Criterion,
-        optimizer: Optimizer,
-        hidden: Sequence[int] = (),
-        dropout: float = 0.0,
-        compiled: bool = False,
+        self, backbone: Backbone | PooledFeatures, shape: HeadShape, criterion: Criterion, compiled: bool = False
     ) -> None:
         super().__init__()
         # The frozen prefix is no part of the module: it is neither trained, saved nor restored.
@@ -72,29 +57,101 @@ class CoilModule(pl.LightningModule):
             self.suffix = torch.compile(backbone.suffix)
         self.freeze_statistics = backbone.freeze_statistics
         self.trained = backbone.trained
-        self.head = head(backbone.features, outputs, hidden, dropout)
-        self.outputs = outputs
+        self.shape = shape
+        self.heads = nn.ModuleList()  # heads of equal learning rates are one module
+        self.optimizers_of: list[Optimizer] = []
         self.criterion = criterion
-        self.optimizer = optimizer
-        self.register_buffer("feature_mean", torch.zeros(backbone.features))
-        self.register_buffer("feature_std", torch.ones(backbone.features))
+        self.register_buffer("feature_mean", torch.zeros(shape.features))
+        self.register_buffer("feature_std", torch.ones(shape.features))
         self.given_standardised = False
         self.weights: Tensor | None = None
 
-    def forward(self, boundary: Tensor) -> Tensor:
-        """Return the logits (B, C) of what the backbone's prefix returned, or of features standardised before."""
-        if boundary.ndim == 4:  # feature maps or images; convolutions are faster so, on a GPU and on a CPU
-            boundary = boundary.contiguous(memory_format=torch.channels_last)
-        features = self.suffix(boundary)
+    def hold(self, initial: Sequence[Mapping[str, Tensor]], optimizers: Sequence[Optimizer]) -> None:
+        """Take the heads of the runs that are trained next; those of equal learning rates stand together.
+
+        Args:
+            initial: their initial weights, see ``HeadShape.initial``.
+            optimizers: their learning rates.
+        """
+        together = [(rates, len(list(same))) for rates, same in groupby(optimizers)]
+        parts = self._parts
+        kept = [len(heads) for heads in parts] == [number for _, number in together]
+        first, new = 0, nn.ModuleList()
+        for place, (_, number) in enumerate(together):
+            weights = initial[first : first + number]
+            if kept:  # the same parameters: callbacks may hold them
+                parts[place].load(weights)
+            else:
+                new.append(Heads(self.shape, weights).to(self.device))
+            first += number
+        self.heads = self.heads if kept else new
+        self.optimizers_of = [rates for rates, _ in together]
+
+    def forward(self, boundary: Tensor, kept: Sequence[Tensor] = (), heads: Sequence[int] | None = None) -> Tensor:
+        """Return logits (S, B, C).
+
+        Args:
+            boundary: what the backbone's prefix returned, or features standardised before: (S, B, …), or (1, B, …)
+                that all heads look at.
+            kept: what the inputs of the heads' layers are multiplied with; see ``Batch``.
+            heads: numbers of those that are asked; None: all.
+        """
+        features = self._features(boundary)
         with self._in_float32():
             features = features.float()
             if not self.given_standardised:
                 features = (features - self.feature_mean) / self.feature_std
-            logits: Tensor = self.head(features)
-        return logits
+            return self._logits(features, kept, heads)
+
+    def logits(self, boundary: Tensor, heads: Sequence[int]) -> Tensor:
+        """Return the logits (s, B, C) that some heads, by number, give for the same rows (B, …)."""
+        found: Tensor = self(boundary.unsqueeze(0), heads=heads)
+        return found
+
+    def _features(self, boundary: Tensor) -> Tensor:
+        """Return the pooled features (S, B, D)."""
+        if boundary.ndim == 3 and not len(self.trained):
+            return boundary
+        rows = boundary.flatten(0, 1)
+        if rows.ndim == 4:  # feature maps or images; convolutions are faster so, on a GPU and on a CPU
+            rows = rows.contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.suffix(rows)
+        return features.view(*boundary.shape[:2], -1)
+
+    @property
+    def _parts(self) -> list[Heads]:
+        return cast("list[Heads]", list(self.heads))
+
+    def _logits(self, features: Tensor, kept: Sequence[Tensor], heads: Sequence[int] | None) -> Tensor:
+        parts = self._parts
+        if len(parts) == 1:
+            logits: Tensor = parts[0](features, kept, heads)
+            return logits
+        found, first = [], 0
+        for part in parts:
+            own = range(first, first + len(part))
+            asked = [head - first for head in heads if head in own] if heads is not None else None
+            here = slice(first, first + len(part)) if len(features) > 1 else slice(None)
+            if asked is None or asked:
+                found.append(part(features[here], [layer[here] for layer in kept], asked))
+            first += len(part)
+        return torch.cat(found)
+
+    def weights_of(self, head: int) -> dict[str, Tensor]:
+        """Return the weights of a model with one of the heads: ``head.…``, and all that is not the heads'."""
+        for part in self._parts:
+            if head < len(part):
+                own = {f"head.{name}": tensor for name, tensor in part.weights_of(head).items()}
+                return {**self.shared_state(), **own}
+            head -= len(part)
+        raise IndexError("there is no such head")
+
+    def shared_state(self) -> dict[str, Tensor]:
+        """Return all weights and buffers but those of the heads."""
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("heads.")}
 
     def standardise(self, statistics: Statistics, given_standardised: bool = False) -> None:
-        """Set the statistics of the head's inputs.
+        """Set the statistics of the heads' inputs.
 
         Args:
             statistics: kept with the weights, since whoever uses the model needs them.
@@ -104,9 +161,10 @@ class CoilModule(pl.LightningModule):
         self.feature_std.copy_(statistics.deviation)
         self.given_standardised = given_standardised
 
-    def weigh_classes(self, values: NDArray[np.int64]) -> None:
-        """Set the loss weights from the labelled values (before each fit)."""
-        self.weights = self.criterion.class_weights(values, self.outputs)
+    def weigh_classes(self, values: Sequence[NDArray[np.int64]]) -> None:
+        """Set the loss weights from the labelled values of each run (before each fit)."""
+        weights = [self.criterion.class_weights(own, self.shape.outputs) for own in values]
+        self.weights = None if weights[0] is None else torch.stack([own for own in weights if own is not None])
 
     def on_train_start(self) -> None:
         """Keep BatchNorm frozen; move the loss weights to the device."""
@@ -114,35 +172,29 @@ class CoilModule(pl.LightningModule):
         if self.weights is not None:
             self.weights = self.weights.to(self.device)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Return the loss of one batch (boundary, values)."""
-        boundary, values = batch
-        logits = self(boundary)
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Return the loss of one batch of each run, added up: no head's gradient depends on another's loss."""
+        boundary, values, kept = batch
+        logits = self(boundary, kept)
         with self._in_float32():
-            return self.criterion.loss(logits, values, self.weights)
+            return self.criterion.loss(logits, values, self.weights).sum()
 
-    def _in_float32(self) -> torch.autocast:
-        """Return the context of head and loss: in half precision thousands of images have the same logits."""
-        return torch.autocast(self.device.type, enabled=False)
+    def _in_float32(self) -> AbstractContextManager[Any]:
+        """Return the context of heads and loss: in half precision thousands of images have the same logits."""
+        kind = self.device.type
+        return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW with a parameter group each for head and backbone."""
-        groups = [{"params": list(self.head.parameters()), "lr": self.optimizer.lr_head}]
+        """Return AdamW with a parameter group for the heads of each learning rate, and one for the backbone."""
+        groups = [
+            {"params": list(heads.parameters()), "lr": rates.lr_head, "weight_decay": rates.weight_decay}
+            for heads, rates in zip(self._parts, self.optimizers_of, strict=True)
+        ]
         trained = list(self.trained.parameters())
         if trained:
-            groups.append({"params": trained, "lr": self.optimizer.lr_backbone})
+            (rates,) = self.optimizers_of
+            groups.append({"params": trained, "lr": rates.lr_backbone, "weight_decay": rates.weight_decay})
         # One kernel for all tensors. Lightning cannot clip gradients for it under mixed precision.
         fused = not self.trainer.gradient_clip_val
-        return torch.optim.AdamW(groups, weight_decay=self.optimizer.weight_decay, fused=fused)
-
-
-def head(features: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
-    """Return a linear classifier, or a perceptron with ``hidden`` layers, GELU and dropout."""
-    widths = [features, *hidden]
-    layers: list[nn.Module] = []
-    for width, following in zip(widths, hidden, strict=False):
-        layers += [nn.Dropout(dropout), nn.Linear(width, following), nn.GELU()]
-    if dropout:
-        layers.append(nn.Dropout(dropout))
-    layers.append(nn.Linear(widths[-1], outputs))
-    return nn.Sequential(*layers)
+        on_gpu = self.device.type == "cuda"  # where a step of heads is replayed; see ``fit.replay``
+        return torch.optim.AdamW(groups, fused=fused, capturable=on_gpu)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from coilal.common.types import ImageArray, are_features_in_memory
+from coilal.fit.rows import Rows
 
 RELATIVE_FLOOR = 1e-5
 """Least deviation of a feature that is taken for signal, as a share of its mean: some hundred float32 roundings."""
@@ -42,26 +43,28 @@ class Inputs:
     """What training and scoring read.
 
     Attributes:
-        boundary: outputs of the frozen prefix, row i for id i.
+        rows: outputs of the frozen prefix, row i for id i.
         statistics: those of the features that the head sees.
         standardised: whether the rows are features that are standardised already.
     """
 
-    boundary: ImageArray
+    rows: Rows
     statistics: Statistics
     standardised: bool
 
 
-def standardised(boundary: ImageArray, statistics: Statistics) -> Inputs:
+def standardised(boundary: ImageArray, statistics: Statistics, device: torch.device, memory: int = 0) -> Inputs:
     """Standardise features that are held in memory, in place; leave all others to the module.
 
     Args:
         boundary: features (N, D) or activations (N, …); features in memory are changed.
         statistics: of the features.
+        device: where is trained.
+        memory: bytes that features may take on a GPU.
     """
     if not are_features_in_memory(boundary):
-        return Inputs(boundary, statistics, standardised=False)
+        return Inputs(Rows(boundary, device, memory), statistics, standardised=False)
     for first in range(0, len(boundary), _ROWS):
         rows = torch.from_numpy(boundary[first : first + _ROWS])
         rows.sub_(statistics.mean).div_(statistics.deviation)
-    return Inputs(boundary, statistics, standardised=True)
+    return Inputs(Rows(boundary, device, memory), statistics, standardised=True)

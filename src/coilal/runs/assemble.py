@@ -15,7 +15,7 @@ from coilal.runs.inputs import ensure_backbone
 from coilal.runs.plan import Plan
 from coilal.runs.prepare import Prepared, describe, prepare
 from coilal.runs.settings import Settings
-from coilal.runs.trainer import build_trainer, quieten_libraries
+from coilal.runs.trainer import build_loggers, build_trainer, quieten_libraries
 
 
 def assemble(settings: Settings, plan: Plan, weights: Path | None) -> Experiment:
@@ -31,7 +31,7 @@ def assemble(settings: Settings, plan: Plan, weights: Path | None) -> Experiment
     """
     folder, known = settings.folder(), fingerprint(weights)
     quieten_libraries()
-    trainer = build_trainer(settings)
+    trainer, loggers = build_trainer(settings), build_loggers(settings)
     load = backbone_loader(settings, weights, known)
     reread = ensure_weights_fit(settings, weights, known, load)
     prepared, decode_s = load_data(settings, plan)
@@ -41,7 +41,7 @@ def assemble(settings: Settings, plan: Plan, weights: Path | None) -> Experiment
     if not settings.force:
         same_data.ensure_of_begun(settings, folder, prepared, known)
     same_data.tell_of_other_runs(settings, folder, prepared)
-    experiment = Experiment(settings, plan, prepared, load, known, trainer, decode_s, reread)
+    experiment = Experiment(settings, plan, prepared, load, known, trainer, loggers, decode_s, reread)
     ensure_backbone(experiment)
     return experiment
 
@@ -49,7 +49,7 @@ def assemble(settings: Settings, plan: Plan, weights: Path | None) -> Experiment
 def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
     """Return the checked, split and decoded data and the seconds spent on them, waiting for others left out.
 
-    Runs of one process read the same data once.
+    Runs of one process read the same data once, and say once what they have read.
     """
     start, waited = time.perf_counter(), seconds_waited()
     determined_by = {
@@ -60,9 +60,11 @@ def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
         "task": settings.task.module,
         "budget": plan.budget,
     }
-    prepared = shared.PREPARED.get(
-        determined_by, lambda: prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
-    )
-    spent = time.perf_counter() - start - (seconds_waited() - waited)
-    describe(prepared)
-    return prepared, spent
+
+    def read() -> Prepared:
+        prepared = prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
+        describe(prepared)
+        return prepared
+
+    prepared = shared.PREPARED.get(determined_by, read)
+    return prepared, time.perf_counter() - start - (seconds_waited() - waited)

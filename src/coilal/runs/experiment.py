@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import Logger
 
 from coilal.features.backbone import Backbone
 from coilal.runs.plan import Plan
@@ -14,7 +16,7 @@ from coilal.runs.prepare import Prepared
 from coilal.runs.settings import Settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiment:
     """What a run works with.
 
@@ -24,7 +26,8 @@ class Experiment:
         prepared: the data.
         load_backbone: gives it with its initial weights.
         weights: their fingerprint.
-        trainer: Lightning's.
+        trainer: Lightning's; of runs that are trained side by side, that of the first is used.
+        loggers: where metrics go besides the run directory.
         decode_s: seconds that the data took.
         reread: whether earlier versions computed other features with these weights.
     """
@@ -35,14 +38,22 @@ class Experiment:
     load_backbone: Callable[[], Backbone]
     weights: str
     trainer: Trainer
+    loggers: Sequence[Logger]
     decode_s: float
     reread: bool = False
 
     def title(self) -> str:
         """Return what is run, for people."""
-        settings = self.settings
-        names = settings.task.name, settings.model.name, settings.strategy["name"]
-        return " · ".join((*names, f"seed {settings.seed}"))
+        return " · ".join((self.kind(), self.settings.strategy["name"], f"seed {self.settings.seed}"))
+
+    def kind(self) -> str:
+        """Return task and model, for people."""
+        return f"{self.settings.task.name} · {self.settings.model.name}"
+
+    def budget_and_split(self) -> tuple[Any, ...]:
+        """Return what the data make of the settings: labelled counts, parts of the split, classes."""
+        parts = [(name, ids.tobytes()) for name, ids in self.prepared.split.parts()]
+        return (self.plan.counts(len(self.prepared.split.pool)), *parts, self.prepared.targets.names)
 
     @property
     def device(self) -> torch.device:

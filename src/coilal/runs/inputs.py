@@ -8,20 +8,21 @@ from dataclasses import asdict
 from typing import Any
 
 from coilal.common.array_store import seconds_waited
+from coilal.common.device_memory import free_memory
 from coilal.common.machine import cache_folder
 from coilal.common.types import IntArray
 from coilal.features import key
 from coilal.features.augment import Augmentation
 from coilal.features.boundary import CacheSettings, Prefix, are_stored, boundary_outputs
-from coilal.fit.batches import infer, rows_of
 from coilal.fit.measure import seconds
+from coilal.fit.rows import Rows, rows_of
+from coilal.fit.scoring import at_once, evaluating, infer
 from coilal.fit.standardise import Inputs, Statistics, standardised
 from coilal.runs import shared
 from coilal.runs.backbones import built_for
 from coilal.runs.experiment import Experiment
 from coilal.runs.precision import words
 from coilal.runs.progress import RunProgress
-from coilal.runs.settings import Model
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +64,6 @@ def training_inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inpu
     start, waited = seconds(device), seconds_waited()
     inputs = shared.INPUTS.get(determined_by, lambda: _read(experiment, some, progress))
     return inputs, seconds(device) - start - (seconds_waited() - waited)
-
-
-def inference_batch(model: Model) -> int:
-    """Return how many images are scored at once: features cost little memory, activations much."""
-    return 4096 if model.trains_the_head_alone else 64
 
 
 def prefix(experiment: Experiment) -> Prefix:
@@ -118,5 +114,8 @@ def _read(experiment: Experiment, some: IntArray, progress: RunProgress) -> Inpu
         features = rows_of(boundary, some)
     else:
         backbone = experiment.load_backbone().to(experiment.device)
-        features = infer(backbone, boundary, some, inference_batch(model), precision, backbone.suffix)
-    return standardised(boundary, Statistics.of(features))
+        rows = Rows(boundary, experiment.device, memory=0)
+        with evaluating(backbone):
+            features = infer(backbone.suffix, rows, some, at_once(rows), precision)
+    memory = free_memory(experiment.device) // 2 if experiment.device.type == "cuda" else 0
+    return standardised(boundary, Statistics.of(features), experiment.device, memory)

@@ -1,4 +1,4 @@
-"""The cycles of a run: training, scoring and asking until the budget is spent.
+"""The cycles of runs: training, scoring and asking until their budget is spent.
 
 Importing this module imports all that every run needs, so that a process pays for it once and in one place.
 """
@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-import torch
+from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
+from coilal.common.device_memory import free_memory
 from coilal.common.types import Problem
 from coilal.features.backbone import PooledFeatures
+from coilal.features.heap import keep_freed_memory
 from coilal.fit.cycles import ActiveLearning
-from coilal.fit.loop import LabelledData, QueryRetrainLoop
-from coilal.fit.module import CoilModule, Optimizer
+from coilal.fit.heads import HeadShape, Optimizer
+from coilal.fit.loop import fit
+from coilal.fit.module import CoilModule
+from coilal.fit.scoring import at_once
+from coilal.fit.stack import Stack
 from coilal.fit.standardise import Inputs
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import read_status
 from coilal.run_directory.learning_curve import learning_curve
 from coilal.runs.experiment import Experiment
-from coilal.runs.inputs import inference_batch, training_inputs
+from coilal.runs.inputs import training_inputs
 from coilal.runs.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.runs.progress import RunProgress
 from coilal.runs.recorder import Recorder
@@ -32,81 +40,179 @@ from coilal.runs.told_labels import differing
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+R = TypeVar("R")
 
-def learn(experiment: Experiment) -> float:
-    """Run the cycles that are left, draw the curve, and return the validation AULC."""
-    settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
-    trainer, folder = experiment.trainer, settings.folder()
-    oracle, counts = plan.oracle(prepared), plan.counts(len(prepared.split.pool))
-    session = open_session(folder, prepared, oracle, len(counts))
-    _tell_of_other_labels(differing(session, prepared), folder)
-    recorder = Recorder(folder, prepared, plan.task.kind, session)
-    metric, curve = f"test/{plan.task.primary}", folder / "curve.png"
-    predicted = Predicted(prepared.samples.names, prepared.targets.names)
-    told = [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
-    with RunProgress(experiment.title(), len(counts) - 1, metric, first=recorder.finished) as progress:
-        inputs, extract_s = training_inputs(experiment, progress)
-        for logger in told:
-            logger.begin(RunInfo(settings.config, read_status(folder)["identity"], recorder, metric, predicted))
-        if recorder.finished < len(counts):
-            if not session.batches:
-                session.ask(lambda _: plan.starting_set(prepared))
-            learning = ActiveLearning(
-                session=session,
-                answer=oracle.answer,
-                values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
-                boundary=inputs.boundary,
-                kind=plan.task.kind,
-                counts=counts,
-                choose=partial(plan.choose, prepared),
-                needs_logits=plan.needs_logits,
-                evaluated=plan.evaluated(prepared),
-                evaluate=plan.evaluator(prepared),
-                names=prepared.samples.names,
-                asked=predicted.note,
-                store=recorder,
-                progress=progress,
-                seed=settings.seeds.train,
-                batch_size=settings.model.batch_size,
-                inference_batch=inference_batch(settings.model),
-                precision=trainer.precision_plugin.forward_context,
-                memory=int(settings.cache.memory_gb * 1e9),
-                preparation={"decode_s": experiment.decode_s, "extract_s": extract_s},
-            )
-            trainer.fit_loop = QueryRetrainLoop(trainer, learning)
-            trainer.fit(_module(experiment, inputs), datamodule=LabelledData(learning))
-        cycles = recorder.cycles()
+
+def learn(experiments: Sequence[Experiment]) -> list[float | Exception]:
+    """Run the cycles that are left of runs that are alike, side by side, and draw their curves.
+
+    Returns:
+        The validation AULC of each run, or what ended it; a run alone raises.
+    """
+    failed: dict[Experiment, Exception] = {}
+    runs = _each(dict.fromkeys(experiments), lambda experiment, _: _Run(experiment), failed)
+    values = _learn(runs, failed) if runs else {}
+    results: dict[Experiment, float | Exception] = {**values, **failed}
+    return [results[experiment] for experiment in experiments]
+
+
+def _learn(runs: Mapping[Experiment, _Run], failed: dict[Experiment, Exception]) -> dict[Experiment, float]:
+    first, one = next(iter(runs.items()))
+    alone, done = len(runs) == 1, sum(run.recorder.finished for run in runs.values())
+    name = first.title() if alone else f"{first.kind()} · {len(runs)} runs"
+    with RunProgress(name, len(one.counts) - 1, one.metric, first=done, runs=len(runs)) as progress:
+        inputs, extract_s = training_inputs(first, progress)
+        share = extract_s / len(runs)
+        learners = _each(runs, lambda _, run: run.begin(inputs, share, progress), failed)
+        errors = _fit(first, inputs, [learner for learner in learners.values() if not learner.is_finished])
+        failed |= {experiment: errors[learner] for experiment, learner in learners.items() if learner in errors}
+        trained = {experiment: run for experiment, run in runs.items() if experiment not in failed}
+        return _each(trained, lambda _, run: run.close(progress, alone), failed)
+
+
+def _each(
+    runs: Mapping[Experiment, T], do: Callable[[Experiment, T], R], failed: dict[Experiment, Exception]
+) -> dict[Experiment, R]:
+    """Do something for each run, and note those of which it fails; where there is one alone, it raises."""
+    done: dict[Experiment, R] = {}
+    for experiment, run in runs.items():
+        try:
+            done[experiment] = do(experiment, run)
+        except Exception as error:
+            if len(runs) == 1 and not failed:
+                raise
+            failed[experiment] = error
+    return done
+
+
+def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning]) -> dict[ActiveLearning, Exception]:
+    """Train what is left to be trained, with the settings that all have in common; return who failed, and why."""
+    if not learners:
+        return {}
+    settings, trainer = experiment.settings, experiment.trainer
+    if experiment.device.type == "cpu":
+        keep_freed_memory()  # batches of a whole stack are large enough to be given back in between
+    module, batch = _module(experiment, inputs), settings.model.batch_size
+    free = free_memory(experiment.device)
+    stack = Stack(
+        runs=learners,
+        rows=inputs.rows,
+        batch_size=batch,
+        scoring=at_once(inputs.rows),
+        precision=trainer.precision_plugin.forward_context,
+        memory=int(settings.cache.memory_gb * 1e9),
+        score_memory=free // 4,
+        most=max(1, free // 2 // module.shape.memory(batch)),
+    )
+    if len(learners) == 1:
+        trainer.loggers = list(learners[0].loggers)  # what a user's callbacks log within a fit goes there, too
+        fit(trainer, module, stack)
+    else:
+        with _finalized(stack):
+            fit(trainer, module, stack)
+    return stack.errors
+
+
+@contextmanager
+def _finalized(stack: Stack) -> Iterator[None]:
+    """Tell the loggers of several runs how training has ended, as Lightning tells those of one."""
+    ended = "failed"
+    try:
+        yield
+        ended = "success"
+    finally:
+        for run in stack.runs:
+            for logger in run.loggers if run not in stack.errors else ():
+                logger.finalize(ended)
+
+
+def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
+    model = experiment.settings.model
+    alone = model.trains_the_head_alone
+    backbone = PooledFeatures(inputs.rows.boundary.shape[1]) if alone else experiment.load_backbone()
+    module = CoilModule(backbone, _shape(experiment, backbone.features), experiment.plan.task, model.compile)
+    module.standardise(inputs.statistics, inputs.standardised)
+    return module
+
+
+def _shape(experiment: Experiment, features: int) -> HeadShape:
+    head, outputs = experiment.settings.model.head, len(experiment.prepared.targets.names)
+    return HeadShape(features, outputs, head.hidden, head.dropout)
+
+
+class _Run:
+    """What one run keeps and tells, from its first cycle to its curve.
+
+    Raises:
+        UserError: its session is damaged, or of other images.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        plan, prepared, folder = experiment.plan, experiment.prepared, experiment.settings.folder()
+        self.experiment, self.folder = experiment, folder
+        self.oracle, self.counts = plan.oracle(prepared), plan.counts(len(prepared.split.pool))
+        self.session = open_session(folder, prepared, self.oracle, len(self.counts))
+        _tell_of_other_labels(differing(self.session, prepared), folder)
+        self.recorder = Recorder(folder, prepared, plan.task.kind, self.session)
+        self.metric, self.curve = f"test/{plan.task.primary}", folder / "curve.png"
+        self.loggers: Sequence[Logger] = experiment.loggers
+
+    @property
+    def _told(self) -> list[RunLogger]:
+        return [logger for logger in self.loggers if isinstance(logger, RunLogger)]
+
+    def begin(self, inputs: Inputs, extract_s: float, progress: RunProgress) -> ActiveLearning:
+        """Tell the loggers, ask for the starting set, and return what is to be learnt."""
+        experiment = self.experiment
+        settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
+        predicted = Predicted(prepared.samples.names, prepared.targets.names)
+        identity = read_status(self.folder)["identity"]
+        for logger in self._told:
+            logger.begin(RunInfo(settings.config, identity, self.recorder, self.metric, predicted))
+        if not self.session.batches:
+            self.session.ask(lambda _: plan.starting_set(prepared))
+        rates, scale = settings.model.optimizer, settings.task.lr_scale
+        return ActiveLearning(
+            title=experiment.title(),
+            session=self.session,
+            answer=self.oracle.answer,
+            values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
+            kind=plan.task.kind,
+            counts=self.counts,
+            choose=partial(plan.choose, prepared),
+            needs_logits=plan.needs_logits,
+            evaluated=plan.evaluated(prepared),
+            evaluate=plan.evaluator(prepared),
+            names=prepared.samples.names,
+            asked=predicted.note,
+            store=self.recorder,
+            progress=progress,
+            seed=settings.seeds.train,
+            initial=_shape(experiment, len(inputs.statistics.mean)).initial(settings.seeds.train),
+            optimizer=Optimizer(rates.lr_head * scale, rates.lr_backbone * scale, rates.weight_decay),
+            loggers=self.loggers,
+            preparation={"decode_s": experiment.decode_s, "extract_s": extract_s},
+        )
+
+    def close(self, progress: RunProgress, alone: bool) -> float:
+        """Draw the curve, tell how the run has ended, and return its validation AULC."""
+        experiment = self.experiment
+        cycles = self.recorder.cycles()
         note = "random weights" if experiment.weights == "random" else None
-        learning_curve(cycles, curve, experiment.title(), metric, note)
-        for logger in told:
-            logger.end(cycles, curve)
-        progress.closing_table(cycles, curve)
-    if not plan.scores_validation:
-        return math.nan
-    return aulc(cycles["labelled"], cycles[f"val/{plan.task.primary}"])
+        learning_curve(cycles, self.curve, experiment.title(), self.metric, note)
+        for logger in self._told:
+            logger.end(cycles, self.curve)
+        if alone:
+            progress.closing_table(cycles, self.curve)
+        else:
+            progress.closing_line(experiment.title(), cycles, self.curve)
+        if not experiment.plan.scores_validation:
+            return math.nan
+        return aulc(cycles["labelled"], cycles[f"val/{experiment.plan.task.primary}"])
 
 
 def _tell_of_other_labels(told: tuple[str, ...], folder: Path) -> None:
     if told:
         problem = Problem("images whose label was told otherwise than it is in the data (told → now)", told)
         log.warning("%s goes on with the labels that it was told:\n%s", folder, problem.describe())
-
-
-def _module(experiment: Experiment, inputs: Inputs) -> CoilModule:
-    settings, model = experiment.settings, experiment.settings.model
-    rates, scale = model.optimizer, settings.task.lr_scale
-    alone = model.trains_the_head_alone
-    backbone = PooledFeatures(inputs.boundary.shape[1]) if alone else experiment.load_backbone()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seeds.train)
-        module = CoilModule(
-            backbone,
-            len(experiment.prepared.targets.names),
-            experiment.plan.task,
-            Optimizer(rates.lr_head * scale, rates.lr_backbone * scale, rates.weight_decay),
-            model.head.hidden,
-            model.head.dropout,
-            model.compile,
-        )
-    module.standardise(inputs.statistics, inputs.standardised)
-    return module

@@ -1,4 +1,4 @@
-"""One progress display for a whole run: a live bar on a terminal, one plain line a cycle elsewhere."""
+"""One progress display for a run or a stack of runs: a live bar on a terminal, one plain line a cycle elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPANIONS = ("accuracy", "exact_match", "escape_rate")
 
 
 class RunProgress:
-    """Context manager that shows how far a run is.
+    """Context manager that shows how far a run is, or several that are trained side by side.
 
     Log lines and warnings written to the terminal meanwhile appear above the bar.
 
@@ -35,17 +35,21 @@ class RunProgress:
         cycles: the last cycle's number, ``budget.cycles``; the starting set is cycle 0.
         metric: the metric to show, a key of what ``cycle_done`` gets, e.g. ``test/macro_f1``.
         console: where to; standard output by default.
-        first: the first cycle that is still to be done, above 0 for a run that is resumed.
+        first: cycles that are done already, of all runs together; above 0 where one is resumed.
+        runs: how many there are.
     """
 
     def __init__(
-        self, run_name: str, cycles: int, metric: str, console: Console | None = None, first: int = 0
+        self, run_name: str, cycles: int, metric: str, console: Console | None = None, first: int = 0, runs: int = 1
     ) -> None:
         self._name = run_name
         self._cycles = cycles
         self._metric = metric
         self._console = console or Console()
-        self._clock = _Clock(left=cycles + 1 - first)
+        self._clock = _Clock(left=runs * (cycles + 1) - first)
+        self._runs, self._done = runs, first
+        self._cycle: tuple[int, int] = -1, 0  # the cycle that is being reported, and its labelled images
+        self._values: list[float] = []  # the metric of each run that has reported it
         self._moved: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
         self._bar: Progress | None = None
         if self._console.is_interactive:
@@ -64,9 +68,9 @@ class RunProgress:
             )
             self._task = self._bar.add_task(
                 run_name,
-                total=cycles + 1,
+                total=runs * (cycles + 1),
                 completed=first,
-                cycle=min(first, cycles),
+                cycle=min(first // runs, cycles),
                 last=cycles,
                 phase="",
                 status="",
@@ -103,14 +107,29 @@ class RunProgress:
             metrics: its metrics, with the one to show among them.
         """
         self._clock.cycle_done()
-        status = f"{labelled} labelled  {self._metric} {metrics[self._metric]:.3f}"
+        self._done += 1
+        if (cycle, labelled) != self._cycle:
+            self._report()
+            self._cycle = cycle, labelled
+        self._values.append(metrics[self._metric])
         if self._bar is not None:
-            self._bar.update(
-                self._task, completed=cycle + 1, cycle=min(cycle + 1, self._cycles), phase="", status=status
-            )
-        else:
-            left = self._clock.time_left()
-            self._print(f"{self._name}  cycle {cycle}/{self._cycles}  {status}  {left} left")
+            following = min(self._done // self._runs, self._cycles)
+            self._bar.update(self._task, completed=self._done, cycle=following, phase="", status=self._status())
+        if len(self._values) == self._runs:
+            self._report()
+
+    def _report(self) -> None:
+        """Print the line of a cycle that its runs have reported, and begin a new one."""
+        if self._values and self._bar is None:
+            cycle, left = self._cycle[0], self._clock.time_left()
+            self._print(f"{self._name}  cycle {cycle}/{self._cycles}  {self._status()}  {left} left")
+        self._values = []
+
+    def _status(self) -> str:
+        values = f"{self._values[0]:.3f}"
+        if self._runs > 1:
+            values = f"{min(self._values):.3f} to {max(self._values):.3f} ({len(self._values)} runs)"
+        return f"{self._cycle[1]} labelled  {self._metric} {values}"
 
     def closing_table(self, rows: pd.DataFrame, where: Path) -> None:
         """Print the cycles as a compact table, at most 15 of them, and where the curve lies.
@@ -138,7 +157,14 @@ class RunProgress:
         self._console.print(table)
         self._print(f"learning curve: {where}")
 
+    def closing_line(self, name: str, rows: pd.DataFrame, where: Path) -> None:
+        """Print in one line how one of several runs has ended, and where its curve lies."""
+        self._stop()
+        last = rows.iloc[-1]
+        self._print(f"{name}: {self._metric} {last[self._metric]:.3f} at {last['labelled']:.0f} labelled; {where}")
+
     def _stop(self) -> None:
+        self._report()
         if self._bar is not None:
             self._bar.stop()
             for handler, stream in self._moved:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from coilal.active.labels import NoLabel, as_text
 from coilal.active.session import Session
@@ -25,7 +25,9 @@ class Recorder(RunStore):
         self.prepared, self.kind = prepared, kind
         super().__init__(folder, lambda: queries(session, prepared.samples.names))
 
-    def record(self, row: dict[str, float], logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
+    def record(
+        self, row: dict[str, float], logits: Mapping[str, Tensor], weights: Mapping[str, Tensor], last: bool
+    ) -> None:
         """Record a finished cycle: its row, the predictions on the test split and, at the end, the weights."""
         test = self.prepared.split.test
         probabilities = logits["test"].softmax(1) if self.kind == "multiclass" else logits["test"].sigmoid()
@@ -36,7 +38,7 @@ class Recorder(RunStore):
             "probabilities": probabilities.numpy(),
             "names": np.array(self.prepared.targets.names),
         }
-        self.commit(row, predictions, (lambda: _weights(module)) if last else None)
+        self.commit(row, predictions, (lambda: _weights(weights)) if last else None)
 
 
 def queries(session: Session, names: tuple[str, ...]) -> list[Query]:
@@ -67,6 +69,6 @@ def label_text(session: Session, image: int) -> str:
     return as_text(told[-1].answer)
 
 
-def _weights(module: nn.Module) -> bytes:
-    content: bytes = save({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()})
+def _weights(weights: Mapping[str, Tensor]) -> bytes:
+    content: bytes = save({name: tensor.cpu().contiguous() for name, tensor in weights.items()})
     return content

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ from coilal.run_directory.parts import EARLIER_PARTS, other_versions, parts_so_f
 from coilal.runs import same_data
 from coilal.runs.provenance import initial_status
 from coilal.runs.settings import Settings
+from coilal.runs.stacking import alike, why_alone
 from coilal.runs.told_labels import only_told_changed
 
 if TYPE_CHECKING:
@@ -50,7 +53,47 @@ def run(cfg: DictConfig) -> float:
     Raises:
         UserError: the settings or the data are wrong; then nothing was written.
     """
-    settings = Settings.of(cfg)
+    (result,) = together([Settings.of(cfg)])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def together(runs: Sequence[Settings]) -> list[float | Exception]:
+    """Do several runs in this process, those that can be stacked side by side; see ``runs.stacking``.
+
+    Returns:
+        For each run what ``run`` returns, or what it raises; one that fails does not stop the others.
+    """
+    results: dict[int, float | Exception] = {}
+    with ExitStack() as locks:
+        begun: dict[int, _Begun] = {}
+        for number, settings in enumerate(runs):
+            try:
+                found = _begun(settings, locks)
+            except Exception as error:
+                results[number] = error
+                continue
+            if isinstance(found, _Begun):
+                begun[number] = found
+            else:
+                results[number] = found
+        for numbers in _stacks(begun):
+            results |= zip(numbers, _learn([begun[number] for number in numbers]), strict=True)
+    return [results[number] for number in range(len(runs))]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A run whose directory is locked, and says that it is running."""
+
+    experiment: Experiment
+    status: dict[str, Any]
+    assembled_s: float
+
+
+def _begun(settings: Settings, locks: ExitStack) -> _Begun | float:
+    """Begin a run, or return its objective if it is finished."""
     folder = settings.folder()
     if is_done(settings):
         same_data.ensure_of_finished(settings, folder, same_data.Now())
@@ -59,26 +102,53 @@ def run(cfg: DictConfig) -> float:
     ensure_writable(folder)
     plan, weights = _settled(settings)
     from coilal.runs.assemble import assemble
-    from coilal.runs.learn import learn
 
     started = time.perf_counter()
     log.info("run: %s", folder)
     experiment = assemble(settings, plan, weights)
     folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder):
-        if is_done(settings):  # another process may have finished it meanwhile
-            return objective(folder)
-        status = _begin(experiment)
-        try:
-            value = learn(experiment)
-        except Exception as error:  # not SystemExit: a preempted or interrupted run has not failed
-            write_failure(folder, status, error)
-            raise
-        seconds = round(time.perf_counter() - started + seconds_before(status.get(EARLIER_PARTS, [])), 1)
-        stored = None if math.isnan(value) else value  # JSON has no NaN
-        done = {"state": "done", "end": now(), "seconds": seconds, "validation_aulc": stored}
+    locks.callback(lock(folder).release)
+    if is_done(settings):  # another process may have finished it meanwhile
+        return objective(folder)
+    return _Begun(experiment, _begin(experiment), time.perf_counter() - started)
+
+
+def _stacks(begun: Mapping[int, _Begun]) -> list[list[int]]:
+    """Return the numbers of the runs that are trained side by side."""
+    stacks: dict[Any, list[int]] = {}
+    for number, each in begun.items():
+        experiment = each.experiment
+        alone = number if why_alone(experiment.settings) else None
+        stacks.setdefault((alone, alike(experiment.settings), experiment.budget_and_split()), []).append(number)
+    return list(stacks.values())
+
+
+def _learn(begun: Sequence[_Begun]) -> list[float | Exception]:
+    """Train runs side by side, and write down how each has ended."""
+    from coilal.runs.learn import learn
+
+    started = time.perf_counter()
+    try:
+        results = learn([each.experiment for each in begun])
+    except Exception as error:  # not SystemExit: a preempted or interrupted run has not failed
+        results = [error] * len(begun)
+    share = (time.perf_counter() - started) / len(begun)  # of what all of them took
+    return [_ended(each, result, share) for each, result in zip(begun, results, strict=True)]
+
+
+def _ended(begun: _Begun, result: float | Exception, seconds: float) -> float | Exception:
+    folder, status = begun.experiment.settings.folder(), begun.status
+    if isinstance(result, Exception):
+        write_failure(folder, status, result)
+        return result
+    seconds = round(begun.assembled_s + seconds + seconds_before(status.get(EARLIER_PARTS, [])), 1)
+    stored = None if math.isnan(result) else result  # JSON has no NaN
+    done = {"state": "done", "end": now(), "seconds": seconds, "validation_aulc": stored}
+    try:
         write_status(folder, {**status, **done})
-    return value
+    except UserError as error:
+        return error
+    return result
 
 
 def _settled(settings: Settings) -> tuple[Plan, Path | None]:

@@ -9,6 +9,7 @@ from hydra.errors import InstantiationException
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import Logger
 
 from coilal.common.instantiate import instantiate
 from coilal.common.types import UserError
@@ -27,7 +28,7 @@ def build_trainer(settings: Settings) -> Trainer:
             settings.trainer,
             # Signals belong to submitit: found by itself, Lightning's SLURM environment would requeue the job, too.
             plugins=[LightningEnvironment()],
-            logger=[instantiate(logger) for logger in settings.loggers] or False,
+            logger=False,  # of runs that are trained side by side each has its own
             default_root_dir=settings.folder(),
             num_sanity_val_steps=0,
             limit_val_batches=0,
@@ -46,6 +47,19 @@ def build_trainer(settings: Settings) -> Trainer:
     ensure_as_asked(settings.trainer["precision"], trainer.precision_plugin)
     set_tf32(settings.tf32, trainer.strategy.root_device)
     return trainer
+
+
+def build_loggers(settings: Settings) -> list[Logger]:
+    """Return where a run's metrics go besides the run directory.
+
+    Raises:
+        UserError: one of them cannot be built with its settings.
+    """
+    try:
+        return [instantiate(logger) for logger in settings.loggers]
+    except (MisconfigurationException, InstantiationException, ImportError, TypeError, ValueError) as error:
+        reason = str(error).strip()
+        raise UserError(f"a logger cannot be built with these settings (logger.…): {reason}") from error
 
 
 def quieten_libraries() -> None:

@@ -15,6 +15,7 @@ from coilal.common.types import UserError
 from coilal.runs import same_data
 from coilal.runs.run import is_done
 from coilal.runs.settings import Settings
+from coilal.runs.stacking import alike, why_alone
 from coilal.sweep.cells import Cell
 from coilal.sweep.composer import Composer
 
@@ -109,7 +110,8 @@ def _cell(settings: Settings, overrides: Sequence[str]) -> Cell:
     name = settings.folder().relative_to(study).as_posix()
     features = json.dumps(settings.features(), sort_keys=True)
     group = hashlib.sha256(features.encode()).hexdigest()[:12]
-    return Cell(str(study), name, tuple(overrides), group, replays)
+    stack = None if why_alone(settings) else alike(settings)
+    return Cell(str(study), name, tuple(overrides), group, replays, stack)
 
 
 def _check_distinct(cells: Sequence[Cell]) -> None:

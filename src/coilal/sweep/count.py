@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coilal.common.host_memory import free_host_memory
 from coilal.runs.settings import Settings
-from coilal.sweep.hardware import cores, free_memory, gpus
+from coilal.sweep.hardware import cores, gpus
 
 MEMORY_OF_A_PROCESS = 2e9  # libraries, images, backbone; its features come on top, up to cache.memory_gb
 
@@ -20,8 +21,8 @@ class Count:
 
     def __str__(self) -> str:
         if self.processes == 1:
-            return f"one cell at a time in this process ({self.why})"
-        one = "; hydra.launcher.processes=1 does one cell at a time"
+            return f"one process, this one ({self.why})"
+        one = "; hydra.launcher.processes=1 works in this one alone"
         return f"{self.processes} processes ({self.why}){one if self.why != 'as asked for' else ''}"
 
 
@@ -42,7 +43,7 @@ def automatic(todo: Sequence[Settings]) -> Count:
     if accelerators - {"auto", "cpu"}:  # a GPU that nvidia-smi does not list, which all would share
         return Count(1, f"trainer.accelerator={', '.join(sorted(accelerators))}")
     needed = MEMORY_OF_A_PROCESS + max((cell.cache.memory_gb for cell in todo), default=0) * 1e9
-    by_cores, by_memory = cores(), max(1, int(free_memory() / needed))
+    by_cores, by_memory = cores(), max(1, int(free_host_memory() / needed))
     if by_memory < by_cores:
         return _at_most(len(todo), by_memory, f"one for {needed / 1e9:.3g} GB of free memory")
     return _at_most(len(todo), by_cores, "one a core")

@@ -30,7 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from coilal.common.types import UserError
 from coilal.run_directory.files import ensure_writable
 from coilal.runs.rules import as_written, refuse_secret_overrides, refuse_secrets, without_hydra
-from coilal.sweep.cells import Cell, pack, spread
+from coilal.sweep.cells import Cell, pack, pack_stacks, spread
 
 if TYPE_CHECKING:
     import submitit
@@ -47,9 +47,16 @@ log = logging.getLogger(__name__)
 
 
 class GridLauncher(Launcher):
-    """What all launchers share; they differ in how the cells become jobs."""
+    """What all launchers share; they differ in how the cells become jobs.
+
+    Args:
+        together: how many cells are trained side by side at most, or ``auto``; 1: each is trained alone.
+    """
 
     settle_s = 0.0  # see coilal.sweep.grid.wait
+
+    def __init__(self, together: int | str) -> None:
+        self.together = _count_or_auto("together", together)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over; refuse secrets before the sweeper writes the settings down."""
@@ -63,6 +70,7 @@ class GridLauncher(Launcher):
         from coilal.sweep import grid as grids
         from coilal.sweep.book import locked
         from coilal.sweep.compose import compose, with_changes_refused
+        from coilal.sweep.together import most_of_a_stack, tell
 
         hydra = self.config.hydra
         configure_log(hydra.hydra_logging, hydra.verbose, self.hydra_context.execution_whitelist)
@@ -71,10 +79,12 @@ class GridLauncher(Launcher):
         grid = with_changes_refused(grid)
         try:
             with locked(cell.study for cell in grid.cells):
-                todo = grids.choose(grid)
+                todo = {cell: grid.settings[cell] for cell in grids.choose(grid)}
                 record = grids.Record(grid.cells)
-                shares = self.share_out({cell: grid.settings[cell] for cell in todo})
-                workers = [self._worker(share, grid, initial_job_idx, record.name) for share in shares]
+                most = most_of_a_stack(self.together, todo.values(), self.has_gpu())
+                shares = self.share_out(todo, most)
+                tell(shares, todo, most)
+                workers = [self._worker(share, grid, initial_job_idx, record.name, most) for share in shares]
                 record.add_jobs(list(zip(self.submit(workers), shares, strict=True)))
             self.work(workers)
         finally:
@@ -89,11 +99,16 @@ class GridLauncher(Launcher):
             count: the number of cells.
         """
 
-    def share_out(self, todo: Mapping[Cell, Settings]) -> list[list[Cell]]:
+    def has_gpu(self) -> bool:
+        """Return whether there is a GPU where the cells are done."""
+        raise NotImplementedError
+
+    def share_out(self, todo: Mapping[Cell, Settings], most: int) -> list[list[Cell]]:
         """Return the cells of each job.
 
         Args:
             todo: the cells that are to be done, and their settings.
+            most: how many are trained side by side.
         """
         raise NotImplementedError
 
@@ -111,25 +126,24 @@ class GridLauncher(Launcher):
         """Return what is known of the end of a job that left cells undone."""
         raise NotImplementedError
 
-    def _worker(self, share: Sequence[Cell], grid: Grid, first: int, launch: str) -> Worker:
+    def _worker(self, share: Sequence[Cell], grid: Grid, first: int, launch: str, most: int) -> Worker:
         from coilal.sweep.work import Assignment, Worker
 
         cells = [Assignment(first + grid.cells.index(cell), cell, grid.configs[cell]) for cell in share]
-        return Worker(self.hydra_context, self.task_function, cells, launch)
+        return Worker(self.hydra_context, self.task_function, cells, launch, most)
 
 
 class LocalLauncher(GridLauncher):
-    """Does the cells in processes of this machine, or one after the other in this process.
+    """Does the cells in processes of this machine, or in this process.
 
     Args:
         processes: how many at most, or ``auto``; one is this process.
+        together: see ``GridLauncher``.
     """
 
-    def __init__(self, processes: int | str) -> None:
-        is_count = isinstance(processes, int) and not isinstance(processes, bool) and processes >= 1
-        if processes != "auto" and not is_count:
-            raise UserError(f"hydra.launcher.processes={processes}; allowed: auto, or a whole number, 1 or more")
-        self.processes = processes
+    def __init__(self, processes: int | str, together: int | str) -> None:
+        super().__init__(together)
+        self.processes = _count_or_auto("processes", processes)
         self._workers: Workers | None = None  # of the latest launch, if it has processes of its own
 
     def prepare(self, first: Settings, count: int) -> None:
@@ -139,7 +153,13 @@ class LocalLauncher(GridLauncher):
 
             start_server()
 
-    def share_out(self, todo: Mapping[Cell, Settings]) -> list[list[Cell]]:
+    def has_gpu(self) -> bool:
+        """Return whether this machine has one."""
+        from coilal.sweep.hardware import gpus
+
+        return bool(gpus())
+
+    def share_out(self, todo: Mapping[Cell, Settings], _: int) -> list[list[Cell]]:
         """Return an even share for each process."""
         count = self._count(list(todo.values()))
         if len(todo) > 1:
@@ -192,29 +212,33 @@ class SlurmLauncher(GridLauncher):
     """Does the cells in jobs of a SLURM array, which submitit submits and which go on if this process ends.
 
     Args:
-        pack: cells a job, at most.
+        pack: cells a job, at most, or ``auto``: what is trained side by side, and of other cells one.
+        together: see ``GridLauncher``.
         settings: those of Hydra's submitit launcher.
     """
 
     settle_s = 15.0
 
-    def __init__(self, pack: int, **settings: Any) -> None:
-        if pack < 1:
-            raise UserError(f"hydra.launcher.pack={pack}: a job needs at least one cell")
+    def __init__(self, pack: int | str, together: int | str, **settings: Any) -> None:
+        super().__init__(together)
+        self.pack = _count_or_auto("pack", pack)
         if shutil.which("sbatch") is None:
             raise UserError(
                 "hydra/launcher=slurm needs SLURM's commands (sbatch, squeue), which are not on this machine. "
                 "Start it on a machine of the cluster; hydra/launcher=local runs the grid in processes of this one."
             )
-        self.pack = pack
         self.settings = {
             key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             for key, value in settings.items()
         }
 
-    def share_out(self, todo: Mapping[Cell, Settings]) -> list[list[Cell]]:
+    def has_gpu(self) -> bool:
+        """Return whether the jobs ask for one."""
+        return any(self.settings.get(name) for name in ("gpus_per_node", "gpus_per_task", "gres"))
+
+    def share_out(self, todo: Mapping[Cell, Settings], most: int) -> list[list[Cell]]:
         """Return shares of at most ``pack`` cells."""
-        return pack(todo, self.pack)
+        return pack_stacks(todo, most) if self.pack == "auto" else pack(todo, int(self.pack))
 
     def submit(self, workers: Sequence[Worker]) -> list[Job]:
         """Submit the jobs as one array."""
@@ -257,6 +281,7 @@ class LocalConf:
 
     _target_: str = f"{__name__}.LocalLauncher"
     processes: Any = "auto"
+    together: Any = "auto"
 
 
 @dataclass
@@ -264,12 +289,21 @@ class SlurmConf(SlurmQueueConf):
     """Settings of the launcher for SLURM."""
 
     _target_: str = f"{__name__}.SlurmLauncher"
-    pack: int = 1
+    pack: Any = "auto"
+    together: Any = "auto"
 
 
 # The checked types behind conf/hydra/launcher/*.yaml.
 for _name, _node in (("local", LocalConf), ("slurm", SlurmConf)):
     ConfigStore.instance().store(group="hydra/launcher", name=f"coilal_{_name}", node=_node, provider="coilal")
+
+
+def _count_or_auto(name: str, value: Any) -> int | str:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise UserError(f"hydra.launcher.{name}={value}; allowed: auto, or a whole number, 1 or more")
 
 
 def _job(kind: JobKind, job_id: str, log_file: str | None) -> Job:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from coilal.active.strategies.entropy import entropy
 from coilal.active.strategies.multiclass import margin
 from coilal.common import long_work
 from coilal.common.array_store import seconds_waited, store
+from coilal.common.device_memory import BatchSize
 from coilal.common.types import AugmentedArray, DecodedImages, ImageFormat, PoolOutputs, UserError
 from coilal.demo.rendered import RenderedCoils
 from coilal.features import boundary as features
@@ -30,8 +32,11 @@ from coilal.features import extract
 from coilal.features.augment import Augmentation, AugmentedImages
 from coilal.features.backbone import Backbone
 from coilal.features.boundary import CacheSettings, Prefix, are_stored, boundary_outputs, prefix_key
-from coilal.fit.batches import Batches, infer
-from coilal.fit.module import CoilModule, Optimizer
+from coilal.fit.batches import Batches, Labelled
+from coilal.fit.heads import HeadShape, Optimizer
+from coilal.fit.module import CoilModule
+from coilal.fit.rows import Rows
+from coilal.fit.scoring import evaluating, infer
 from coilal.fit.standardise import Statistics
 from coilal.fit.tasks.multiclass import Multiclass
 from coilal.runs.experiment import Experiment
@@ -255,7 +260,7 @@ def key(
     )
     nothing: Any = None
     settings = Settings.of(cfg)
-    experiment = Experiment(settings, nothing, nothing, unloadable, weights, trainer, 0.0, reread)
+    experiment = Experiment(settings, nothing, nothing, unloadable, weights, trainer, (), 0.0, reread)
     return prefix_key(prefix(experiment), fingerprint, cache_settings(experiment).precision, None)
 
 
@@ -340,6 +345,10 @@ class Uncached:
 
     def __init__(self, net: Backbone, images: DecodedImages) -> None:
         self.net, self.pixels = net, images.pixels
+        self.shape = self[:1].shape
+
+    def __len__(self) -> int:
+        return len(self.pixels)
 
     def __getitem__(self, ids: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -348,9 +357,11 @@ class Uncached:
 
 def learn(net: Backbone, boundary: Any, classes: np.ndarray) -> tuple[dict[str, list[int]], torch.Tensor]:
     """Train on the labelled images; return the queries of each strategy and the logits of the pool."""
-    torch.manual_seed(0)
-    module = CoilModule(net, 8, Multiclass("all", "none"), Optimizer(1e-2, 1e-5, 1e-2))
-    module.standardise(Statistics.of(infer(module, boundary, POOL, 16, nullcontext, net.suffix)))
+    module = CoilModule(net, HeadShape(net.features, 8), Multiclass("all", "none"))
+    module.hold([module.shape.initial(0)], [Optimizer(1e-2, 1e-5, 1e-2)])
+    rows = Rows(boundary, torch.device("cpu"), 0)
+    with evaluating(module):
+        module.standardise(Statistics.of(infer(net.suffix, rows, POOL, BatchSize("", 16, ""), nullcontext)))
     # Features of random networks hardly differ between images: one scale for all leaves their rounding small.
     module.feature_std.fill_(float(module.feature_std.max()))
     module.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
@@ -358,11 +369,12 @@ def learn(net: Backbone, boundary: Any, classes: np.ndarray) -> tuple[dict[str, 
     module.train()
     module.on_train_start()
     for _ in range(3):
-        for batch in Batches(boundary, LABELLED, classes[LABELLED], 8, 0, torch.device("cpu"), 10**9):
+        for batch in Batches(rows, [Labelled(LABELLED, classes[LABELLED], 0)], 8, 10**9):
             optimizer.zero_grad()
             module.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-    logits = infer(module, boundary, POOL, 16, nullcontext)
+    with evaluating(module):
+        (logits,) = infer(partial(module.logits, heads=[0]), rows, POOL, BatchSize("", 16, ""), nullcontext)
     pool = PoolOutputs("multiclass", POOL, logits.numpy())
     strategies = {"margin": margin, "entropy": entropy}
     return {
@@ -447,14 +459,17 @@ def test_training_sees_views_and_scoring_does_not(trainable: str | int, tmp_path
     ids, values = np.arange(37), np.zeros(37, dtype=np.int64)
 
     def epochs(seed: int) -> list[torch.Tensor]:
-        batches = Batches(boundary, ids, values, 8, seed, torch.device("cpu"), 10**9)
-        return [torch.cat([x for x, _ in batches]) for _ in range(2)]
+        rows = Rows(boundary, torch.device("cpu"), 0)
+        batches = Batches(rows, [Labelled(ids, values, seed)], 8, 10**9)
+        return [torch.cat([batch.boundary[0] for batch in batches]) for _ in range(2)]
 
     first, second = epochs(0)
     assert not torch.equal(first, second)
     assert all(torch.equal(a, b) for a, b in zip(epochs(0), (first, second), strict=True)), "a matter of the seed"
-    module = CoilModule(net, 2, Multiclass("all", "none"), Optimizer(1e-3, 1e-3, 0.0))
-    scores = [infer(module, array, ids, 16, nullcontext) for array in (boundary, plain)]
+    scores = [
+        infer(net.suffix, Rows(array, torch.device("cpu"), 0), ids, BatchSize("", 16, ""), nullcontext)
+        for array in (boundary, plain)
+    ]
     assert torch.equal(*scores)
 
 

@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,22 +17,28 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-import coilal.fit.cycles
 import coilal.fit.loop
+import coilal.fit.scoring
+import coilal.fit.stack
 from coilal.active.labels import as_values
 from coilal.active.oracle import Oracle
 from coilal.active.session import Session
 from coilal.active.strategies.multiclass import margin
+from coilal.common.device_memory import BatchSize
 from coilal.common.threads import threads_for
 from coilal.common.types import PoolOutputs, Selection, UserError
 from coilal.features import timm_trunk
 from coilal.features.backbone import Backbone
-from coilal.fit.batches import Batches, infer
+from coilal.fit.batches import Batches
 from coilal.fit.cycles import ActiveLearning
-from coilal.fit.loop import LabelledData, QueryRetrainLoop, needs_of_a_step, no_search_for_gpus
-from coilal.fit.module import CoilModule, Optimizer
+from coilal.fit.heads import HeadShape, Optimizer
+from coilal.fit.loop import fit, needs_of_a_step, no_search_for_gpus
+from coilal.fit.module import CoilModule
+from coilal.fit.rows import Rows
+from coilal.fit.scoring import evaluating, infer
+from coilal.fit.stack import Round, Stack
 from coilal.fit.standardise import Statistics
 from coilal.fit.tasks.multiclass import Multiclass
 
@@ -54,7 +60,9 @@ class Memory:
     session: Session = field(default_factory=lambda: Session(NAMES, POOL))
     logits: list[Tensor] = field(default_factory=list)
 
-    def record(self, row: dict[str, float], logits: Mapping[str, Tensor], module: nn.Module, last: bool) -> None:
+    def record(
+        self, row: dict[str, float], logits: Mapping[str, Tensor], weights: Mapping[str, Tensor], last: bool
+    ) -> None:
         self.rows.append(row)
         self.logits.append(logits["test"])
         self.finished += 1
@@ -91,17 +99,28 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 ORACLE = Oracle(images()[1], CLASSES)
 
 
+CPU = torch.device("cpu")
+RATES = Optimizer(1e-2, 1e-3, 1e-2)
+
+
+def at_once(images: int) -> BatchSize:
+    return BatchSize("scoring", images, "")
+
+
 def module(trainable: str | int, dropout: float = 0.2) -> tuple[CoilModule, np.ndarray]:
     torch.manual_seed(0)
     backbone = Backbone(timm_trunk.build("mobilenetv2_035"), "mean", trainable, (32, 32))
-    built = CoilModule(backbone, 3, Multiclass("all", "balanced"), Optimizer(1e-2, 1e-3, 1e-2), (16,), dropout)
+    shape = HeadShape(backbone.features, 3, (16,), dropout)
+    built = CoilModule(backbone, shape, Multiclass("all", "balanced"))
     with torch.inference_mode():
         boundary = backbone.prefix(torch.from_numpy(images()[0])).numpy()
-    built.standardise(Statistics.of(infer(built, boundary, POOL, 64, nullcontext, backbone.suffix)))
+    with evaluating(built):
+        features = infer(backbone.suffix, Rows(boundary, CPU, 0), POOL, at_once(64), nullcontext)
+    built.standardise(Statistics.of(features))
     return built, boundary
 
 
-def learning(boundary: np.ndarray, store: Memory, needs_logits: bool = True) -> ActiveLearning:
+def learning(store: Memory, shape: HeadShape, needs_logits: bool = True, seed: int = 3) -> ActiveLearning:
     _, classes = images()
     if not store.session.batches:
         store.session.ask(lambda _: Selection(np.arange(0, 20, 2), np.zeros(10)))
@@ -116,10 +135,10 @@ def learning(boundary: np.ndarray, store: Memory, needs_logits: bool = True) -> 
         return {"accuracy": float((logits.argmax(1).numpy() == classes[TEST]).mean())}
 
     return ActiveLearning(
+        title=f"seed {seed}",
         session=store.session,
         answer=ORACLE.answer,
         values=partial(as_values, names=CLASSES, kind="multiclass"),
-        boundary=boundary,
         kind="multiclass",
         counts=COUNTS,
         choose=choose,
@@ -130,11 +149,14 @@ def learning(boundary: np.ndarray, store: Memory, needs_logits: bool = True) -> 
         asked=lambda outputs, batch: None,
         store=store,
         progress=Silent(),
-        seed=3,
-        batch_size=8,
-        inference_batch=64,
-        precision=nullcontext,
+        seed=seed,
+        initial=shape.initial(seed),
+        optimizer=RATES,
     )
+
+
+def stack(boundary: np.ndarray, *runs: ActiveLearning) -> Stack:
+    return Stack(runs, Rows(boundary, CPU, 0), batch_size=8, scoring=at_once(64), precision=nullcontext)
 
 
 trainer = partial(
@@ -151,24 +173,31 @@ trainer = partial(
 
 def in_the_loop(trainable: str | int, store: Memory, **settings: Any) -> CoilModule:
     net, boundary = module(trainable)
-    active = learning(boundary, store)
-    runner = trainer(**settings)
-    runner.fit_loop = QueryRetrainLoop(runner, active)
-    runner.fit(net, datamodule=LabelledData(active))
+    fit(trainer(**settings), net, stack(boundary, learning(store, net.shape)))
     return net
 
 
 def plainly(trainable: str | int, store: Memory) -> None:
     """The reference: nothing of Lightning's loop is reused between cycles."""
-    net, boundary = module(trainable)
-    active = learning(boundary, store)
-    for cycle in active.cycles():
-        net, _ = module(trainable)
-        active.begin(cycle, net)
+    while store.finished < len(COUNTS):
+        net, boundary = module(trainable)
+        alone = stack(boundary, learning(store, net.shape))
+        round_ = next(alone.rounds())
+        round_.load(net)
+        alone.begin(round_, net)
         net.train()
         with threads_for(boundary, net.device):
-            trainer().fit(net, train_dataloaders=active.batches)
-            active.end(cycle, net)
+            trainer().fit(net, train_dataloaders=alone.batches)
+            alone.end(round_, net)
+
+
+def rounds_of(net: CoilModule, alone: Stack) -> Iterator[Round]:
+    """Yield each round, begun; where its fit would be, there is none."""
+    for round_ in alone.rounds():
+        round_.load(net)
+        alone.begin(round_, net)
+        yield round_
+        alone.end(round_, net)
 
 
 @pytest.mark.parametrize("trainable", ["head", 2])
@@ -229,15 +258,19 @@ def test_each_fit_starts_from_the_same_weights_and_an_empty_optimizer(
         assert all(torch.equal(tensor, seen[0][0][name]) for name, tensor in weights.items())
 
 
-def test_inference_leaves_the_modes_as_they_were() -> None:
+def test_scoring_leaves_the_modes_as_they_were() -> None:
     net, boundary = module("head")
+    net.hold([net.shape.initial(0)], [RATES])
     net.train()
-    net.head[1].eval()
+    net.heads[0].eval()
     before = [part.training for part in net.modules()]
-    first = infer(net, boundary, TEST, 7, nullcontext)
+    rows = Rows(boundary, CPU, 0)
+    with evaluating(net):
+        assert not net.training
+        forward = partial(net.logits, heads=[0])
+        first, again = (infer(forward, rows, TEST, at_once(size), nullcontext) for size in (7, 64))
     assert [part.training for part in net.modules()] == before
-    again = infer(net, boundary, TEST, 64, nullcontext)
-    torch.testing.assert_close(first, again, rtol=1e-4, atol=1e-4)  # dropout was off
+    torch.testing.assert_close(first, again, rtol=1e-4, atol=1e-4)
 
 
 def test_nan_outputs_name_cycle_and_image() -> None:
@@ -245,10 +278,8 @@ def test_nan_outputs_name_cycle_and_image() -> None:
     broken = boundary.copy()
     broken[TEST[5]] = np.nan
     store = Memory()
-    active = learning(broken, store)
-    active.begin(0, net)
     with pytest.raises(UserError, match=r"cycle 0: .* 1 of 80 images, the first is image65\.png"):
-        active.end(0, net)
+        list(rounds_of(net, stack(broken, learning(store, net.shape))))
     assert store.rows == []
 
 
@@ -261,7 +292,7 @@ def test_the_labelled_rows_of_a_cycle_make_room_for_those_of_the_next(monkeypatc
             super().__init__(*args)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr(coilal.fit.cycles, "Batches", Noted)
+    monkeypatch.setattr(coilal.fit.stack, "Batches", Noted)
     in_the_loop("head", Memory())
     assert len(made) == len(COUNTS)
 
@@ -276,12 +307,8 @@ def test_early_stopping_works_in_every_cycle() -> None:
         def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
             epochs.append(trainer.fit_loop.epoch_progress.current.completed)
 
-    net, boundary = module("head")
-    active = learning(boundary, Memory())
     stop = pl.callbacks.EarlyStopping("never_better", patience=2, check_on_train_epoch_end=True)
-    runner = trainer(max_epochs=20, callbacks=[Count(), stop])
-    runner.fit_loop = QueryRetrainLoop(runner, active)
-    runner.fit(net, datamodule=LabelledData(active))
+    in_the_loop("head", Memory(), max_epochs=20, callbacks=[Count(), stop])
     assert epochs == [3] * len(COUNTS)
 
 
@@ -332,12 +359,9 @@ def test_what_is_asked_of_the_trainer_is_never_ignored(settings: dict[str, Any],
         def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
             raise Found(needs_of_a_step(trainer))
 
-    net, boundary = module("head")
-    active = learning(boundary, Memory())
-    active.begin(0, net)
-    runner = trainer(**{**settings, "callbacks": [Look(), *settings.get("callbacks", [])]})
+    callbacks = [Look(), *settings.get("callbacks", [])]
     with pytest.raises(Found) as found:
-        runner.fit(net, train_dataloaders=active.batches)
+        in_the_loop("head", Memory(), **{**settings, "callbacks": callbacks})
     assert found.value.args == (named,)
 
 
@@ -359,24 +383,21 @@ def test_clipping_and_accumulation_change_the_training(settings: dict[str, Any])
 
 
 @pytest.mark.parametrize("needs_logits", [True, False])
-def test_one_pass_a_cycle_scores_only_what_somebody_looks_at(
-    needs_logits: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_somebody_looks_at_is_scored(needs_logits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[list[int]] = []
 
-    def counting(net: Any, boundary: Any, ids: np.ndarray, *rest: Any) -> Tensor:
-        scored.append(ids.tolist())
-        return infer(net, boundary, ids, *rest)
+    def noting(self: coilal.fit.scoring.Scorer, forward: Any, wanted: Any) -> Any:
+        scored.extend(ids.tolist() for ids in wanted)
+        return score(self, forward, wanted)
 
-    monkeypatch.setattr(coilal.fit.cycles, "infer", counting)
+    score = coilal.fit.scoring.Scorer.score
+    monkeypatch.setattr(coilal.fit.scoring.Scorer, "score", noting)
     net, boundary = module("head")
     store = Memory()
-    active = learning(boundary, store, needs_logits=needs_logits)
-    unlabelled = []
-    for cycle in active.cycles():
-        active.begin(cycle, net)
-        unlabelled.append(active.session.unlabelled.tolist())
-        active.end(cycle, net)
+    unlabelled = [
+        store.session.unlabelled.tolist()
+        for _ in rounds_of(net, stack(boundary, learning(store, net.shape, needs_logits)))
+    ]
     assert len(scored) == len(COUNTS)
     unlabelled[-1] = []  # nobody asks after the last cycle
     for ids, pool in zip(scored, unlabelled, strict=True):
@@ -387,10 +408,7 @@ def test_one_pass_a_cycle_scores_only_what_somebody_looks_at(
 def test_scoring_of_the_test_split_is_no_time_of_querying(needs_logits: bool) -> None:
     store = Memory()
     net, boundary = module("head")
-    active = learning(boundary, store, needs_logits=needs_logits)
-    for cycle in active.cycles():
-        active.begin(cycle, net)
-        active.end(cycle, net)
+    list(rounds_of(net, stack(boundary, learning(store, net.shape, needs_logits))))
     assert [row["infer_s"] > 0 for row in store.rows] == [needs_logits] * (len(COUNTS) - 1) + [False]
     assert all(row["evaluate_s"] > 0 for row in store.rows)
 
@@ -398,11 +416,9 @@ def test_scoring_of_the_test_split_is_no_time_of_querying(needs_logits: bool) ->
 def test_a_row_has_the_time_of_each_phase_and_the_peak_memory() -> None:
     store = Memory()
     net, boundary = module("head")
-    active = learning(boundary, store)
+    active = learning(store, net.shape)
     active.preparation = {"decode_s": 1.5, "extract_s": 2.5}
-    for cycle in active.cycles():
-        active.begin(cycle, net)
-        active.end(cycle, net)
+    list(rounds_of(net, stack(boundary, active)))
     first, second = store.rows[:2]
     assert (first["decode_s"], first["extract_s"]) == (1.5, 2.5)
     assert (second["decode_s"], second["extract_s"]) == (0, 0)
@@ -416,7 +432,7 @@ def test_what_is_touched_of_lightnings_protected_api() -> None:
     """Everything protected that loop.py uses; look at each of these when Lightning's version is raised."""
     source = ast.parse(inspect.getsource(coilal.fit.loop))
     names = {node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)}
-    own = {"_callbacks", "_forget_last_fit", "_run_cycle", "_train", "_count"}
+    own = {"_callbacks", "_forget_last_fit", "_run_round", "_train", "_count"}
     assert {n for n in names if n.startswith("_") and not n.startswith("__")} - own == {
         "_restarting",
         "_combined_loader",

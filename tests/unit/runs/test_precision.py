@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +14,14 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.plugins.precision import MixedPrecision
 
+from coilal.common.device_memory import BatchSize
 from coilal.common.types import UserError
 from coilal.features.backbone import PooledFeatures
-from coilal.fit.batches import infer
-from coilal.fit.module import CoilModule, Optimizer
+from coilal.fit.batches import Batch
+from coilal.fit.heads import HeadShape, Optimizer
+from coilal.fit.module import CoilModule
+from coilal.fit.rows import Rows
+from coilal.fit.scoring import infer
 from coilal.fit.tasks.multiclass import Multiclass
 from coilal.fit.tasks.multilabel import Multilabel
 from coilal.runs.precision import ensure_as_asked, set_tf32, words
@@ -60,16 +65,21 @@ def test_half_precision_of_16_bits_is_refused_on_a_cpu(composed: Composed, tmp_p
 
 
 def head_alone(task: Any = None) -> CoilModule:
-    torch.manual_seed(0)
-    return CoilModule(PooledFeatures(64), 8, task or Multiclass(), Optimizer(1e-2, 1e-3, 1e-2), (32,)).eval()
+    module = CoilModule(PooledFeatures(64), HeadShape(64, 8, (32,)), task or Multiclass())
+    module.hold([module.shape.initial(0)], [Optimizer(1e-2, 1e-3, 1e-2)])
+    return module.eval()
 
 
 @pytest.mark.parametrize("kind", HALF)
 def test_logits_are_those_of_float32_under_autocast(kind: torch.dtype) -> None:
-    rows = np.random.default_rng(0).standard_normal((5000, 64)).astype(np.float32)
-    module, ids = head_alone(), np.arange(5000)
-    plain = infer(module, rows, ids, 512, lambda: torch.autocast("cpu", enabled=False))
-    half = infer(module, rows, ids, 512, lambda: torch.autocast("cpu", dtype=kind))
+    features = np.random.default_rng(0).standard_normal((5000, 64)).astype(np.float32)
+    forward, rows, ids = (
+        partial(head_alone().logits, heads=[0]),
+        Rows(features, torch.device("cpu"), 0),
+        np.arange(5000),
+    )
+    plain = infer(forward, rows, ids, BatchSize("", 512, ""), lambda: torch.autocast("cpu", enabled=False))
+    half = infer(forward, rows, ids, BatchSize("", 512, ""), lambda: torch.autocast("cpu", dtype=kind))
     assert torch.equal(plain, half)
     assert len(torch.unique(half)) > 0.98 * half.numel(), "rows can be told apart"
 
@@ -77,12 +87,12 @@ def test_logits_are_those_of_float32_under_autocast(kind: torch.dtype) -> None:
 @pytest.mark.parametrize("kind", HALF)
 @pytest.mark.parametrize("task", [Multiclass(), Multilabel()], ids=["multiclass", "multilabel"])
 def test_loss_and_gradients_are_float32_under_autocast(task: Any, kind: torch.dtype) -> None:
-    values = torch.randint(0, 2, (16, 8)) if isinstance(task, Multilabel) else torch.randint(0, 8, (16,))
-    features, found = torch.randn(16, 64), []
+    values = torch.randint(0, 2, (1, 16, 8)) if isinstance(task, Multilabel) else torch.randint(0, 8, (1, 16))
+    features, found = torch.randn(1, 16, 64), []
     for enabled in (False, True):
         module = head_alone(task)
         with torch.autocast("cpu", dtype=kind, enabled=enabled):
-            loss = module.training_step((features, values), 0)
+            loss = module.training_step(Batch(features, values), 0)
         loss.backward()
         assert loss.dtype == torch.float32
         found.append([loss.detach(), *(p.grad for p in module.parameters())])

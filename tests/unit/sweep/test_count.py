@@ -21,7 +21,7 @@ def cells(composed: Callable[..., DictConfig]) -> Cells:
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """A machine of eight cores, 100 GB and no GPU, to be changed."""
-    has: dict[str, object] = {"cores": 8, "free_memory": 100e9, "gpus": []}
+    has: dict[str, object] = {"cores": 8, "free_host_memory": 100e9, "gpus": []}
     for name in has:
         monkeypatch.setattr(count, name, lambda name=name: has[name])
     return has
@@ -35,10 +35,10 @@ def test_heads_take_a_core_each(cells: Cells) -> None:
 
 def test_memory_and_what_takes_all_cores_are_the_limit(cells: Cells, machine: dict[str, object]) -> None:
     assert automatic([*cells(5), *cells(1, "model.trainable=2")]).processes == 1
-    machine["free_memory"] = 20e9
+    machine["free_host_memory"] = 20e9
     assert automatic(cells(20)) == Count(3, "one for 6 GB of free memory")
     assert automatic(cells(20, "cache.memory_gb=0.5")) == Count(8, "one a core"), "features held elsewhere"
-    machine["free_memory"] = 1e9
+    machine["free_host_memory"] = 1e9
     assert automatic(cells(20)).processes == 1
 
 
@@ -56,10 +56,10 @@ def test_a_gpu_that_is_asked_for_and_not_found_is_not_shared(cells: Cells) -> No
     assert automatic(cells(20, "trainer.accelerator=gpu")).processes == 1
 
 
-def test_the_line_says_how_to_have_one_cell_at_a_time() -> None:
+def test_the_line_says_how_to_have_one_process() -> None:
     assert (
         str(Count(2, "one a core"))
-        == "2 processes (one a core); hydra.launcher.processes=1 does one cell at a time"
+        == "2 processes (one a core); hydra.launcher.processes=1 works in this one alone"
     )
     assert str(Count(2, "as asked for")) == "2 processes (as asked for)"
-    assert "one cell at a time" in str(Count(1, "one a core"))
+    assert str(Count(1, "one a core")) == "one process, this one (one a core)"

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from coilal.sweep import hardware as machine
@@ -39,31 +38,6 @@ def test_gpus_are_otherwise_those_that_the_driver_lists(
     machine._count_gpus.cache_clear()
     assert machine.gpus() == found
     machine._count_gpus.cache_clear()
-
-
-def limit(group: Path, most: str, current: int = 0, dropped: int = 0) -> None:
-    group.mkdir(parents=True, exist_ok=True)
-    (group / "memory.max").write_text(f"{most}\n")
-    (group / "memory.current").write_text(f"{current}\n")
-    (group / "memory.stat").write_text(f"anon 300\ninactive_file {dropped}\n")
-
-
-@pytest.mark.parametrize("own", [".", "slurm/job_7/step_0"])
-def test_free_memory_is_what_the_container_or_the_job_has_left(
-    own: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(machine, "CGROUP", tmp_path / "root")
-    monkeypatch.setattr(machine, "OWN_CGROUP", tmp_path / "own")
-    free = psutil.virtual_memory().available
-    assert machine.free_memory() == pytest.approx(free, rel=0.3)
-    (tmp_path / "own").write_text(f"4:memory:/elsewhere\n0::/{own.removeprefix('.')}\n")
-    assert machine.free_memory() == pytest.approx(free, rel=0.3)
-    limit(tmp_path / "root" / own, "max")
-    assert machine.free_memory() == pytest.approx(free, rel=0.3)
-    limit(tmp_path / "root", "1000", current=700, dropped=400)
-    assert machine.free_memory() == 700
-    limit(tmp_path / "root" / own, "500", current=100)
-    assert machine.free_memory() == 400
 
 
 def test_there_is_a_core() -> None:

@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 from coilal.common.cli import conf_folder
 from coilal.common.types import UserError
 from coilal.sweep import processes
+from coilal.sweep.cells import Cell
 from coilal.sweep.launchers import LocalLauncher, SlurmLauncher
 
 LAUNCHERS = {"local": LocalLauncher, "slurm": SlurmLauncher}
@@ -60,7 +61,8 @@ def test_a_launcher_is_found_by_hydra_under_the_name_of_its_file(name: str) -> N
 
 @pytest.mark.usefixtures("hydra")
 def test_this_machine_is_the_default_and_counts_its_processes_itself() -> None:
-    assert settings() == {"_target_": "coilal.sweep.launchers.LocalLauncher", "processes": "auto"}
+    counts = {"processes": "auto", "together": "auto"}
+    assert settings() == {"_target_": "coilal.sweep.launchers.LocalLauncher", **counts}
 
 
 @pytest.mark.usefixtures("hydra", "fake_slurm")
@@ -88,16 +90,18 @@ def test_what_is_asked_for_stands_in_the_job_script() -> None:
 
 @pytest.mark.usefixtures("hydra")
 def test_a_setting_of_the_wrong_type_is_refused() -> None:
-    with pytest.raises(ConfigCompositionException, match="pack"):
-        settings("hydra/launcher=slurm", "hydra.launcher.pack=many")
+    with pytest.raises(ConfigCompositionException, match="timeout_min"):
+        settings("hydra/launcher=slurm", "hydra.launcher.timeout_min=many")
 
 
-def test_impossible_shares_are_refused() -> None:
-    with pytest.raises(UserError, match="pack=0"):
-        SlurmLauncher(pack=0)
-    for wrong in (0, "many", True, 1.5):
-        with pytest.raises(UserError, match=f"processes={wrong}; allowed: auto"):
-            LocalLauncher(processes=wrong)  # type: ignore[arg-type]
+@pytest.mark.parametrize("wrong", [0, "many", True, 1.5, None])
+def test_impossible_shares_are_refused(wrong: Any) -> None:
+    with pytest.raises(UserError, match=f"pack={wrong}; allowed: auto, or a whole number"):
+        SlurmLauncher(pack=wrong, together=1)
+    with pytest.raises(UserError, match=f"processes={wrong}; allowed: auto"):
+        LocalLauncher(processes=wrong, together="auto")
+    with pytest.raises(UserError, match=f"together={wrong}; allowed: auto"):
+        LocalLauncher(processes=1, together=wrong)
 
 
 def test_a_search_may_need_several_processes_for_one_launch_and_none_for_the_next(
@@ -123,7 +127,7 @@ def test_a_search_may_need_several_processes_for_one_launch_and_none_for_the_nex
 
     monkeypatch.setattr(processes, "Workers", FakeWorkers)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    launcher = LocalLauncher(processes=3)
+    launcher = LocalLauncher(processes=3, together=1)
     launcher.config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
     three: Any = [FakeWorker(), FakeWorker(), FakeWorker()]
     assert [(job.id, job.log) for job in launcher.submit(three)] == [
@@ -143,4 +147,21 @@ def test_a_search_may_need_several_processes_for_one_launch_and_none_for_the_nex
 def test_without_slurm_the_other_launcher_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="hydra/launcher=local"):
-        SlurmLauncher(pack=1)
+        SlurmLauncher(pack=1, together=1)
+
+
+@pytest.mark.usefixtures("fake_slurm")
+def test_a_job_of_slurm_has_a_stack_or_one_cell_unless_its_size_is_asked_for() -> None:
+    cells: dict[Any, Any] = {
+        Cell("s", str(number), (), "", stack="a" if number else None): None for number in range(6)
+    }
+    for pack, sizes in (("auto", [1, 2, 3]), (4, [4, 2]), (1, [1] * 6)):
+        shares = SlurmLauncher(pack=pack, together=3).share_out(cells, 3)
+        assert list(map(len, shares)) == sizes
+    assert list(map(len, SlurmLauncher(pack="auto", together=1).share_out(cells, 1))) == [1] * 6
+
+
+@pytest.mark.usefixtures("fake_slurm")
+@pytest.mark.parametrize(("asked", "gpu"), [({}, False), ({"gpus_per_node": 1}, True), ({"gres": "gpu:1"}, True)])
+def test_jobs_of_slurm_have_the_gpus_that_they_ask_for(asked: dict[str, Any], gpu: bool) -> None:
+    assert SlurmLauncher(pack="auto", together="auto", **asked).has_gpu() == gpu

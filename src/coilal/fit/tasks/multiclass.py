@@ -78,8 +78,18 @@ class Multiclass:
         return torch.tensor(np.where(counts > 0, balanced, 1.0), dtype=torch.float32)
 
     def loss(self, logits: Tensor, values: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the softmax cross-entropy; with weights, the weighted mean over the batch."""
-        return functional.cross_entropy(logits, values, weight=weights)
+        """Return the softmax cross-entropy of each of S runs (S,), with weights the weighted mean over its batch.
+
+        Args:
+            logits: float (S, B, K).
+            values: int64 (S, B).
+            weights: float (S, K), or None.
+        """
+        each = functional.cross_entropy(logits.flatten(0, 1), values.flatten(), reduction="none").view_as(values)
+        if weights is None:
+            return each.mean(-1)
+        weight = weights.gather(-1, values)
+        return (each * (weight / weight.sum(-1, keepdim=True))).sum(-1)
 
     def evaluate(self, logits: Tensor, values: Tensor, targets: Targets) -> dict[str, float]:
         """Return the metrics of all images of one part; an image belongs to the class of its largest logit.

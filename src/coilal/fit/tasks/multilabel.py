@@ -76,8 +76,20 @@ class Multilabel:
         return torch.tensor(np.where(both, negative / np.maximum(positive, 1), 1.0), dtype=torch.float32)
 
     def loss(self, logits: Tensor, values: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the binary cross-entropy, mean over images and labels; weights multiply the positives."""
-        return functional.binary_cross_entropy_with_logits(logits, values.to(logits.dtype), pos_weight=weights)
+        """Return the binary cross-entropy of each of S runs (S,), mean over its images and labels.
+
+        Args:
+            logits: float (S, B, L).
+            values: 0/1 (S, B, L).
+            weights: float (S, L), which multiply the positives, or None.
+        """
+        # A sigmoid is the softmax of its logit and 0: rows of two, each of which is computed by itself, where torch
+        # computes the last elements of a whole tensor by other instructions, which a run's neighbours would decide.
+        both = functional.pad(logits.unsqueeze(-1), (1, 0)).log_softmax(-1)
+        wanted = both.gather(-1, values.unsqueeze(-1)).squeeze(-1)
+        if weights is not None:
+            wanted = torch.where(values > 0, weights.unsqueeze(1), 1.0) * wanted
+        return -wanted.flatten(1).mean(-1)
 
     def evaluate(self, logits: Tensor, values: Tensor, targets: Targets) -> dict[str, float]:
         """Return the metrics of all images of one part; a label is predicted above probability 0.5.

@@ -45,7 +45,15 @@ class Task(Protocol):
         ...
 
     def loss(self, logits: Tensor, values: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the mean loss of a batch of logits (n, K) as a scalar."""
+        """Return the mean loss of the batch of each of S runs (S,).
+
+        What a run gets must not depend on the others, to the last digit.
+
+        Args:
+            logits: float (S, B, K).
+            values: target values (S, B) or (S, B, K).
+            weights: those of each run (S, K), or None.
+        """
         ...
 
     def evaluate(self, logits: Tensor, values: Tensor, targets: Targets) -> dict[str, float]:

@@ -134,15 +134,18 @@ def test_balanced_weights_agree_with_sklearn() -> None:
     assert Multiclass().class_weights(values, 5) is None
 
 
-def test_loss_is_the_cross_entropy() -> None:
-    logits, values = random_part(1)
-    log_p = logits.double() - logits.double().logsumexp(1, keepdim=True)
-    own = -log_p[torch.arange(len(values)), values]
-    weights = torch.rand(5)
-    task = Multiclass()
-    assert float(task.loss(logits, values, None)) == pytest.approx(float(own.mean()), rel=1e-5)
-    weighted = float((own * weights[values]).sum() / weights[values].sum())
-    assert float(task.loss(logits, values, weights)) == pytest.approx(weighted, rel=1e-5)
+def test_loss_is_the_cross_entropy_of_each_run() -> None:
+    parts = [random_part(seed) for seed in (1, 2)]
+    logits, values = (torch.stack(found) for found in zip(*parts, strict=True))
+    weights, task = torch.rand(2, 5), Multiclass()
+    plain, weighted = task.loss(logits, values, None), task.loss(logits, values, weights)
+    assert plain.shape == weighted.shape == (2,)
+    for run, (own, labels) in enumerate(parts):
+        log_p = own.double() - own.double().logsumexp(1, keepdim=True)
+        surprise = -log_p[torch.arange(len(labels)), labels]
+        assert float(plain[run]) == pytest.approx(float(surprise.mean()), rel=1e-5)
+        weight = weights[run][labels]
+        assert float(weighted[run]) == pytest.approx(float((surprise * weight).sum() / weight.sum()), rel=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))

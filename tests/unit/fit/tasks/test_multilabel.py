@@ -75,11 +75,17 @@ def test_balanced_weights_make_positives_weigh_as_much_as_negatives() -> None:
     assert Multilabel().class_weights(values, 3) is None
 
 
-def test_loss_is_the_binary_cross_entropy() -> None:
-    logits, values = random_part(1)
-    p, weights = torch.sigmoid(logits.double()), torch.tensor([0.5, 1.0, 4.0])
-    own = -(weights * values * p.log() + (1 - values) * (1 - p).log())
-    assert float(Multilabel().loss(logits, values, weights)) == pytest.approx(float(own.mean()), rel=1e-5)
+def test_loss_is_the_binary_cross_entropy_of_each_run() -> None:
+    parts = [random_part(seed) for seed in (1, 2)]
+    logits, values = (torch.stack(found) for found in zip(*parts, strict=True))
+    weights = torch.tensor([[0.5, 1.0, 4.0], [2.0, 1.0, 0.25]])
+    plain, weighted = Multilabel().loss(logits, values, None), Multilabel().loss(logits, values, weights)
+    assert plain.shape == weighted.shape == (2,)
+    for run, (own, labels) in enumerate(parts):
+        p = torch.sigmoid(own.double())
+        for found, weight in ((plain, torch.ones(3)), (weighted, weights[run])):
+            expected = -(weight * labels * p.log() + (1 - labels) * (1 - p).log()).mean()
+            assert float(found[run]) == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])

@@ -40,10 +40,10 @@ def test_a_finished_cycle_is_written_before_the_next_begins(
     cfg = small(f"logger={logger}", "trainer.max_epochs=1")
     begin, seen = coilal.fit.cycles.ActiveLearning.begin, {}
 
-    def watched(learning: Any, cycle: int, module: Any) -> None:
-        if cycle:
-            seen[cycle] = steps(run_folder(cfg))
-        begin(learning, cycle, module)
+    def watched(learning: coilal.fit.cycles.ActiveLearning) -> Any:
+        if learning.cycle:
+            seen[learning.cycle] = steps(run_folder(cfg))
+        return begin(learning)
 
     monkeypatch.setattr(coilal.fit.cycles.ActiveLearning, "begin", watched)
     run(cfg)
