@@ -45,9 +45,9 @@ class Composer:
             for place, override in enumerate(overrides)
         )
         if shape not in self._composed:
-            composed = self._loader.load_sweep_config(self._config, list(given))
-            self._composed[shape] = pickle.dumps(composed)
-            return composed
+            first = self._loader.load_sweep_config(self._config, list(given))
+            self._composed[shape] = pickle.dumps(first)
+            return first
         composed: DictConfig = pickle.loads(self._composed[shape])
         for place in numbers:
             OmegaConf.update(composed, overrides[place].key_or_group, overrides[place].value())
