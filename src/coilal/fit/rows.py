@@ -58,9 +58,7 @@ class Rows:
 def rows_of(boundary: ImageArray, chosen: IntArray | slice) -> Tensor:
     """Return some rows of the boundary as a tensor; those of ids are a copy."""
     rows = np.asarray(boundary[chosen])
-    return torch.from_numpy(
-        rows if rows.flags.writeable else rows.copy()
-    )  # torch warns of read-only ones
+    return torch.from_numpy(rows if rows.flags.writeable else rows.copy())  # torch warns of read-only ones
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
