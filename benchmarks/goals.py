@@ -78,7 +78,7 @@ def extraction(part: Section) -> list[Goal]:
 def further(part: Section) -> list[Goal]:
     """Return the goals of further runs and of the training step."""
     return [
-        Goal("further strategy × seed, a job of the multirun / extraction", ratio(part, FURTHER, FIRST), 0.003, True),
+        Goal("a further cell of a multirun / extraction", ratio(part, FURTHER, FIRST), 0.003, True),
         Goal("further strategy × seed, a process / extraction", ratio(part, PROCESS, FIRST), 0.1, True),
         Goal("training step: coilal / bare torch", ratio(part, STEP, BARE_STEP), 1.3, True),
     ]

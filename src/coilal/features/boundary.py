@@ -27,7 +27,8 @@ from coilal.common.types import DecodedImages, ImageArray, UserError
 from coilal.features.as_float32 import readable
 from coilal.features.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs, AugmentedImages, Views
 from coilal.features.backbone import Backbone
-from coilal.features.extract import Extraction, Precision, probe
+from coilal.features.computation import Computation, Precision, tried
+from coilal.features.extract import Extraction, first_images, kind_of_outputs
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ class CacheSettings:
         folder: the cache folder, shared by all runs.
         precision: of the stored values. ``auto`` is float16 where outputs come in half precision (it holds every
             bfloat16 of its range exactly, so bfloat16 is not offered), else float32: rounding to float16
-            changes what is chosen (conf/train.yaml says how often). Under bf16 autocast, convolutional networks
-            with BatchNorm give half precision; DINOv2, ViT and ConvNeXt end in a LayerNorm, that is in float32.
+            changes what is chosen (conf/train.yaml says how often). With weights in bfloat16 (on a GPU) activations
+            come in half precision, features in float32. Under autocast, convolutional networks with BatchNorm give
+            half precision; DINOv2, ViT and ConvNeXt end in a LayerNorm, that is in float32.
         max_gb: most gigabytes that the whole cache may take; None for what the disk holds.
         memory_gb: outputs up to this size, as float32, are read into memory; larger ones are mapped.
     """
@@ -100,6 +102,7 @@ def boundary_outputs(
     precision: Precision,
     augmentation: Augmentation | None = None,
     report: Report | None = None,
+    weights: torch.dtype | None = None,
 ) -> ImageArray:
     """Return the outputs of the backbone's prefix for every image, row i for id i.
 
@@ -117,6 +120,8 @@ def boundary_outputs(
         precision: context in which the network runs (autocast).
         augmentation: views to train on, None or 0 views for none.
         report: called with the images that are done and their number.
+        weights: type of the weights, with which the network runs without ``precision``; None for float32. See
+            ``Computation``.
 
     Raises:
         UserError: the outputs cannot be stored.
@@ -128,8 +133,9 @@ def boundary_outputs(
     @functools.cache
     def extraction() -> Extraction:
         backbone = prefix.load().to(device)
-        one = probe(backbone, images.pixels, device, precision)
-        return Extraction(backbone, device, precision, tuple(one.shape[1:]), cache.dtype(one.dtype))
+        first = first_images(images.pixels, 1, device)
+        outputs, computation = tried(backbone, first, Computation(device, precision, weights))
+        return Extraction(backbone, computation, tuple(outputs.shape[1:]), cache.dtype(outputs.dtype))
 
     files = _files(prefix, images, cache, augmentation)
     if len(files) > 1 and not are_stored(prefix, images, cache, augmentation):
@@ -188,10 +194,10 @@ def _open(
     max_gb: float | None,
     report: Report | None,
 ) -> NDArray[Any]:
-    progress = _Progress(_kind_of_outputs(trainable), len(pixels), report)
+    progress = _Progress(kind_of_outputs(trainable), len(pixels), report)
 
     def rows(start: int) -> Generator[NDArray[Any]]:
-        with _turn(file.parent, extraction().device), all_threads():
+        with _turn(file.parent, extraction().computation.device), all_threads():
             progress.begin(start)
             for block in extraction().blocks(pixels, start):
                 progress.done(len(block))
@@ -211,12 +217,8 @@ def _target(file: Path, images: int, extraction: Extraction) -> Target:
         file,
         (images, *extraction.shape),
         np.dtype(str(extraction.dtype).removeprefix("torch.")),
-        f"{_kind_of_outputs(trainable)} of {network}, trainable={trainable}, {images} images",
+        f"{kind_of_outputs(trainable)} of {network}, trainable={trainable}, {images} images",
     )
-
-
-def _kind_of_outputs(trainable: str | int) -> str:
-    return "features" if trainable == "head" else "activations"
 
 
 def _turn(folder: Path, device: torch.device) -> AbstractContextManager[None]:

@@ -24,7 +24,8 @@ def folded(net: nn.Module, run: Callable[[], Tensor]) -> Iterator[None]:
     as it was. A network whose output changes by more than ``TOLERANCE`` (because something else looks at what
     the convolution returns) is not folded.
 
-    The outputs are compared in full precision, also within autocast, whose rounding is larger than ``TOLERANCE``.
+    The outputs are compared in full precision, also within autocast and where convolutions may use TF32: their
+    rounding is larger than ``TOLERANCE``. On a GPU the memory format decides, and folding gains nothing.
 
     Args:
         net: a network in eval mode.
@@ -46,8 +47,12 @@ def folded(net: nn.Module, run: Callable[[], Tensor]) -> Iterator[None]:
 
 
 def _in_full_precision(net: nn.Module, run: Callable[[], Tensor]) -> Tensor:
-    with torch.autocast(next(net.parameters()).device.type, enabled=False):
-        return run()
+    tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        with torch.autocast(next(net.parameters()).device.type, enabled=False):
+            return run()
+    finally:
+        torch.backends.cudnn.allow_tf32 = tf32
 
 
 def _pairs(net: nn.Module, run: Callable[[], Tensor]) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, nn.Module]]:

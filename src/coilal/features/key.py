@@ -19,6 +19,10 @@ TRAINING: Mapping[str, str] = {
 }
 """Settings of ``model`` that do not change what is stored, and why."""
 
+GPU_VERSION = 2
+"""To be raised when the same settings give other outputs on a GPU. 2: convolutions are computed channels-last, and
+BatchNorm is not folded; with bf16-mixed the weights are bfloat16, and features are pooled in float32."""
+
 SOURCE: Mapping[str, str] = {
     "name": "of packaged weights, and for people",
     "hub": "where weights are fetched",
@@ -73,7 +77,7 @@ def of_outputs(
         del backbone["pooling"]  # of what training gives, not of what is stored
     computed: dict[str, Any] = {"precision": precision, "device": device}
     if device == "cuda":  # elsewhere it has no effect, and older files keep their key
-        computed["tf32"] = tf32
+        computed |= {"tf32": tf32, "gpu": GPU_VERSION}
     if reread:
         computed["reread"] = True
     return _beside(computed, backbone)

@@ -21,7 +21,7 @@ from coilal.fit.standardise import Inputs, Statistics, standardised
 from coilal.runs import shared
 from coilal.runs.backbones import built_for
 from coilal.runs.experiment import Experiment
-from coilal.runs.precision import words
+from coilal.runs.precision import frozen_weights, words
 from coilal.runs.progress import RunProgress
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,7 @@ def _read(experiment: Experiment, some: IntArray, progress: RunProgress) -> Inpu
         precision,
         _augmentation(experiment),
         lambda done, total: progress.phase(f"extract {done}/{total}"),
+        frozen_weights(experiment.precision, experiment.device),
     )
     if model.trains_the_head_alone:
         features = rows_of(boundary, some)

@@ -1,7 +1,7 @@
 """How numbers are computed: Lightning's precision, and TF32 on a GPU.
 
-In each of the precisions that are offered the weights, the head, the loss and the logits are float32; under mixed
-precision the backbone computes in half precision.
+In each of the precisions that are offered the trained weights, the head, the loss and the logits are float32; under
+mixed precision the backbone computes in half precision.
 """
 
 from __future__ import annotations
@@ -39,6 +39,20 @@ def set_tf32(allowed: bool, device: torch.device) -> None:
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high" if allowed else "highest")
         torch.backends.cudnn.allow_tf32 = allowed
+
+
+def frozen_weights(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type of the frozen part's weights where autocast is not to cast them; None where it does.
+
+    On a GPU with bfloat16 it is more than the casts that autocast costs: what it adds and normalises in float32
+    is most of the memory traffic. With float16, whose range sums can leave, and on a CPU, whose stored outputs keep
+    their key, autocast stays.
+
+    Args:
+        precision: Lightning's name of it.
+        device: where the frozen part is computed.
+    """
+    return torch.bfloat16 if device.type == "cuda" and precision == "bf16-mixed" else None
 
 
 def words(precision: str, tf32: bool, device: torch.device) -> str:

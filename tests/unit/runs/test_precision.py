@@ -24,7 +24,7 @@ from coilal.fit.rows import Rows
 from coilal.fit.scoring import infer
 from coilal.fit.tasks.multiclass import Multiclass
 from coilal.fit.tasks.multilabel import Multilabel
-from coilal.runs.precision import ensure_as_asked, set_tf32, words
+from coilal.runs.precision import ensure_as_asked, frozen_weights, set_tf32, words
 from coilal.runs.rules import checked
 from coilal.runs.settings import Settings
 from coilal.runs.trainer import build_trainer
@@ -142,3 +142,18 @@ def test_tf32_is_set_for_a_gpu_and_left_alone_on_a_cpu() -> None:
         assert all((kind == "tf32") is allowed for kind in kinds)
     assert words("32-true", False, GPU) == "precision 32-true, float32 without TF32"
     assert words("bf16-mixed", True, CPU) == "precision bf16-mixed"
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "weights"),
+    [
+        ("bf16-mixed", GPU, torch.bfloat16),
+        ("16-mixed", GPU, None),
+        ("32-true", GPU, None),
+        ("bf16-mixed", CPU, None),
+    ],
+)
+def test_frozen_weights_are_in_bfloat16_where_a_gpu_computes_in_it(
+    precision: str, device: torch.device, weights: torch.dtype | None
+) -> None:
+    assert frozen_weights(precision, device) == weights

@@ -7,10 +7,11 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,17 +119,16 @@ def build_rows(target: Target, chunks: list[Chunk], rows: Callable[[int], Genera
             because the same rows would raise it again.
     """
     start = (chunks[-1].end - len(target.header)) // target.row_bytes if chunks else 0
-    with target.partial.open("r+b" if chunks else "w+b") as stream:
-        writer = _Writer(target, stream, chunks)
-        try:
+    try:
+        with target.partial.open("r+b" if chunks else "w+b") as stream, _Writer(target, stream, chunks) as writer:
             with closing(rows(start)) as blocks:  # at once, also if a block cannot be written
                 for block in blocks:
                     content = np.ascontiguousarray(block, dtype=target.dtype)
                     writer.write(content.reshape(-1).view(np.uint8).data)
-        except UserError:
-            target.discard()
-            raise
-        writer.commit()
+            writer.commit()
+    except UserError:
+        target.discard()
+        raise
     if writer.end != target.size:
         raise RuntimeError(f"{writer.end} bytes were written for {target.path}, not {target.size}")
     target.publish(tuple(writer.chunks))
@@ -160,32 +160,60 @@ def _committed(target: Target) -> list[Chunk]:
 
 
 class _Writer:
-    """Appends to the unfinished file; what is committed is on the disk and in the progress record."""
+    """Appends to the unfinished file; what is committed is on the disk and in the progress record.
+
+    One more thread computes checksums while the content is written, another waits for the disk while the next rows
+    are made: large outputs of a GPU come as fast as a disk takes them.
+    """
 
     def __init__(self, target: Target, stream: IO[bytes], chunks: list[Chunk]) -> None:
         self.target, self.stream, self.chunks = target, stream, list(chunks)
         self.end = self._begun = chunks[-1].end if chunks else 0
         self._crc, self._since = 0, time.monotonic()
+        self._threads = ThreadPoolExecutor(max_workers=2)
+        self._committing: Future[None] | None = None
         stream.seek(self.end)
         if not chunks:
             self._append(target.header)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
+
     def write(self, content: memoryview) -> None:
         """Append some rows; commit what has gathered if it is time to."""
         self._append(content)
-        if time.monotonic() - self._since >= COMMIT_S or self.end - self._begun >= COMMIT_BYTES:
+        if time.monotonic() - self._since >= COMMIT_S:
             self.commit()
+        elif self.end - self._begun >= COMMIT_BYTES:
+            self._begin_to_commit()
 
     def commit(self) -> None:
-        """Close the current chunk."""
+        """Close the current chunk, and wait until it is committed."""
+        self._begin_to_commit()
+        self._wait()
+
+    def _begin_to_commit(self) -> None:
+        self._wait()
         if self.end > self._begun:
             self.stream.flush()
-            os.fsync(self.stream.fileno())
             self.chunks.append(Chunk(self.end, self._crc))
-            self.target.described(tuple(self.chunks)).write(self.target.progress)
+            self._committing = self._threads.submit(self._commit, tuple(self.chunks))
         self._begun, self._crc, self._since = self.end, 0, time.monotonic()
 
+    def _wait(self) -> None:
+        if self._committing is not None:
+            self._committing.result()
+            self._committing = None
+
+    def _commit(self, chunks: tuple[Chunk, ...]) -> None:
+        os.fsync(self.stream.fileno())
+        self.target.described(chunks).write(self.target.progress)
+
     def _append(self, content: bytes | memoryview) -> None:
+        crc = self._threads.submit(zlib.crc32, content, self._crc)
         self.stream.write(content)
-        self._crc = zlib.crc32(content, self._crc)
+        self._crc = crc.result()
         self.end += len(content)
