@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from coilal.common.device_memory import BatchSize
+from coilal.common.signals import ends_the_job
 from coilal.fit.batches import Batches, Labelled
 from coilal.fit.cycles import ActiveLearning
 from coilal.fit.dropout import dropout
@@ -139,7 +140,7 @@ class Stack:
         try:
             yield
         except Exception as error:
-            if len(self.runs) == 1:
+            if len(self.runs) == 1 or ends_the_job(error):
                 raise
             self.errors[run] = error
             log.error("%s leaves, the others go on: %s", run.title, error)

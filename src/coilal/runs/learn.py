@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
 from coilal.common.device_memory import free_memory
+from coilal.common.signals import ends_the_job
 from coilal.common.types import Problem
 from coilal.features.backbone import PooledFeatures
 from coilal.features.heap import keep_freed_memory
@@ -80,7 +81,7 @@ def _each(
         try:
             done[experiment] = do(experiment, run)
         except Exception as error:
-            if len(runs) == 1 and not failed:
+            if (len(runs) == 1 and not failed) or ends_the_job(error):
                 raise
             failed[experiment] = error
     return done

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.common.lean_imports import uncollected
+from coilal.common.signals import ends_the_job
 from coilal.common.types import UserError
 from coilal.features import weights as weights_files
 from coilal.run_directory import identity
@@ -72,6 +73,8 @@ def together(runs: Sequence[Settings]) -> list[float | Exception]:
             try:
                 found = _begun(settings, locks)
             except Exception as error:
+                if ends_the_job(error):
+                    raise
                 results[number] = error
                 continue
             if isinstance(found, _Begun):
