@@ -61,10 +61,11 @@ def goals(sections: Mapping[str, Section]) -> list[Goal]:
 def w1(part: Section) -> list[Goal]:
     """Return the goals of W1."""
     return [
-        Goal("W1: coilal / bound", ratio(part, COILAL, BOUND), 1.3, True),
+        Goal("W1: coilal / bound", ratio(part, COILAL, BOUND), 0.85, True),
+        Goal("W1: coilal on stored features / bound", ratio(part, CACHED, BOUND), 0.15, True),
         Goal("W1: plain script / coilal", ratio(part, PLAIN, COILAL), 300, False),
         Goal("W1: baal / coilal", ratio(part, BAAL, COILAL), 300, False),
-        Goal("W1: scikit-activeml / coilal, features extracted", ratio(part, ACTIVEML, CACHED), 2, False),
+        Goal("W1: scikit-activeml / coilal, features extracted", ratio(part, ACTIVEML, CACHED), 10, False),
         disagreeing(part),
     ]
 
@@ -77,7 +78,7 @@ def extraction(part: Section) -> list[Goal]:
 def further(part: Section) -> list[Goal]:
     """Return the goals of further runs and of the training step."""
     return [
-        Goal("further strategy × seed, a job of the multirun / extraction", ratio(part, FURTHER, FIRST), 0.1, True),
+        Goal("a further cell of a multirun / extraction", ratio(part, FURTHER, FIRST), 0.003, True),
         Goal("further strategy × seed, a process / extraction", ratio(part, PROCESS, FIRST), 0.1, True),
         Goal("training step: coilal / bare torch", ratio(part, STEP, BARE_STEP), 1.3, True),
     ]
@@ -86,7 +87,7 @@ def further(part: Section) -> list[Goal]:
 def w2(part: Section) -> list[Goal]:
     """Return the goals of W2."""
     return [
-        Goal("W2: coilal / bound", ratio(part, COILAL, BOUND), 1.5, True),
+        Goal("W2: coilal / bound", ratio(part, COILAL, BOUND), 1.05, True),
         Goal("W2: plain script / coilal", ratio(part, PLAIN, COILAL), 15, False),
         disagreeing(part),
     ]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -80,3 +81,28 @@ def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its
     assert cfg.hparams.source == "own/tiny_multiclass"
     assert cfg.model.head.dropout == 0.1
     assert (database.parent / "tiny_multiclass_history.png").stat().st_size > 1000
+
+
+def test_trials_of_a_batch_whose_heads_are_alike_are_trained_side_by_side(tmp_path: Path, cache: Path) -> None:
+    database = tmp_path / "outputs/s/optuna/tiny_multiclass.db"
+    database.parent.mkdir(parents=True)
+    study = optuna.create_study(
+        storage=f"sqlite:///{database}", study_name="s/tiny_multiclass", direction="maximize"
+    )
+    for rate, batch_size in ((0.01, 8), (0.02, 8), (0.01, 16)):
+        study.enqueue_trial({"model.optimizer.lr_head": rate, "model.batch_size": batch_size})
+    command = (
+        *("-m", *SMALL, f"cache.dir={cache}", "hparams=default", "score_validation=true", "budget.labelled=[16]"),
+        *("hydra/sweeper=optuna", "hydra.sweeper.seeds=[0,1]", "study=s", "hydra.launcher.processes=1"),
+        *("model.optimizer.lr_head=choice(0.01,0.02)", "model.batch_size=choice(8,16)"),
+        *("hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=3"),
+    )
+    done = coilal(tmp_path, "train", *command)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 cells side by side, up to 4 at a time" in done.stdout, "two trials of two seeds, and one trial"
+    for trial in load(database).trials:
+        runs = sorted((database.with_suffix("") / f"trial{trial.number:04}").glob("*/*/*/seed*"))
+        values = [read_cycles(run)["val/macro_f1"].item() for run in runs]
+        assert len(values) == 2
+        assert trial.value == pytest.approx(sum(values) / 2, rel=1e-12)
+    assert len({trial.value for trial in load(database).trials}) > 1, "each was trained with values of its own"

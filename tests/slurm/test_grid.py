@@ -92,14 +92,16 @@ def test_an_array_of_packed_jobs_does_a_grid_and_a_failing_cell_stops_nothing(st
 
 
 @pytest.mark.parametrize("how", ["scancel --signal=USR2", "scontrol requeue"])
-def test_a_preempted_job_resumes_to_the_same_result(study: Study, undisturbed: Path, how: str) -> None:
-    process = study.start(*JOBS, *LONG)
+def test_a_preempted_stack_resumes_to_the_same_result(study: Study, undisturbed: Path, how: str) -> None:
+    process = study.start(*JOBS, *LONG, "seed=0,1")
     run = study.root / RUN
     until(lambda: cycles_done(run) >= 3, "three cycles")
+    (launched,) = study.launches()
+    assert [len(own["cells"]) for own in launched["jobs"]] == [2], "what is trained side by side is one job"
     job = study.job()
     slurm(*how.split(), job)
     until(lambda: in_queue(job, "PENDING"), "the job to be queued again")
-    assert study.status()["counts"]["queued"] == 1
+    assert study.status()["counts"]["queued"] == 2
     before = read_cycles(run)
     assert 3 <= len(before) < 21, "the run was cut off"
     slurm("scontrol", "update", f"JobId={job}", "StartTime=now")  # SLURM would wait for two minutes
@@ -116,7 +118,7 @@ def test_a_preempted_job_resumes_to_the_same_result(study: Study, undisturbed: P
 def test_jobs_outlive_a_killed_launcher_and_the_second_call_finishes_the_study(
     study: Study, undisturbed: Path
 ) -> None:
-    grid = [*LONG, "seed=0,1,2", "hydra.launcher.array_parallelism=1"]
+    grid = [*LONG, "seed=0,1,2", "hydra.launcher.pack=1", "hydra.launcher.array_parallelism=1"]
     process = study.start(*JOBS, *grid)
     until(lambda: cycles_done(study.root / RUN) >= 1, "the first job to work")
     process.kill()

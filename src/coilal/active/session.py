@@ -142,8 +142,7 @@ class Session:
         Raises:
             ValueError: an image was never asked for, or an answer is none. Then nothing is told.
         """
-        for number, answer in answers.items():
-            self._check_answer(number, answer)
+        self._check_answers(answers)
         if answers:
             told = {self._names[number]: _as_json(answer) for number, answer in answers.items()}
             known = dict(about or {})  # callers may change theirs
@@ -159,9 +158,10 @@ class Session:
         return batch
 
     def _tell(self, answers: Mapping[int, Answer], about: Mapping[str, Any]) -> None:
+        states = [_STATES.get(answer, _LABELLED) for answer in answers.values()]
+        self._state[self._places(np.array(list(answers), dtype=np.int64))] = states
         for number, answer in answers.items():
             self._history.setdefault(number, []).append(Told(answer, about))
-            self._state[self._places(np.array([number]))] = _STATES.get(answer, _LABELLED)
 
     def _check_choice(self, ids: IntArray) -> None:
         values, counts = np.unique(ids, return_counts=True)
@@ -174,14 +174,15 @@ class Session:
         if len(taken := values[self._state[self._places(values)] != _FREE]):
             raise ValueError(f"ids that are asked for or answered already: {_few(taken)}")
 
-    def _check_answer(self, number: int, answer: Answer) -> None:
-        place = int(np.searchsorted(self._pool, number))
-        is_known = place < len(self._pool) and self._pool[place] == number
-        if not is_known or (self._state[place] == _FREE and number not in self._history):
-            raise ValueError(f"the image with id {number} was never asked for")
-        is_list = isinstance(answer, tuple) and all(isinstance(name, str) for name in answer)
-        if not (is_list or isinstance(answer, str | NoLabel)):
-            raise ValueError(f"the answer for the image with id {number} is no label: {answer!r}")
+    def _check_answers(self, answers: Mapping[int, Answer]) -> None:
+        taken = self._pool[self._state != _FREE]
+        asked = np.isin(np.array(list(answers), dtype=np.int64), taken).tolist()
+        for (number, answer), is_asked in zip(answers.items(), asked, strict=True):
+            if not is_asked and number not in self._history:  # one that was skipped is free again
+                raise ValueError(f"the image with id {number} was never asked for")
+            is_list = isinstance(answer, tuple) and all(isinstance(name, str) for name in answer)
+            if not (is_list or isinstance(answer, str | NoLabel)):
+                raise ValueError(f"the answer for the image with id {number} is no label: {answer!r}")
 
     def _in_state(self, state: int) -> IntArray:
         ids: IntArray = self._pool[self._state == state]
@@ -223,8 +224,7 @@ class Session:
             self._ask(ids, np.array(scores, dtype=np.float64))
         else:
             answers = {known[name]: _from_json(answer) for name, answer in record["told"].items()}
-            for image, answer in answers.items():
-                self._check_answer(image, answer)
+            self._check_answers(answers)
             self._tell(answers, record.get("about", {}))
 
 

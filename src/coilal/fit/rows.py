@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coilal.common.pinned import stream
 from coilal.common.types import ImageArray, IntArray, are_in_memory
 
 
@@ -48,11 +49,17 @@ class Rows:
             return self.held.index_select(0, to_device(torch.from_numpy(ids), self.device))
         return to_device(rows_of(self.boundary, ids), self.device)
 
-    def blocks(self, size: int) -> Iterator[Tensor]:
-        """Yield all rows in their order, ``size`` at a time."""
-        for first in range(0, len(self), size):
-            here = slice(first, first + size)
-            yield self.held[here] if self.held is not None else to_device(rows_of(self.boundary, here), self.device)
+    def blocks(self, size: int, ids: IntArray | None = None) -> Iterator[Tensor]:
+        """Yield the rows of some ids, or all as they lie, ``size`` at a time; a GPU computes meanwhile."""
+        chosen: Iterator[IntArray | slice] = (
+            slice(first, first + size) if ids is None else ids[first : first + size]
+            for first in range(0, len(self) if ids is None else len(ids), size)
+        )
+        if self.held is None:
+            yield from stream((np.asarray(self.boundary[here]) for here in chosen), self.device)
+            return
+        for here in chosen:
+            yield self.held[here] if isinstance(here, slice) else self.take(here)
 
 
 def rows_of(boundary: ImageArray, chosen: IntArray | slice) -> Tensor:

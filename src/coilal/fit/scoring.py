@@ -60,8 +60,7 @@ def infer(
     """
 
     def of(images: int) -> Tensor:
-        blocks = (rows.take(ids[first : first + images]) for first in range(0, len(ids), images))
-        return torch.cat([forward(block).float() for block in blocks], dim=-2).cpu()
+        return torch.cat([forward(block).float() for block in rows.blocks(images, ids)], dim=-2).cpu()
 
     with torch.inference_mode(), precision():
         return size.do(of)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.health import SESSION, DamagedError, read_object, read_state
+from coilal.run_directory.tables import as_csv
 
 Row = dict[str, float]
 
@@ -94,10 +95,11 @@ class RunStore:
         path = self.checkpoints / "state.json"
         if path.exists():
             self.rows, _ = read_state(path)
-            asked = self._asked()
+            recorded = self._recorded()
+            asked = _digest(recorded)
             if read_object(path).get("asked", asked) != asked:  # earlier versions did not write it
                 raise DamagedError(folder / SESSION, "the finished cycles were trained on other images")
-            self._write_tables()
+            self._write_tables(recorded)
 
     @property
     def finished(self) -> int:
@@ -118,15 +120,17 @@ class RunStore:
         start = time.perf_counter()
         last = model is not None
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **predictions)
+        save = np.savez_compressed if last else np.savez  # the next cycle replaces it
+        save(buffer, **predictions)
         write_atomically(self.folder / "predictions.npz", buffer.getvalue(), durable=last)
         if model is not None:
             write_atomically(self.checkpoints / "model.safetensors", model())
         written = time.perf_counter()
         self.rows.append({**row, "write_s": self._tables_s + written - start})
-        state = {"cycles": self.rows, "asked": self._asked()}
+        recorded = self._recorded()
+        state = {"cycles": self.rows, "asked": _digest(recorded)}
         write_atomically(self.checkpoints / "state.json", json.dumps(state))
-        self._write_tables(durable=last)
+        self._write_tables(recorded, durable=last)
         self._tables_s = time.perf_counter() - written
 
     def cycles(self) -> pd.DataFrame:
@@ -137,12 +141,13 @@ class RunStore:
         """Return the queries of finished cycles: a batch counts once the model trained on it is recorded."""
         return [query for query in self.queries() if query["cycle"] < self.finished]
 
-    def _asked(self) -> str:
-        """Return a digest of the images that the finished cycles were trained on."""
-        images = [query["image"] for query in self._recorded()]
-        return hashlib.sha256(json.dumps(images).encode()).hexdigest()[:16]
+    def _write_tables(self, recorded: Sequence[Query], durable: bool = True) -> None:
+        write_atomically(self.folder / "cycles.csv", as_csv(self.rows), durable)
+        table = as_csv(recorded, list(Query.__annotations__))
+        write_atomically(self.folder / "queries.csv", table, durable)
 
-    def _write_tables(self, durable: bool = True) -> None:
-        write_atomically(self.folder / "cycles.csv", self.cycles().to_csv(index=False), durable)
-        table = pd.DataFrame(self._recorded(), columns=list(Query.__annotations__))
-        write_atomically(self.folder / "queries.csv", table.to_csv(index=False), durable)
+
+def _digest(queries: Sequence[Query]) -> str:
+    """Return a digest of the images of queries, in their order."""
+    images = [query["image"] for query in queries]
+    return hashlib.sha256(json.dumps(images).encode()).hexdigest()[:16]

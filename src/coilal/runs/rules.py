@@ -256,25 +256,37 @@ ASSIGNED = re.compile(r"(api_?key|token|password|secret)=(?![$\s])", re.IGNORECA
 
 
 def checked(cfg: DictConfig) -> dict[str, Any]:
-    """Return the settings with all references resolved, if each of them can be used.
+    """Return the settings with all references resolved, without Hydra's own, if each of them can be used.
 
     Raises:
         UserError: lists every setting that is missing or breaks its rule, with its value and what is allowed; or
             a setting is a secret, which is not shown.
     """
     config = resolved(cfg)
-    flat, written = flatten(config), as_written(cfg)
+    flat = flatten(config)
     refuse_secrets(flat)
     flat |= _mappings(config)
-    repeated = {key for key in RULES if str(written.get(key)).strip("${}") in RULES}  # as seeds.start: ${seed} does
-    wrong = _no_sections(config) or [
-        f"{key} is {_shown(flat[key])}; allowed: {rule.allowed}" if key in flat else f"{key} is missing"
-        for key, rule in RULES.items()
-        if (key in flat or not _optional(key)) and key not in repeated and not rule.fits(flat.get(key))
-    ]
+    wrong = _no_sections(config) or _without_repeated(_broken_rules(flat), cfg)
     if wrong:
         raise UserError("settings that cannot be used:\n  " + "\n  ".join(wrong))
     return config
+
+
+def _broken_rules(flat: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with each setting that is missing or breaks its rule, by its dotted key."""
+    return {
+        key: f"{key} is {_shown(flat[key])}; allowed: {rule.allowed}" if key in flat else f"{key} is missing"
+        for key, rule in RULES.items()
+        if (key in flat or not _optional(key)) and not rule.fits(flat.get(key))
+    }
+
+
+def _without_repeated(broken: Mapping[str, str], cfg: DictConfig) -> list[str]:
+    """Leave out settings that say what another one says, as ``seeds.start: ${seed}`` does."""
+    if not broken:
+        return []
+    written = as_written(cfg)
+    return [what for key, what in broken.items() if str(written.get(key)).strip("${}") not in RULES]
 
 
 def _optional(key: str) -> bool:
@@ -336,18 +348,21 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """Return the settings with all references resolved.
+    """Return the settings with all references resolved, without Hydra's own.
 
     Raises:
         UserError: a setting that the user must give is missing.
     """
     try:
-        config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        return {str(key): _plain(cfg[key]) for key in cfg if key != "hydra"}
     except MissingMandatoryValue as error:
         key = getattr(error, "full_key", None) or str(error)
         raise UserError(f"the setting {key} is needed: give it as {key}=…") from error
-    assert isinstance(config, dict)
-    return {str(key): value for key, value in config.items()}
+
+
+def _plain(value: Any) -> Any:
+    is_node = OmegaConf.is_config(value)
+    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if is_node else value
 
 
 def as_written(cfg: DictConfig) -> dict[str, Any]:

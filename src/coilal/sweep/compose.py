@@ -13,11 +13,11 @@ from omegaconf import DictConfig
 
 from coilal.common.types import UserError
 from coilal.runs import same_data
-from coilal.runs.rules import without_hydra
 from coilal.runs.run import is_done
 from coilal.runs.settings import Settings
 from coilal.runs.stacking import alike, why_alone
 from coilal.sweep.cells import Cell
+from coilal.sweep.composer import Composer
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,10 @@ def compose(
     forced: set[Cell] = set()
     done: set[Cell] = set()
     told = False
+    composer = Composer(context, config)
     for given in overrides:
-        composed = context.config_loader.load_sweep_config(config, list(given))
-        settings = Settings.of(without_hydra(composed))
+        composed = composer.compose(given)
+        settings = Settings.of(composed)
         cell = _cell(settings, given)
         cells.append(cell)
         configs[cell], known[cell] = composed, settings

@@ -82,6 +82,26 @@ def test_same_data_same_bytes_whatever_the_users_settings(tmp_path: Path) -> Non
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "c.png").read_bytes()
 
 
+def test_nothing_is_cut_off_nor_read_as_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = drawn(monkeypatch)
+    learning_curve(table(), tmp_path / "curve.png", "a study of $5 and $6, " * 8, note="costs $7 or $8")
+    (figure,) = kept
+    axes = figure.axes[0]
+    texts = [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(box.min.min() >= 0 and (box.max <= figure.bbox.max).all() for box in boxes), boxes
+    title, note = axes.title.get_window_extent(), axes.texts[0].get_window_extent()
+    assert not title.overlaps(note)
+    assert not any(text.get_parse_math() for text in texts)
+
+
+def test_what_was_drawn_before_changes_nothing(tmp_path: Path) -> None:
+    learning_curve(table(), tmp_path / "a.png", "a run")
+    learning_curve(table(0.1)[:2], tmp_path / "b.png", "another run", note="n")
+    learning_curve(table(), tmp_path / "c.png", "a run")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "c.png").read_bytes()
+
+
 def test_one_cycle_and_undefined_values_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = drawn(monkeypatch)
     learning_curve(table()[:1], tmp_path / "one.png", "a run")

@@ -22,7 +22,7 @@ from coilal.common.machine import acquired
 from coilal.common.typed import quoted
 from coilal.common.types import UserError
 from coilal.run_directory.files import WAY_OUT
-from coilal.runs.rules import checked, without_hydra
+from coilal.runs.rules import checked
 from coilal.sweep.search.notes import bury_killed, check_same, finished, readable
 from coilal.sweep.search.space import check_sampler, check_space, grid_size, values_given
 from coilal.sweep.search.trials import TrialLauncher
@@ -54,7 +54,7 @@ class Search(OptunaSweeperImpl):
         assert self.launcher is not None
         self.trials = TrialLauncher(self.launcher, self.seeds)
         self.launcher = self.trials  # type: ignore[assignment]  # of a launcher the sweeper calls only launch
-        self.settings = checked(without_hydra(config))
+        self.settings = checked(config)
         own = [f"{key}={self.settings[key]}" for key in ("study", "outputs")]
         self.apply = shlex.join(["python", "-m", "coilal.tune", "apply", *own])
 
