@@ -101,20 +101,19 @@ def weights_in(dtype: torch.dtype, backbone: Backbone) -> Iterator[None]:
 
 @contextmanager
 def channels_last(backbone: Backbone) -> Iterator[None]:
-    """Lay weights and images of a convolutional network out channels-last: a GPU's convolutions want it so."""
-    trunk, order = backbone.trunk, torch.channels_last
+    """Give a convolutional network its images channels-last, as ``build_backbone`` lays out its weights.
+
+    An image of one channel is so in either order, and comes out of the normalisation in the wrong one.
+    """
+    trunk = backbone.trunk
     if trunk.layout != "NCHW":
         yield
         return
-    kernels = [kernel for kernel in backbone.net.parameters() if kernel.ndim == 4]
 
     def features(images: Tensor) -> Tensor:
-        return trunk.features(images.contiguous(memory_format=order))
+        return trunk.features(images.contiguous(memory_format=torch.channels_last))
 
-    with (
-        _replaced_data(kernels, lambda kernel: kernel.contiguous(memory_format=order)),
-        _with_features(backbone, features),
-    ):
+    with _with_features(backbone, features):
         yield
 
 

@@ -60,17 +60,18 @@ def test_afterwards_the_network_is_as_it_was(
     assert torch.equal(net.prefix(images), expected)
 
 
-def test_only_convolutional_networks_are_laid_out_channels_last() -> None:
-    def is_laid_out(net: Backbone) -> bool:
-        kernels = [module.weight for module in net.net.modules() if isinstance(module, nn.Conv2d)]
-        return any(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels[:1])
-
-    for name, convolutional in [("resnet10t", True), ("dinov2", False)]:
-        net, images = backbone(name, "head"), pixels(name)
-        expected = net.prefix(images)
-        with channels_last(net):
-            assert is_laid_out(net) == convolutional
-            torch.testing.assert_close(net.prefix(images), expected, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize(("name", "convolutional"), [("resnet10t", True), ("dinov2", False)])
+def test_only_convolutional_networks_see_images_channels_last(name: str, convolutional: bool) -> None:
+    net, images = backbone(name, "head"), pixels(name)
+    seen: list[bool] = []
+    first = next(module for module in net.net.modules() if isinstance(module, nn.Conv2d))
+    first.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    expected = net.prefix(images)
+    with channels_last(net):
+        torch.testing.assert_close(net.prefix(images), expected, rtol=1e-4, atol=1e-5)
+    assert seen == [False, convolutional]
 
 
 def test_a_network_that_makes_float32_by_itself_is_computed_with_autocast(caplog: pytest.LogCaptureFixture) -> None:
