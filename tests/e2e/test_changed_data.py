@@ -321,6 +321,21 @@ def test_a_study_keeps_its_split_when_labels_are_corrected_and_groups_come(
     assert len(after) == 60
 
 
+def test_another_data_set_in_the_same_study_is_told_in_one_line(
+    start: Start, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(start())
+    for name in folder.table["image"]:
+        (folder.root / name).rename(folder.root / f"other_{name}")
+    folder.table["image"] = "other_" + folder.table["image"]
+    folder.save()
+    with caplog.at_level(logging.WARNING):
+        run(start("seed=1"))
+    (told,) = [record.getMessage() for record in caplog.records if "data set" in record.getMessage()]
+    assert "has runs of another data set, no image of which is in this one: give this one another study=…" in told
+    assert "i00.png" not in told
+
+
 def test_a_damaged_run_beside_it_stops_no_other_run(start: Start) -> None:
     run(start())
     (run_folder(start()) / "status.json").write_text("{")

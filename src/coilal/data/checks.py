@@ -6,6 +6,8 @@ whose names are known; what is wrong here lies between columns, files and parts,
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -108,7 +110,9 @@ def _absent(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
         if number == 0:
             never.append(name)
         elif number < needed:
-            too_few.append(place)
+            too_few.append(
+                place + _spelt_like(name, targets.names, [samples.names[i] for i in np.flatnonzero(shown)])
+            )
             several |= targets.class_labels is not None and int(targets.class_labels[index].sum()) > 1
         else:
             unlucky.append(place)
@@ -121,6 +125,14 @@ def _absent(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
         f"{_OTHER_SPLIT[samples.parts is not None]}": unlucky,
     }
     return [Problem(kind, tuple(places)) for kind, places in kinds.items() if places]
+
+
+def _spelt_like(name: str, names: Sequence[str], images: Sequence[str]) -> str:
+    """Return that a rare class (label) may be another one, misspelt, and in which images; "" if none is like it."""
+    near = difflib.get_close_matches(name, [other for other in names if other != name], n=1, cutoff=0.8)
+    if not near:
+        return ""
+    return f"; did you mean {near[0]}? In {', '.join(images[:3])}" + (", …" if len(images) > 3 else "")
 
 
 _OTHER_SPLIT = {

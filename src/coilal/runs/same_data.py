@@ -182,6 +182,14 @@ def tell_of_other_runs(settings: Settings, folder: Path, prepared: Prepared) -> 
         except DamagedError:  # status and report name it; this run is another one
             continue
         if problems := changed(status, prepared.record, settings.records):
+            begun = data_record.read_rows(settings.records / str(status.get("data", {}).get("record")))
+            if begun and not begun.keys() & set(prepared.record.names):
+                log.warning(
+                    "study=%s has runs of another data set, no image of which is in this one: "
+                    "give this one another study=…",
+                    settings.study,
+                )
+                return
             what = "\n".join(problem.describe() for problem in problems)
             log.warning(
                 "other data than %s has, and the report compares runs of equal data:\n%s", path.parent, what

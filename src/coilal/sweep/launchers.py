@@ -180,7 +180,8 @@ class LocalLauncher(GridLauncher):
         for worker, own in zip(workers, cycle(environments), strict=False):
             started = self._workers.start(worker, len(workers), own)
             jobs.append(_job("process", str(started.process.pid), str(started.log)))
-        log.info("their output: %s", self._workers.logs)
+        told = "their output: %s; python -m coilal.status study=%s says how far they are"
+        log.info(told, self._workers.logs, self.config.study)
         return jobs
 
     def work(self, workers: Sequence[Worker]) -> None:

@@ -152,7 +152,8 @@ class Workers:
             why += ", as it is where memory runs out"
         self.ends[str(started.process.pid)] = why
         names = ", ".join(assignment.cell.name for assignment in left)
-        log.error("process %d was %s; not finished: %s; log: %s", started.process.pid, why, names, started.log)
+        told = "process %d was %s; not finished: %s (the same command again does them); log: %s"
+        log.error(told, started.process.pid, why, names, started.log)
 
 
 def _signal(processes: Sequence[ForkServerProcess], number: signal.Signals) -> None:

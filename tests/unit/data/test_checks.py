@@ -71,6 +71,15 @@ def test_ways_out_of_a_class_in_too_few_groups(class_labels: list[list[int]] | N
     assert offered == ways
 
 
+def test_a_rare_class_that_is_spelt_like_another_one_is_asked_for_with_its_images() -> None:
+    values = np.array([1, 2, 0, 1, 0, 1])
+    targets = Targets("multiclass", values, ("ok", "blowhole", "blowhol"), np.ones(6, dtype=np.bool_))
+    (problem,) = check_split(SAMPLES, targets, split([0, 1], [2, 3], [4, 5]))
+    ok, misspelt = problem.places
+    assert ok == "ok: not in pool (2 images in 2 groups)"
+    assert misspelt == "blowhol: not in validation, test (1 images in 1 groups); did you mean blowhole? In b"
+
+
 def test_two_parts_need_two_groups() -> None:
     targets = Targets("multiclass", np.array([1, 0, 1, 0, 0, 0]), ("ok", "bent"), np.ones(6, dtype=np.bool_))
     (problem,) = check_split(SAMPLES, targets, split([0, 1, 2, 3], [], [4, 5]))[1:]

@@ -120,7 +120,9 @@ def test_a_worker_that_ends_early_is_told_with_its_cells_and_the_others_go_on(
         workers.follow()
     assert workers.ends == {str(lost.pid): end}
     (error,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert error.startswith(f"process {lost.pid} was {end}; not finished: t/m/s/seed0, t/m/s/seed2; log: ")
+    assert error.startswith(
+        f"process {lost.pid} was {end}; not finished: t/m/s/seed0, t/m/s/seed2 (the same command"
+    )
     assert sum("done" in record.getMessage() for record in caplog.records) == 2
 
 
