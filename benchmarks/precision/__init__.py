@@ -1,0 +1,1 @@
+"""What precision costs: other queries and another AULC, with real weights."""
