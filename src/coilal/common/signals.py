@@ -37,6 +37,15 @@ def exit_code(number: int) -> int:
     return 128 + number
 
 
+def ends_the_job(error: BaseException) -> bool:
+    """Return whether submitit ends the job: out of time, and requeued too often. No run has failed by that.
+
+    It raises an Exception, from the handler of a signal, wherever the process is.
+    """
+    submitit = sys.modules.get("submitit.core.utils")
+    return submitit is not None and isinstance(error, submitit.UncompletedJobError)
+
+
 def ended_by(error: BaseException) -> signal.Signals | None:
     """Return the signal that is behind an exception which ends the process, None if there is none.
 

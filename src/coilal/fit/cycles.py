@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -51,6 +51,18 @@ class Progress(Protocol):
     def cycle_done(self, cycle: int, labelled: int, metrics: Mapping[str, float]) -> None:
         """Show the result of a cycle."""
         ...
+
+
+class Result(NamedTuple):
+    """What a cycle has given.
+
+    Attributes:
+        row: of cycles.csv: its metrics, and what it cost.
+        logits: (n, C) of each part that is evaluated.
+    """
+
+    row: Row
+    logits: Mapping[str, Tensor]
 
 
 @dataclass(eq=False)
@@ -144,37 +156,49 @@ class ActiveLearning:
         self.spent["infer"] += scored * share
         self.spent["evaluate"] += scored * (1 - share)
 
-    def end(self, labelled: int, logits: Tensor, weights: Mapping[str, Tensor], device: torch.device) -> Row:
-        """Evaluate, choose the next images and record the cycle; return its row.
+    def judge(self, labelled: int, logits: Tensor, device: torch.device) -> Result:
+        """Evaluate the trained model, and choose the next images by it.
 
         Args:
             labelled: images that were trained on.
             logits: (n, C) of all ``parts``, joined.
-            weights: of the trained model.
             device: where was trained.
         """
-        cycle, last, parts = self.cycle, self.is_last, self.parts()
+        cycle, parts = self.cycle, self.parts()
         self._check(np.concatenate(list(parts.values())), logits)
         outputs = dict(zip(parts, torch.split(logits, [len(ids) for ids in parts.values()]), strict=True))
         metrics: Row = {}
         with self.timed("evaluate"):
             for part in self.evaluated:
                 metrics |= {f"{part}/{name}": value for name, value in self.evaluate(part, outputs[part]).items()}
-        if not last:
+        if not self.is_last:
             self._query(outputs.get("pool"))
         row: Row = {"cycle": cycle, "labelled": labelled, **metrics}
         row |= {name: self.preparation.get(name, 0.0) if cycle == 0 else 0.0 for name in PREPARATION}
         row |= {f"{phase}_s": self.spent[phase] for phase in PHASES}
         row |= peak_memory(device)
-        self.progress.phase("write")
-        self.store.record(row, outputs, weights, last)
+        kept = {part: outputs[part].clone() for part in self.evaluated}  # of the pool nobody needs them any more
+        return Result(row, kept)
+
+    def keep(self, result: Result, weights: Mapping[str, Tensor]) -> None:
+        """Record the cycle, and tell the session the labels of the batch that was chosen; waits for the disk.
+
+        Args:
+            result: of the cycle.
+            weights: of the trained model.
+        """
+        last = self.is_last
+        self.store.record(result.row, result.logits, weights, last)
         if not last:
             self.answer(self.session)
-        self.progress.cycle_done(cycle, labelled, metrics)
+
+    def tell(self, result: Result) -> None:
+        """Show a cycle that is recorded, and log it."""
+        labelled = int(result.row["labelled"])
+        self.progress.cycle_done(int(result.row["cycle"]), labelled, result.row)
         for logger in self.loggers:
-            logger.log_metrics(row, step=labelled)
+            logger.log_metrics(result.row, step=labelled)
             logger.save()  # Lightning's own keep many rows in memory, which a kill would lose
-        return row
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,8 +12,9 @@ import numpy as np
 import torch
 
 from coilal.common.device_memory import BatchSize
+from coilal.common.signals import ends_the_job
 from coilal.fit.batches import Batches, Labelled
-from coilal.fit.cycles import ActiveLearning
+from coilal.fit.cycles import ActiveLearning, Result
 from coilal.fit.dropout import dropout
 from coilal.fit.measure import reset_peak_memory, seconds
 from coilal.fit.module import CoilModule
@@ -20,6 +22,9 @@ from coilal.fit.rows import Rows
 from coilal.fit.scoring import Precision, Scorer, evaluating
 
 log = logging.getLogger(__name__)
+
+WRITERS = 16
+"""Threads that wait for the disk: what one run records has nothing to do with the others, and a disk takes many."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +105,23 @@ class Stack:
 
     def end(self, round_: Round, module: CoilModule) -> None:
         """Let each run score, evaluate, choose its next images and record its cycle."""
-        device = self.rows.device
         wanted = [np.concatenate(list(run.parts().values())) for run in round_.members]
         scorer = Scorer(self.rows, module.shape.outputs, self.scoring, self.precision, self.score_memory)
         round_.members[0].progress.phase("infer")
-        with evaluating(module):
+        kept: dict[ActiveLearning, tuple[Result, Future[None]]] = {}
+        with ThreadPoolExecutor(WRITERS) as writers, evaluating(module):
             for head, logits, spent in scorer.score(module.logits, wanted):
                 run = round_.members[head]
                 with self._leaving(run):
                     run.scored(spent)
-                    run.end(len(round_.labelled[head].ids), logits, module.weights_of(head), device)
+                    result = run.judge(len(round_.labelled[head].ids), logits, self.rows.device)
+                    weights = module.weights_of(head) if run.is_last else {}
+                    kept[run] = result, writers.submit(run.keep, result, weights)
+            round_.members[0].progress.phase("write")
+            for run, (result, written) in kept.items():
+                with self._leaving(run):
+                    written.result()
+                    run.tell(result)
 
     @contextmanager
     def timed(self, phase: str, round_: Round) -> Iterator[None]:
@@ -139,7 +151,7 @@ class Stack:
         try:
             yield
         except Exception as error:
-            if len(self.runs) == 1:
+            if len(self.runs) == 1 or ends_the_job(error):
                 raise
             self.errors[run] = error
             log.error("%s leaves, the others go on: %s", run.title, error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pytorch_lightning import Trainer
+
 from coilal.common.array_store import seconds_waited
 from coilal.features.weights import fingerprint
 from coilal.runs import same_data, shared
@@ -15,23 +17,29 @@ from coilal.runs.inputs import ensure_backbone
 from coilal.runs.plan import Plan
 from coilal.runs.prepare import Prepared, describe, prepare
 from coilal.runs.settings import Settings
+from coilal.runs.stacking import alike
 from coilal.runs.trainer import build_loggers, build_trainer, quieten_libraries
 
 
-def assemble(settings: Settings, plan: Plan, weights: Path | None) -> Experiment:
+def assemble(
+    settings: Settings, plan: Plan, weights: Path | None, trainers: dict[str, Trainer] | None = None
+) -> Experiment:
     """Return what a run works with; writes nothing but the cache.
 
     Args:
         settings: those of the run.
         plan: what it will do.
         weights: file or folder of the weights, None for random ones.
+        trainers: those of runs before, by ``stacking.alike``: building one takes longer than all else here.
 
     Raises:
         UserError: the parts do not fit together, or the run was begun with others.
     """
     folder, known = settings.folder(), fingerprint(weights)
     quieten_libraries()
-    trainer, loggers = build_trainer(settings), build_loggers(settings)
+    trainers, kind = trainers if trainers is not None else {}, alike(settings)
+    trainer = trainers[kind] = trainers.get(kind) or build_trainer(settings)
+    loggers = build_loggers(settings)
     load = backbone_loader(settings, weights, known)
     reread = ensure_weights_fit(settings, weights, known, load)
     prepared, decode_s = load_data(settings, plan)

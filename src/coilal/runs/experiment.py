@@ -26,7 +26,7 @@ class Experiment:
         prepared: the data.
         load_backbone: gives it with its initial weights.
         weights: their fingerprint.
-        trainer: Lightning's; of runs that are trained side by side, that of the first is used.
+        trainer: Lightning's, as the settings have it built: it says where and how precisely is computed.
         loggers: where metrics go besides the run directory.
         decode_s: seconds that the data took.
         reread: whether earlier versions computed other features with these weights.

@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
 from coilal.common.device_memory import free_memory
+from coilal.common.signals import ends_the_job
 from coilal.common.types import Problem
 from coilal.features.backbone import PooledFeatures
 from coilal.features.heap import keep_freed_memory
@@ -37,6 +38,7 @@ from coilal.runs.progress import RunProgress
 from coilal.runs.recorder import Recorder
 from coilal.runs.sessions import open_session
 from coilal.runs.told_labels import differing
+from coilal.runs.trainer import build_trainer
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ def _each(
         try:
             done[experiment] = do(experiment, run)
         except Exception as error:
-            if len(runs) == 1 and not failed:
+            if (len(runs) == 1 and not failed) or ends_the_job(error):
                 raise
             failed[experiment] = error
     return done
@@ -90,7 +92,8 @@ def _fit(experiment: Experiment, inputs: Inputs, learners: list[ActiveLearning])
     """Train what is left to be trained, with the settings that all have in common; return who failed, and why."""
     if not learners:
         return {}
-    settings, trainer = experiment.settings, experiment.trainer
+    settings = experiment.settings
+    trainer = build_trainer(settings)  # one that nobody has trained with, while runs share that of the experiment
     if experiment.device.type == "cpu":
         keep_freed_memory()  # batches of a whole stack are large enough to be given back in between
     module, batch = _module(experiment, inputs), settings.model.batch_size

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from coilal.common.lean_imports import uncollected
+from coilal.common.signals import ends_the_job
 from coilal.common.types import UserError
 from coilal.features import weights as weights_files
 from coilal.run_directory import identity
@@ -37,6 +38,8 @@ from coilal.runs.stacking import alike, why_alone
 from coilal.runs.told_labels import only_told_changed
 
 if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
     from coilal.runs.experiment import Experiment
     from coilal.runs.plan import Plan
 
@@ -68,10 +71,13 @@ def together(runs: Sequence[Settings]) -> list[float | Exception]:
     results: dict[int, float | Exception] = {}
     with ExitStack() as locks:
         begun: dict[int, _Begun] = {}
+        trainers: dict[str, Trainer] = {}
         for number, settings in enumerate(runs):
             try:
-                found = _begun(settings, locks)
+                found = _begun(settings, locks, trainers)
             except Exception as error:
+                if ends_the_job(error):
+                    raise
                 results[number] = error
                 continue
             if isinstance(found, _Begun):
@@ -92,8 +98,14 @@ class _Begun:
     assembled_s: float
 
 
-def _begun(settings: Settings, locks: ExitStack) -> _Begun | float:
-    """Begin a run, or return its objective if it is finished."""
+def _begun(settings: Settings, locks: ExitStack, trainers: dict[str, Trainer]) -> _Begun | float:
+    """Begin a run, or return its objective if it is finished.
+
+    Args:
+        settings: those of the run.
+        locks: take the lock of its directory.
+        trainers: those of the runs before, by ``stacking.alike``.
+    """
     folder = settings.folder()
     if is_done(settings):
         same_data.ensure_of_finished(settings, folder, same_data.Now())
@@ -105,7 +117,7 @@ def _begun(settings: Settings, locks: ExitStack) -> _Begun | float:
 
     started = time.perf_counter()
     log.info("run: %s", folder)
-    experiment = assemble(settings, plan, weights)
+    experiment = assemble(settings, plan, weights, trainers)
     folder.mkdir(parents=True, exist_ok=True)
     locks.callback(lock(folder).release)
     if is_done(settings):  # another process may have finished it meanwhile

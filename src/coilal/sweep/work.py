@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from coilal.common import machine, output
 from coilal.common.cli import user_error
+from coilal.common.signals import ends_the_job
 from coilal.run_directory.health import records
 from coilal.sweep.book import Outcome, data_folder, exact_now, write_outcome
 from coilal.sweep.cells import Cell, stacks
@@ -134,16 +135,9 @@ class Worker:
 def _outcome(ending: Any) -> Outcome:
     if not isinstance(ending, Exception):
         return Outcome(exact_now())
-    if _is_end_of_job(ending):
+    if ends_the_job(ending):
         raise ending
     if (user := user_error(ending)) is not None:
         return Outcome(exact_now(), error=str(user))
     lines = "".join(traceback.format_exception(ending)).rstrip().splitlines()
     return Outcome(exact_now(), error=f"{type(ending).__name__}: {ending}", tail="\n".join(lines[-TAIL_LINES:]))
-
-
-def _is_end_of_job(error: BaseException) -> bool:
-    """Return whether submitit ends the job: out of time, and requeued too often. The cell has not failed."""
-    from submitit.core.utils import UncompletedJobError
-
-    return isinstance(error, UncompletedJobError)

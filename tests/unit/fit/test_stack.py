@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from submitit.core.utils import UncompletedJobError
 
 import coilal.fit.stack
 from coilal.active.labels import as_values
@@ -197,6 +198,19 @@ def test_a_run_that_fails_leaves_and_the_others_go_on(caplog: pytest.LogCaptureF
     assert [run.cycle for run in runs] == [3, 0, 3, 0]
     assert equal(runs[0].store.kept, whole[0])
     assert equal(runs[2].store.kept, whole[2])
+
+
+def test_submitit_ends_all_of_them() -> None:
+    runs = [LINEAR.run(seed) for seed in range(3)]
+
+    def too_late(*_: Any) -> None:
+        raise UncompletedJobError("timed-out too many times")
+
+    runs[1].choose = too_late
+    with pytest.raises(UncompletedJobError):
+        LINEAR.train(runs)
+    assert runs[1].cycle == 0
+    assert runs[0].cycle == 1, "what was on its way to the disk is recorded"
 
 
 def test_a_run_alone_raises() -> None:
