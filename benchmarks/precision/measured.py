@@ -68,7 +68,7 @@ def change(
 
 
 def relative_errors(features: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return for each image (N) the norm of the difference of its features, divided by the norm of the reference."""
+    """Return for each image (N) the norm of the difference of its features, by the norm of the reference."""
     difference = np.linalg.norm(features.astype(float) - reference, axis=1)
     return difference / np.linalg.norm(reference.astype(float), axis=1)
 

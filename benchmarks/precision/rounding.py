@@ -69,5 +69,5 @@ def _inputs(to_type: Round) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[T
     return lambda _, inputs: tuple(to_type(tensor) for tensor in inputs)
 
 
-def _output(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+def _output(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     return to_bf16(output)

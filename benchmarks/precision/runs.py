@@ -9,7 +9,6 @@ from functools import cached_property, partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.data import settings
 from coilal.active.labels import as_values
@@ -45,9 +44,7 @@ class Curve:
         """Return the number of finished cycles."""
         return len(self.rows)
 
-    def record(
-        self, row: dict[str, float], logits: Mapping[str, Tensor], weights: Mapping[str, Tensor], last: bool
-    ) -> None:
+    def record(self, row: dict[str, float], *_: object) -> None:
         """Keep the row of a cycle."""
         self.rows.append(row)
 
@@ -168,7 +165,7 @@ class Study:
             evaluated=plan.evaluated(prepared),
             evaluate=plan.evaluator(prepared),
             names=prepared.samples.names,
-            asked=lambda outputs, batch: None,
+            asked=lambda *_: None,
             store=Curve(),
             progress=Silent(),
             seed=seed,

@@ -144,16 +144,16 @@ def test_killed_in_every_cycle_a_run_is_in_its_files_once(small: Small, moment: 
 
 def cut_off(cfg: DictConfig, patched: pytest.MonkeyPatch, cycles: int) -> None:
     """Run the first cycles only."""
-    end, ended = coilal.fit.cycles.ActiveLearning.end, []
+    judge, ended = coilal.fit.cycles.ActiveLearning.judge, []
 
     def until(*arguments: Any) -> Any:
         if len(ended) == cycles:
             raise KeyboardInterrupt
         ended.append(1)
-        return end(*arguments)
+        return judge(*arguments)
 
     with patched.context() as patch:
-        patch.setattr(coilal.fit.cycles.ActiveLearning, "end", until)
+        patch.setattr(coilal.fit.cycles.ActiveLearning, "judge", until)
         with pytest.raises((KeyboardInterrupt, SystemExit)):
             run(cfg)
 
