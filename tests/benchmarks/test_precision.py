@@ -34,6 +34,6 @@ def test_within_the_context_products_are_rounded_and_afterwards_all_is_as_before
 
 def test_errors_and_intervals() -> None:
     reference = np.array([[3.0, 4.0], [0.0, 2.0]], np.float32)
-    np.testing.assert_allclose(relative_errors(reference + [[0, 0], [0, 1]], reference), [0, 0.5])
+    np.testing.assert_allclose(relative_errors(np.array([[3, 4], [0, 3]], np.float32), reference), [0, 0.5])
     assert half_interval([0.0, 2.0]) == pytest.approx(12.7062, rel=1e-4)  # t of one degree of freedom times 1
     assert np.isnan(half_interval([1.0]))
