@@ -128,7 +128,7 @@ def test_a_search_may_need_several_processes_for_one_launch_and_none_for_the_nex
     monkeypatch.setattr(processes, "Workers", FakeWorkers)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     launcher = LocalLauncher(processes=3, together=1)
-    launcher.config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+    launcher.config = OmegaConf.create({"study": "s", "hydra": {"sweep": {"dir": str(tmp_path)}}})
     three: Any = [FakeWorker(), FakeWorker(), FakeWorker()]
     assert [(job.id, job.log) for job in launcher.submit(three)] == [
         (pid, "a.log") for pid in ("101", "102", "103")
