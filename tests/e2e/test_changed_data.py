@@ -6,7 +6,6 @@ import json
 import logging
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from coilal.runs.run import run
 from coilal.runs.same_data import Now, ensure_of_finished
 from coilal.runs.settings import Settings
 from coilal.runs.shared import forget
+from tests.commands import command
 from tests.e2e.test_run import without_times
 from tests.run_folders import run_folder
 
@@ -405,10 +405,8 @@ def test_a_replay_of_a_selection_from_other_images_is_refused(small: Callable[..
 def test_a_grid_says_which_labels_its_finished_cells_do_not_have(folder: Folder, tmp_path: Path) -> None:
     def grid(*seeds: int) -> subprocess.CompletedProcess[str]:
         settings = (*SETTINGS, f"data.root={folder.root}", f"cache.dir={tmp_path}/cache", "strategy=random")
-        command = [sys.executable, "-m", "coilal.train", "-m", *settings, f"seed={','.join(map(str, seeds))}"]
-        return subprocess.run(
-            [*command, "hydra.launcher.processes=1"], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        grid = ("coilal.train", "-m", *settings, f"seed={','.join(map(str, seeds))}")
+        return command(*grid, "hydra.launcher.processes=1", cwd=tmp_path)
 
     assert grid(0, 1).returncode == 0
     assert grid(0, 1).returncode == 0, "unchanged, they are finished"

@@ -12,15 +12,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.commands import command
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow
-
-
-def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=300
-    )
 
 
 def test_help_explains_the_groups_with_examples(tmp_path: Path) -> None:

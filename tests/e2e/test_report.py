@@ -19,6 +19,7 @@ from coilal.common.types import UserError
 from coilal.evidence.reading import Finding, Run
 from coilal.evidence.report import write_report
 from coilal.evidence.report_settings import ReportSettings
+from tests.commands import command
 from tests.conftest import SMALL
 from tests.studies import Simulated, write_run, write_study
 
@@ -169,8 +170,7 @@ def test_too_few_settings_are_not_ranked(outputs: Path) -> None:
 
 
 def report(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "coilal.report", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    return command("coilal.report", *arguments, cwd=cwd)
 
 
 def test_an_empty_study_is_an_error_with_code_2(tmp_path: Path) -> None:
@@ -181,8 +181,9 @@ def test_an_empty_study_is_an_error_with_code_2(tmp_path: Path) -> None:
 
 
 def test_the_command_reads_real_runs_and_never_loads_torch(tmp_path: Path, cache: Path) -> None:
-    train = [sys.executable, "-m", "coilal.train", "-m", "strategy=random,margin", "seed=0,1", *SMALL]
-    subprocess.run([*train, "study=real", f"cache.dir={cache}"], cwd=tmp_path, check=True, timeout=300)
+    grid = ("strategy=random,margin", "seed=0,1", *SMALL, "hydra.launcher.processes=1")
+    done = command("coilal.train", "-m", *grid, "study=real", f"cache.dir={cache}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     code = (
         "import sys; sys.argv = ['report', 'study=real', 'compare.resamples=100'];"
         "from coilal.report import main; main(); assert 'torch' not in sys.modules"

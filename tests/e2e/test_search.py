@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import optuna
@@ -15,6 +14,7 @@ from optuna.trial import TrialState
 from coilal.common.cli import conf_folder
 from coilal.run_directory.store import read_cycles
 from coilal.sweep.search.apply import load
+from tests.commands import command
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.slow
@@ -31,8 +31,7 @@ SEARCH = ["hydra/sweeper=optuna", "hydra.sweeper.seeds=[0,1]", "study=s", *SPACE
 
 
 def coilal(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"coilal.{module}", *arguments]
-    return subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=600, check=False)
+    return command(f"coilal.{module}", *arguments, cwd=folder)
 
 
 def search(folder: Path, cache: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
@@ -91,13 +90,13 @@ def test_trials_of_a_batch_whose_heads_are_alike_are_trained_side_by_side(tmp_pa
     )
     for rate, batch_size in ((0.01, 8), (0.02, 8), (0.01, 16)):
         study.enqueue_trial({"model.optimizer.lr_head": rate, "model.batch_size": batch_size})
-    command = (
+    typed = (
         *("-m", *SMALL, f"cache.dir={cache}", "hparams=default", "score_validation=true", "budget.labelled=[16]"),
         *("hydra/sweeper=optuna", "hydra.sweeper.seeds=[0,1]", "study=s", "hydra.launcher.processes=1"),
         *("model.optimizer.lr_head=choice(0.01,0.02)", "model.batch_size=choice(8,16)"),
         *("hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=3"),
     )
-    done = coilal(tmp_path, "train", *command)
+    done = coilal(tmp_path, "train", *typed)
     assert done.returncode == 0, done.stderr
     assert "6 of 6 cells side by side, up to 4 at a time" in done.stdout, "two trials of two seeds, and one trial"
     for trial in load(database).trials:

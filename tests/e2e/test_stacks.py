@@ -70,7 +70,7 @@ def test_a_stack_that_is_killed_goes_on_with_the_same_command(
     process = start(tmp_path, cache, *GRID)
     study, until = tmp_path / "outputs" / "grid", time.monotonic() + 120
     while not any(study.glob("*/*/*/seed*/checkpoints/state.json")):
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.communicate(timeout=60)
         assert time.monotonic() < until
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)

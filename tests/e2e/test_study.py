@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coilal.run_directory.store import read_queries
+from tests.commands import command
 
 pytestmark = pytest.mark.slow
 
 
-def command(module: str, *arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+def output_of(*typed: str, cwd: Path) -> str:
+    done = command(*typed, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_every_row_of_the_study_runs_in_one_command_and_is_one_study(tmp_path: Path, cache: Path) -> None:
     train = ("coilal.train", "-m", "experiment=smoke", f"cache.dir={cache}", "trainer.accelerator=cpu")
-    out = command(*train, "data.source.images_per_coil=4", cwd=tmp_path)
+    out = output_of(*train, "data.source.images_per_coil=4", cwd=tmp_path)
     assert "22 cells: 22 done" in out
-    status: dict[str, Any] = json.loads(command("coilal.status", "study=smoke", "--json", cwd=tmp_path))
+    status: dict[str, Any] = json.loads(output_of("coilal.status", "study=smoke", "--json", cwd=tmp_path))
     assert status["counts"]["done"] == len(status["cells"]) == 22
     assert {(cell["model"], cell["task"]) for cell in status["cells"]} == {
         *((model, "multiclass") for model in ("dino_l", "dino_s", "effnet")),
@@ -47,10 +39,7 @@ def test_every_row_of_the_study_runs_in_one_command_and_is_one_study(tmp_path: P
 
 
 def test_a_grid_without_m_is_refused(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "coilal.train", "experiment=smoke"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    done = command("coilal.train", "experiment=smoke", cwd=tmp_path)
     assert done.returncode == 2
     assert "python -m coilal.train -m" in done.stderr
     assert not any(tmp_path.iterdir())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pytest
 
 from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_queries
+from tests.commands import Command
 from tests.conftest import SMALL
 from tests.e2e.test_run import without_times
 
@@ -25,12 +24,11 @@ pytestmark = pytest.mark.slow
 INTERRUPTED = "interrupted; the same command goes on where this one stopped\n"
 
 
-def start(folder: Path, cache: Path, *overrides: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "coilal.train", "-m", *SMALL, "study=grid", f"cache.dir={cache}", *overrides]
-    return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def start(folder: Path, cache: Path, *overrides: str) -> Command:
+    return Command("coilal.train", "-m", *SMALL, "study=grid", f"cache.dir={cache}", *overrides, cwd=folder)
 
 
-def finish(process: subprocess.Popen[str]) -> str:
+def finish(process: Command) -> str:
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return out
@@ -125,12 +123,12 @@ def test_cells_that_share_a_directory_are_refused_before_anything_is_written(tmp
 LONG = ["seed=0,1,2,3", "budget.cycles=12", "budget.query=4", "trainer.max_epochs=120"]
 
 
-def begun(folder: Path, process: subprocess.Popen[str], launch: int = 0) -> dict[int, list[str]]:
+def begun(folder: Path, process: Command, launch: int = 0) -> dict[int, list[str]]:
     """Wait until all workers of a launch have finished a cycle; return their cells by process number."""
     study = folder / "outputs" / "grid"
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.communicate(timeout=60)
         jobs = launches(study)[launch]["jobs"] if len(launches(study)) > launch else []
         if jobs and all(any(works(study / cell, job) for cell in job["cells"]) for job in jobs):
             return {int(job["id"]): job["cells"] for job in jobs}
