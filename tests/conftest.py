@@ -43,7 +43,7 @@ SMALL = [
     "trainer.accelerator=cpu",
 ]
 
-FIRST = ("tests/slurm/", "tests/e2e/")
+FIRST = ("tests/slurm/", "tests/unit/runs/loggers/", "tests/e2e/")
 TAKES_A_WHILE = {"composed", "small", "cache", "shared"}
 """Fixtures of tests that ``make fast`` leaves out: they compose settings, render images or read real data."""
 
@@ -57,7 +57,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes, so that no process is left alone with one of them at the end.
 
-    Those on SLURM come first: they wait for its queue while others compute.
+    Those on SLURM and of W&B come first: they wait while others compute.
     """
     items.sort(key=lambda item: next((i for i, folder in enumerate(FIRST) if item.nodeid.startswith(folder)), 9))
     for item in items:

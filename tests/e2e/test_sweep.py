@@ -120,7 +120,7 @@ def test_cells_that_share_a_directory_are_refused_before_anything_is_written(tmp
     assert not list((tmp_path / "outputs").rglob("grid-*.json"))
 
 
-LONG = ["seed=0,1,2,3", "budget.cycles=12", "budget.query=4", "trainer.max_epochs=120"]
+LONG = ["seed=0,1,2,3", "budget.cycles=6", "budget.query=4", "trainer.max_epochs=120"]
 
 
 def begun(folder: Path, process: Command, launch: int = 0) -> dict[int, list[str]]:
