@@ -120,9 +120,13 @@ def small(composed: Callable[..., DictConfig], tmp_path: Path, cache: Path) -> C
     places = {"outputs": f"{tmp_path}/outputs", "cache.dir": str(cache)}
 
     def settings(*overrides: str) -> DictConfig:
-        cfg = composed(*SMALL, *overrides)
-        for key in places.keys() - {override.partition("=")[0] for override in overrides}:
-            OmegaConf.update(cfg, key, places[key])  # not composed, so that tests share what is
+        # Not composed, so that tests share what is.
+        given = dict(override.split("=", 1) for override in overrides)
+        apart = {**places, "study": given.get("study")}
+        cfg = composed(*SMALL, *[override for override in overrides if not override.startswith("study=")])
+        for key, value in apart.items():
+            if value is not None and (key == "study" or key not in given):
+                OmegaConf.update(cfg, key, value)
         return cfg
 
     return settings

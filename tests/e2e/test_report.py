@@ -151,13 +151,13 @@ def test_the_level_of_the_whole_pool_is_drawn(outputs: Path) -> None:
 def test_several_studies_are_ranked_over_settings_and_not_over_seeds(tmp_path: Path) -> None:
     effects = {"random": 0.0, "margin": 0.08, "entropy": 0.04}
     for study in ("tile", "pcb"):
-        for model in ("a", "b", "c"):
+        for model in ("a", "b", "c")[: 3 if study == "tile" else 2]:
             write_study(tmp_path / study, Simulated(effects, range(3), [20, 40, 60], model=model))
     page, _ = write_report(tmp_path, ["tile", "pcb"], tmp_path / "r", ReportSettings(resamples=100), no_images)
     text = text_of(page)
-    assert "6 settings. Friedman" in text
+    assert "5 settings. Friedman" in text
     assert "With fewer than 10 settings the test is only roughly right" in text
-    assert len(pd.read_csv(tmp_path / "r/ranks_multiclass.csv")) == 6
+    assert len(pd.read_csv(tmp_path / "r/ranks_multiclass.csv")) == 5
     fewest = pd.read_csv(tmp_path / "r/fewest_labels.csv")
     assert set(fewest["study"]) == {"tile", "pcb"}
     assert fewest.groupby(["study", "target"])["strategy"].first().eq("margin").all()

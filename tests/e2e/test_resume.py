@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+import coilal.runs.learn  # noqa: F401 (where it is imported, tests/conftest.py lets no curve be drawn)
 from coilal.run_directory.files import read_status
 from coilal.run_directory.health import SESSION
 from coilal.run_directory.store import read_cycles, read_queries
 from coilal.runs import provenance
 from coilal.runs.progress import RunProgress
 from coilal.runs.run import run
+from coilal.runs.shared import forget
 from tests.e2e.test_run import without_times
 from tests.run_folders import run_folder
 
@@ -58,7 +60,8 @@ def test_killed_anywhere_it_ends_as_an_undisturbed_run(
         text, folder = settings(f"{kind}{moment}")
         assert start(text, (kind, moment)) == -signal.SIGKILL
         assert not (folder / "status.json").exists() or read_status(folder)["state"] != "failed"
-        assert start(text, None) == 0
+        forget()  # as a new process, which knows nothing
+        run(OmegaConf.create(text))
         assert read_status(folder)["state"] == "done"
         pd.testing.assert_frame_equal(without_times(folder), without_times(whole), check_exact=True)
         pd.testing.assert_frame_equal(read_queries(folder), read_queries(whole), check_exact=True)

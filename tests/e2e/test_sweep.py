@@ -157,6 +157,7 @@ def test_what_is_interrupted_or_killed_leaves_no_process_and_the_same_command_go
         if how == signal.SIGINT:
             assert process.returncode == 130
             assert err.endswith(INTERRUPTED)
+            assert_nothing_is_claimed(tmp_path, err)
 
     process = start(*command)
     killed, *_ = workers = begun(tmp_path, process, launch=2)
@@ -185,8 +186,15 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("how", ENDS)
-@pytest.mark.parametrize("processes", [1, 2])
+def assert_nothing_is_claimed(folder: Path, err: str) -> None:
+    """Everything stands as after a kill."""
+    assert "Traceback" not in err
+    found = [read_status(path.parent) for path in folder.rglob("status.json")]
+    assert {status["state"] for status in found} == {"running"}
+
+
+# Ctrl-C with two processes: in the test before.
+@pytest.mark.parametrize(("processes", "how"), [(1, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGTERM)])
 def test_a_grid_that_is_told_to_end_says_how_to_go_on_and_claims_nothing(
     tmp_path: Path, cache: Path, processes: int, how: signal.Signals
 ) -> None:
@@ -197,6 +205,4 @@ def test_a_grid_that_is_told_to_end_says_how_to_go_on_and_claims_nothing(
     _, err = process.communicate(timeout=60)
     assert process.returncode == ENDS[how][0]
     assert err.endswith(ENDS[how][1])
-    assert "Traceback" not in err
-    found = [read_status(path.parent) for path in tmp_path.rglob("status.json")]
-    assert {status["state"] for status in found} == {"running"}, "as after a kill"
+    assert_nothing_is_claimed(tmp_path, err)
