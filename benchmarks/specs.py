@@ -85,7 +85,7 @@ def further(weights: Path, quick: bool) -> Spec:
     model = ["model=dino_s", "model.pooling=cls", f"model.weights={weights}"]
     if quick:
         return Spec("further", (0, 1, 2), (16, 32, 48), Training(5, 16), model, data(quick, 224))
-    return Spec("further", (0, 1, 2), range(64, 641, 64), Training(50), model, data(quick, 224))
+    return Spec("further", range(33), range(64, 641, 64), Training(50), model, data(quick, 224))
 
 
 def mobilenet(weights: Path) -> list[str]:
