@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MANY_CELLS = 200
+"""So many take seconds to compose, in which nothing else is told."""
+
 
 class GridLauncher(Launcher):
     """What all launchers share; they differ in how the cells become jobs.
@@ -75,6 +78,8 @@ class GridLauncher(Launcher):
         hydra = self.config.hydra
         configure_log(hydra.hydra_logging, hydra.verbose, self.hydra_context.execution_whitelist)
         count = len(job_overrides)
+        if count >= MANY_CELLS:
+            log.info("reading the settings of %d cells", count)
         grid = compose(self.hydra_context, self.config, job_overrides, lambda first: self.prepare(first, count))
         grid = with_changes_refused(grid)
         try:
