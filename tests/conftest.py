@@ -120,13 +120,14 @@ def small(composed: Callable[..., DictConfig], tmp_path: Path, cache: Path) -> C
     places = {"outputs": f"{tmp_path}/outputs", "cache.dir": str(cache)}
 
     def settings(*overrides: str) -> DictConfig:
-        # Not composed, so that tests share what is.
-        given = dict(override.split("=", 1) for override in overrides)
-        apart = {**places, "study": given.get("study")}
-        cfg = composed(*SMALL, *[override for override in overrides if not override.startswith("study=")])
-        for key, value in apart.items():
-            if value is not None and (key == "study" or key not in given):
-                OmegaConf.update(cfg, key, value)
+        # Places and studies are not composed, so that tests share what is.
+        studies = [override for override in overrides if override.startswith("study=")]
+        given = {override.partition("=")[0] for override in overrides}
+        cfg = composed(*SMALL, *[override for override in overrides if override not in studies])
+        for key in places.keys() - given:
+            OmegaConf.update(cfg, key, places[key])
+        for study in studies:
+            cfg.study = study.partition("=")[2]
         return cfg
 
     return settings
