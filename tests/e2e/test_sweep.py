@@ -113,10 +113,11 @@ def test_force_does_finished_cells_again_and_a_crash_shows_its_traceback(tmp_pat
 
 
 def test_cells_that_share_a_directory_are_refused_before_anything_is_written(tmp_path: Path, cache: Path) -> None:
-    process = start(tmp_path, cache, "budget.query=8,16")
-    _, err = process.communicate(timeout=600)
+    process = start(tmp_path, cache, "budget.query=range(1,101)")
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 2
-    assert "same run directory" in err
+    assert "100 cells of this grid have the same run directory" in err
+    assert "reading the settings of 100 cells" in out
     assert not list((tmp_path / "outputs").rglob("grid-*.json"))
 
 

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MANY_CELLS = 200
-"""So many take seconds to compose, in which nothing else is told."""
+MANY_CELLS = 100
+"""So many take a second or more to compose, in which nothing else is told."""
 
 
 class GridLauncher(Launcher):
