@@ -14,6 +14,13 @@ from coilal.fit.dropout import kept_share
 ALIGNED = 16
 """Rows begin at multiples of so many float32, 64 bytes: products of other places are rounded otherwise."""
 
+ALIGNED_HIDDEN = 64
+"""Width of hidden layers, a multiple: GELU rounds the last numbers that fill no two registers of a processor
+otherwise, and of what is computed together the last ones must not be those of one head."""
+
+LEAST_ROWS = 2
+"""Rows of a product: one alone, of one head, would be a product of a matrix and a vector, rounded otherwise."""
+
 
 @dataclass(frozen=True, order=True)
 class Optimizer:
@@ -42,8 +49,8 @@ class HeadShape:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Width of each layer's input as it is computed: zeros are added up to a multiple of ``ALIGNED``."""
-        return tuple(_aligned(width) for width in (self.features, *self.hidden))
+        """Width of each layer's input as it is computed: zeros are added up to an aligned one."""
+        return (_aligned(self.features), *(_aligned(width, ALIGNED_HIDDEN) for width in self.hidden))
 
     def memory(self, batch: int) -> int:
         """Return the bytes that the training of one head takes, with batches of so many images."""
@@ -109,8 +116,10 @@ class Heads(nn.Module):
             kept: what the inputs of each layer are multiplied with, (S, B, width) a layer; () for all as they are.
             heads: numbers of those that are asked; None: all.
         """
+        images = features.shape[1]
+        missing = max(0, LEAST_ROWS - images)
         added = self.shape.widths[0] - self.shape.features
-        values = functional.pad(features, (0, added)) if added else features
+        values = functional.pad(features, (0, added, 0, missing)) if added or missing else features
         last = len(self.weights) - 1
         scale = 1 / kept_share(self.shape.dropout) if kept else 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -124,7 +133,7 @@ class Heads(nn.Module):
             values = torch.baddbmm(bias.unsqueeze(2), weight, values.mT, alpha=scale).mT
             if layer != last:
                 values = functional.gelu(values)
-        return values[..., : self.shape.outputs]
+        return values[:, :images, : self.shape.outputs]
 
     def weights_of(self, head: int) -> dict[str, Tensor]:
         """Return the weights of one head, as ``HeadShape.initial`` names them."""
@@ -149,5 +158,5 @@ class Heads(nn.Module):
         return layers
 
 
-def _aligned(width: int) -> int:
-    return -(-width // ALIGNED) * ALIGNED
+def _aligned(width: int, to: int = ALIGNED) -> int:
+    return -(-width // to) * to

@@ -382,8 +382,9 @@ def test_with_and_without_the_cache_the_same_images_are_asked_for(
     queries, logits = learn(net, cached, classes)
     fresh = backbone(name, trainable)
     expected, expected_logits = learn(fresh, Uncached(fresh, images), classes)
-    # torch picks other kernels for other memory formats and batch sizes, and random networks enlarge the difference
-    close = 5e-3 * float(expected_logits.std())
+    # torch picks other kernels for other memory formats and batch sizes. Features of a random network hardly differ
+    # between images (EfficientNet's by a hundredth of themselves), so that the last digit weighs 2e-4 of that.
+    close = 2e-2 * float(expected_logits.std())
     torch.testing.assert_close(logits, expected_logits, rtol=0, atol=close)
     for strategy, found in queries.items():
         # One near tie for the last place may fall otherwise.
