@@ -124,7 +124,7 @@ class Study:
         head, outputs = self.settings.model.head, len(self.prepared.targets.names)
         shape = HeadShape(len(inputs.statistics.mean), outputs, head.hidden, head.dropout)
         learners = {
-            (strategy, seed): self._learner(strategy, seed, seed + REDRAWN * redrawn, shape)
+            (strategy, seed): self._learner(inputs, strategy, seed, seed + REDRAWN * redrawn, shape)
             for strategy in self.strategies
             for seed in self.seeds
         }
@@ -148,11 +148,11 @@ class Study:
         curve = [(row["labelled"], row[metric]) for row in store.rows]
         return Result(seed, [batch.ids for batch in learner.session.batches[1:]], aulc(*zip(*curve, strict=True)))
 
-    def _learner(self, strategy: str, start: int, seed: int, shape: HeadShape) -> ActiveLearning:
+    def _learner(self, inputs: Inputs, strategy: str, start: int, seed: int, shape: HeadShape) -> ActiveLearning:
         plan, prepared = replace(self._plan(strategy), start_seed=start, query_seed=seed), self.prepared
         names, rates = prepared.targets.names, self.settings.model.optimizer
         session = Session(prepared.samples.names, prepared.split.pool)
-        session.ask(lambda _: plan.starting_set(prepared))
+        session.ask(lambda _: plan.starting_set(prepared, inputs.features))
         return ActiveLearning(
             title=f"{strategy} {seed}",
             session=session,
@@ -161,7 +161,7 @@ class Study:
             kind=plan.task.kind,
             counts=plan.counts(len(prepared.split.pool)),
             choose=partial(plan.choose, prepared),
-            needs_logits=plan.needs_logits,
+            needs=plan.needs,
             evaluated=plan.evaluated(prepared),
             evaluate=plan.evaluator(prepared),
             names=prepared.samples.names,

@@ -130,14 +130,34 @@ def test_the_prefix_has_no_batchnorm_left(contest: Contest) -> None:
     assert "batch_norm" not in str(torch.jit.load(contest.folder / "prefix.pt").inlined_graph)
 
 
-@pytest.mark.parametrize("strategy", ["margin", "entropy"])
-@pytest.mark.parametrize("library", ["torch", "baal", "scikit_activeml"])
+SAME = [
+    *[
+        (library, strategy)
+        for strategy in ("margin", "entropy")
+        for library in ("torch", "baal", "scikit_activeml")
+    ],
+    ("torch", "coreset"),
+    ("scikit_activeml", "coreset"),
+]
+
+
+@pytest.mark.parametrize(("library", "strategy"), SAME)
 def test_libraries_select_the_same_rows(library: str, strategy: str) -> None:
     needed = {"scikit_activeml": "skactiveml"}.get(library, library)
     pytest.importorskip(needed, reason=f"{needed} comes with the group bench: uv sync --group bench")
-    logits = np.random.default_rng(1).standard_normal((2000, 8), dtype=np.float32)
-    ours, theirs = (selection.LIBRARIES[name](strategy)(logits) for name in ("coilal", library))
+    inputs = selection.Inputs.drawn(2000, on_features=strategy == "coreset", with_passes=False)
+    ours, theirs = (selection.LIBRARIES[name](strategy)(inputs) for name in ("coilal", library))
     assert set(ours.tolist()) == set(theirs.tolist())
+
+
+@pytest.mark.parametrize("strategy", ["badge", "typiclust"])
+@pytest.mark.parametrize("library", ["coilal", "torch", "scikit_activeml"])
+def test_what_is_drawn_is_as_many_rows_of_the_pool(library: str, strategy: str) -> None:
+    if library == "scikit_activeml":
+        pytest.importorskip("skactiveml", reason="skactiveml comes with the group bench: uv sync --group bench")
+    rows = selection.LIBRARIES[library](strategy)(selection.Inputs.drawn(3000, on_features=True, with_passes=False))
+    assert len(set(rows.tolist())) == selection.BATCH
+    assert set(rows.tolist()) <= set(range(3000))
 
 
 def test_the_driver_imports_no_learning_library() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from coilal.active.strategies.strategy import NonFiniteOutputsError, Strategy, names_fitting
-from coilal.common.types import Kind, PoolOutputs, UserError
+from coilal.active.features import Features
+from coilal.active.outputs import HeldOut, PoolOutputs
+from coilal.active.strategies.strategy import Needs, NonFiniteOutputsError, Strategy, names_fitting
+from coilal.common.types import Kind, UserError
 
 FOLDER = Path(__file__).parents[2] / "conf" / "strategy"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -26,19 +29,40 @@ def load(name: str) -> Strategy:
 
 CASES = [(load(name), kind) for name in NAMES for kind in load(name).tasks]
 CASE_IDS = [f"{strategy.name}-{kind}" for strategy, kind in CASES]
-RANKED = [(strategy, kind) for strategy, kind in CASES if strategy.needs_logits]
+DRAWN = {"power_margin", "power_bald"}  # each image has noise of its own
+RANKED = [case for case in CASES if case[0].needed == Needs(logits=True) and case[0].name not in DRAWN]
 RANKED_IDS = [f"{strategy.name}-{kind}" for strategy, kind in RANKED]
+ON_FEATURES = [(strategy, kind) for strategy, kind in CASES if strategy.needed.features]
+ON_FEATURES_IDS = [f"{strategy.name}-{kind}" for strategy, kind in ON_FEATURES]
+WITHOUT_MODEL = [(strategy, kind) for strategy, kind in CASES if strategy.needs_no_model]
 
 each_case = pytest.mark.parametrize(("strategy", "kind"), CASES, ids=CASE_IDS)
+each_case_on_features = pytest.mark.parametrize(("strategy", "kind"), ON_FEATURES, ids=ON_FEATURES_IDS)
 each_ranked_case = pytest.mark.parametrize(("strategy", "kind"), RANKED, ids=RANKED_IDS)
 
 
-def outputs(strategy: Strategy, kind: Kind, number: int = 60, scale: float = 2) -> PoolOutputs:
-    """Return outputs on ids with gaps, in no order, with float32 logits where the strategy needs them."""
-    generator = np.random.default_rng(5)
+def outputs(strategy: Strategy, kind: Kind, number: int = 60, scale: float = 2, width: int = 6) -> PoolOutputs:
+    """Return what the strategy needs, on ids with gaps in no order; 12 other images are labelled."""
+    generator, needed = np.random.default_rng(5), strategy.needed
     ids = generator.permutation(np.arange(number) * 7 + 11)
     logits = (generator.normal(size=(number, 4)) * scale).astype(np.float32)
-    return PoolOutputs(kind, ids, logits if strategy.needs_logits else None)
+    labelled = (generator.normal(size=(12, 4)) * scale).astype(np.float32)
+    held_out = generator.integers(4, size=12) if kind == "multiclass" else generator.integers(2, size=(12, 4))
+    passes = logits + (generator.normal(size=(needed.passes, number, 4)) * scale).astype(np.float32)
+    rows = generator.normal(size=(number + 12, width)).astype(np.float32) * (scale > 0) + np.float32(scale == 0)
+    features = Features(rows, np.arange(number))
+    return PoolOutputs(
+        kind,
+        ids,
+        logits if needed.logits else None,
+        features if needed.features else None,
+        Features(rows, np.arange(number, number + 12)) if needed.labelled_features else None,
+        labelled if needed.labelled_logits else None,
+        HeldOut(labelled, held_out) if needed.held_out_logits else None,
+        passes if needed.passes else None,
+        (lambda batches: [float(ids.sum() % 97) for ids in batches]) if needed.trials else None,
+        classes=4,
+    )
 
 
 def chosen(strategy: Strategy, pool: PoolOutputs, batch_size: int, seed: int = 0) -> list[int]:
@@ -67,7 +91,7 @@ def test_tasks_that_do_not_fit_are_refused_naming_only_strategies_that_do(name: 
     for kind in ("multiclass", "multilabel"):
         fitting = names_fitting(FOLDER, kind)  # type: ignore[arg-type]
         if kind in strategy.tasks:
-            assert name in fitting
+            assert (name in fitting) != strategy.needed.trials
             strategy.check(kind, fitting.copy)
         else:
             with pytest.raises(UserError, match=f"strategy={name} does not fit a {kind} task"):
@@ -95,7 +119,7 @@ def test_different_unlabelled_images_as_many_as_wanted_or_left(
     assert set(selection.ids.tolist()) <= set(pool.ids.tolist())
     assert selection.ids.dtype == np.int64
     assert selection.scores.dtype == np.float64
-    assert np.isfinite(selection.scores).all() == strategy.needs_logits
+    assert np.isfinite(selection.scores).all() == (strategy.needed != Needs())
 
 
 @each_case
@@ -150,3 +174,62 @@ def test_extreme_logits_give_finite_scores_without_warnings(strategy: Strategy, 
     pool = outputs(strategy, kind, scale=1e6)
     with np.errstate(all="raise", under="ignore"):
         assert np.isfinite(strategy(pool, 60, np.random.default_rng(0)).scores).all()
+
+
+@each_case_on_features
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused_with_the_image(
+    strategy: Strategy, kind: Kind, value: float
+) -> None:
+    pool = outputs(strategy, kind)
+    assert pool.features is not None
+    pool.features._source[17, 2] = value  # type: ignore[index]
+    with pytest.raises(NonFiniteOutputsError, match=rf"\(ids {pool.ids[17]}\)"):
+        strategy(pool, 3, np.random.default_rng(0))
+
+
+@each_case_on_features
+@pytest.mark.parametrize("width", [1, 2])
+def test_narrow_features_will_do(strategy: Strategy, kind: Kind, width: int) -> None:
+    assert len(set(chosen(strategy, outputs(strategy, kind, width=width), 20))) == 20
+
+
+@each_case_on_features
+def test_duplicates_of_images_are_all_there_to_be_chosen(strategy: Strategy, kind: Kind) -> None:
+    pool = outputs(strategy, kind)
+    twins = np.repeat(np.arange(30), 2)
+    assert pool.features is not None
+    double = replace(
+        pool,
+        logits=None if pool.logits is None else pool.logits[twins],
+        features=pool.features.subset(twins),
+        passes=None if pool.passes is None else pool.passes[:, twins],
+    )
+    assert len(set(chosen(strategy, double, 60))) == 60
+
+
+@each_case
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_batch_takes_as_many_of_a_group_as_it_may(strategy: Strategy, kind: Kind, most: int) -> None:
+    pool = replace(outputs(strategy, kind), groups=np.arange(60) // 5)
+    if strategy.needed.trials:
+        with pytest.raises(UserError, match="tries whole batches"):
+            replace(strategy, per_group=most)
+        return
+    limited = replace(strategy, per_group=most)
+    group_of = dict(zip(pool.ids.tolist(), (np.arange(60) // 5).tolist(), strict=True))
+    counts = np.bincount([group_of[image] for image in chosen(limited, pool, 12 * most)])
+    assert counts.tolist() == [most] * 12
+    more = np.bincount([group_of[image] for image in chosen(limited, pool, 12 * most + 3)])
+    assert more.max() <= 2 * most
+    assert more.sum() == 12 * most + 3
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kind"), WITHOUT_MODEL, ids=[f"{strategy.name}-{kind}" for strategy, kind in WITHOUT_MODEL]
+)
+def test_a_strategy_that_needs_no_model_can_begin_without_labels(strategy: Strategy, kind: Kind) -> None:
+    pool = outputs(strategy, kind)
+    if pool.labelled is not None:
+        pool = replace(pool, labelled=pool.labelled.subset(np.arange(0)))
+    assert len(set(chosen(strategy, pool, 16))) == 16

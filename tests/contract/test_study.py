@@ -65,6 +65,7 @@ def test_the_full_study_has_every_fitting_strategy_on_every_model_of_the_study(c
         for model in MODELS
         for task, kind in KINDS.items()
         for strategy in names_fitting(CONF / "strategy", kind)  # type: ignore[arg-type]
+        if strategy not in {"bald", "power_bald"}  # the published heads on DINOv2 have no dropout
     }
     found = cells_of("study_full")
     assert len(found) == len(expected)

@@ -10,7 +10,8 @@ import numpy as np
 
 from coilal.active.journal import Journal
 from coilal.active.labels import Answer, Label, NoLabel
-from coilal.common.types import FloatArray, IntArray, Selection, UserError
+from coilal.active.outputs import Selection
+from coilal.common.types import FloatArray, IntArray, UserError
 
 Choose = Callable[[IntArray], Selection]
 """From the ids (n,) that may be asked for, ascending, to the batch that is."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +13,7 @@ def draw(
     pool_ids: IntArray,
     values: NDArray[np.int64],
     count: int,
-    how: Literal["random", "stratified"],
+    how: str,
     generator: np.random.Generator,
 ) -> IntArray:
     """Draw the starting set from the pool, in random order.

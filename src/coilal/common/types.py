@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -294,14 +294,15 @@ class Budget:
         query: images queried per cycle.
         cycles: query cycles after the starting set.
         labelled: labelled counts after each cycle, starting set first; replaces the three above.
-        start: how the starting set is drawn: ``random`` or ``stratified`` (classes in proportion).
+        start: how the starting set is found: ``random``, ``stratified`` (classes in proportion), or the name of a
+            strategy that looks at features alone.
     """
 
     initial: int = 0
     query: int = 0
     cycles: int = 0
     labelled: tuple[int, ...] = ()
-    start: Literal["random", "stratified"] = "random"
+    start: str = "random"
 
     def __post_init__(self) -> None:
         """Refuse budgets that buy nothing or shrink."""
@@ -310,8 +311,6 @@ class Budget:
             raise UserError(f"budget.initial is {counts[0]}: a run needs at least 1 labelled image to start.")
         if any(later <= earlier for earlier, later in pairwise(counts)):
             raise UserError(f"the labelled counts of the budget must grow from cycle to cycle, not {counts}.")
-        if self.start not in ("random", "stratified"):
-            raise UserError(f"budget.start is '{self.start}'; choose random or stratified.")
 
     def counts(self) -> tuple[int, ...]:
         """Return the labelled counts after each cycle, the starting set first."""
@@ -320,34 +319,3 @@ class Budget:
         if self.cycles < 0 or (self.cycles > 0 and self.query < 1):
             raise UserError(f"budget.cycles={self.cycles} with budget.query={self.query}: nothing to query.")
         return tuple(self.initial + self.query * cycle for cycle in range(self.cycles + 1))
-
-
-@dataclass(frozen=True)
-class PoolOutputs:
-    """What a strategy sees: the model's outputs on the unlabelled pool, never a label.
-
-    Attributes:
-        kind: multiclass (softmax over the logits) or multilabel (a sigmoid each).
-        ids: int64 (n,), dataset-global ids of the unlabelled images.
-        logits: float (n, C), or None for a strategy that declares no needs.
-    """
-
-    kind: Kind
-    ids: IntArray
-    logits: NDArray[np.floating[Any]] | None = None
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A batch of queried images, best first.
-
-    Attributes:
-        ids: int64 (b,), dataset-global.
-        scores: float64 (b,), the strategy's score of each, NaN where it computes none.
-    """
-
-    ids: IntArray
-    scores: FloatArray
-
-
-QueryFunction = Callable[[PoolOutputs, int, np.random.Generator], Selection]

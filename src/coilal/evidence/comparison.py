@@ -61,6 +61,7 @@ class Comparison:
         model: name of the model.
         runs: strategy → seed → run; strategies in alphabetical order, the baseline first.
         full_pool: runs trained on the whole pool, the reference line.
+        bounds: upper bounds, as ``runs``: drawn, and compared with nothing.
         baseline: the strategy that the others are compared with.
     """
 
@@ -69,6 +70,7 @@ class Comparison:
     model: str
     runs: Mapping[str, Mapping[int, Run]]
     full_pool: tuple[Run, ...]
+    bounds: Mapping[str, Mapping[int, Run]]
     baseline: str
 
     @property
@@ -141,7 +143,8 @@ def compare(runs: Iterable[Run], baseline: str) -> tuple[list[Comparison], list[
 def _comparison(
     study: str, task: str, model: str, runs: list[Run], baseline: str
 ) -> tuple[Comparison, list[Finding]]:
-    kept, findings = _alike([run for run in runs if not run.is_full_pool] or runs, Run.determining)
+    compared = [run for run in runs if not (run.is_full_pool or run.is_bound)] or runs
+    kept, findings = _alike(compared, Run.determining)
     full_pool, found = _references([run for run in runs if run.is_full_pool], kept[0])
     findings += found
     by_strategy: dict[str, dict[int, Run]] = {}
@@ -149,7 +152,14 @@ def _comparison(
         same, found = _alike([run for run in kept if run.strategy == strategy], Run.strategy_settings)
         findings += found
         by_strategy[strategy] = {run.seed: run for run in same}
-    comparison = Comparison(study, task, model, by_strategy, full_pool, baseline)
+    bounds: dict[str, dict[int, Run]] = {}
+    for run in (run for run in runs if run.is_bound and run not in kept):
+        if run.determining() == kept[0].determining():
+            bounds.setdefault(run.strategy, {})[run.seed] = run
+        else:
+            what = f"an upper bound of {_difference(kept[0], run, Run.determining)}"
+            findings.append(Finding(place(run.folder), what, LEFT_OUT))
+    comparison = Comparison(study, task, model, by_strategy, full_pool, bounds, baseline)
     return comparison, [*findings, *_unrecorded(comparison), *_versions(comparison), *_seeds(comparison)]
 
 

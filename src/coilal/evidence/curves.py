@@ -7,7 +7,7 @@ import numpy as np
 from coilal.common.types import FloatArray
 from coilal.evidence import words
 from coilal.evidence.analysis import mean_interval
-from coilal.evidence.comparison import Comparison
+from coilal.evidence.comparison import Comparison, stack
 from coilal.evidence.plots import Curve
 from coilal.evidence.report_settings import ReportSettings
 
@@ -19,6 +19,9 @@ def mean_curves(comparison: Comparison, settings: ReportSettings) -> dict[str, C
         area = np.mean([run.aulc(settings.column) for run in runs.values()])
         label = f"{strategy} ({words.seeds_text(len(runs))}, AULC {area:.3f})"
         curves[strategy] = _banded(comparison, comparison.curves(strategy, settings.column), label, settings)
+    for name, runs in comparison.bounds.items():
+        label = f"{name}, an upper bound ({words.seeds_text(len(runs))})"
+        curves[name] = plain_curve(comparison, stack(runs.values(), settings.column), label)
     return curves
 
 

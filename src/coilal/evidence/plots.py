@@ -45,6 +45,7 @@ WIDTH = 9.5  # inches, fits a page in print
 PANELS_A_ROW = 4
 COST_STEPS = 60
 TICKS = 6  # labelled counts named below a curve, at most
+MAP_POINTS = 2000
 SHOWN_OF_BANDS = 0.15  # beyond the curves
 
 
@@ -196,6 +197,46 @@ def _lay_out_panels(figure: Figure, rows: int, columns: int, shared: bool, legen
         wspace=between_columns / width,
         hspace=between_rows / panel,
     )
+
+
+def map_figure(pool: NDArray[np.float32], panels: Mapping[str, tuple[NDArray[np.float32], IntArray]]) -> Figure:
+    """Draw the pool in the plane, a panel a strategy, with the labelled images coloured by cycle.
+
+    Args:
+        pool: places (n, 2); of more than 2,000 some are drawn.
+        panels: strategy → places (m, 2) of the labelled images and the cycle (m) of each.
+    """
+    columns = min(PANELS_A_ROW, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    some = pool[:: max(1, len(pool) // MAP_POINTS)]
+    last = max((int(cycles.max()) for _, cycles in panels.values() if len(cycles)), default=0)
+    figure = Figure(layout="none")  # type: ignore[arg-type]  # documented, missing in the stubs
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
+    _lay_out_panels(figure, rows, columns, True, 2)
+    drawn = None
+    for axes, (strategy, (places, cycles)) in zip(grid, panels.items(), strict=False):
+        axes.scatter(*some.T, s=3, color="#cccccc", linewidths=0, rasterized=True)
+        order = np.argsort(-cycles, kind="stable")  # early ones above, which are few
+        drawn = axes.scatter(
+            *places[order].T,
+            s=7,
+            c=cycles[order],
+            cmap="viridis",
+            vmin=0,
+            vmax=max(1, last),
+            linewidths=0,
+            rasterized=True,
+        )
+        axes.set_title(strategy, fontsize=9)
+        axes.set(xticks=[], yticks=[])
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    if drawn is not None:
+        scale = figure.add_axes((0.3, 0.35 / figure.get_figheight(), 0.4, 0.1 / figure.get_figheight()))
+        bar = figure.colorbar(drawn, cax=scale, orientation="horizontal")
+        bar.set_label("cycle in which the image was labelled", fontsize=9)
+        bar.ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
 
 
 def forest_figure(results: Sequence[PairedResult], margin: float, confidence: float, baseline: str) -> Figure:

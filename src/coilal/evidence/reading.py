@@ -21,6 +21,7 @@ from coilal.run_directory.files import read_status
 from coilal.run_directory.health import DamagedError, read_config
 from coilal.run_directory.identity import flatten, identifying
 from coilal.run_directory.parts import EARLIER_PARTS
+from coilal.run_directory.pool_map import PoolMap, read_map
 from coilal.run_directory.store import read_cycles, read_queries
 
 SEED_FOLDER = re.compile(r"seed(\d+)")
@@ -95,6 +96,11 @@ class Run:
         """Return whether the run does nothing but train on the whole pool: a reference, not a strategy."""
         return len(self.cycles) == 1 and int(self.labelled[0]) == self.pool_size
 
+    @property
+    def is_bound(self) -> bool:
+        """Return whether the run knew labels before it asked for them: an upper bound, not a strategy."""
+        return "trials" in (self.config.get("strategy.needs") or [])
+
     @cached_property
     def starting_set(self) -> frozenset[str]:
         """Return the images of the starting set."""
@@ -154,6 +160,12 @@ class Run:
     def data_record(self) -> Path:
         """The file that says of each image what it was."""
         return self.folder.parents[3] / ".data" / str(self.status["data"].get("record"))
+
+    @property
+    def pool_map(self) -> PoolMap | None:
+        """The map of the pool, where the study has one of the run's features."""
+        name = self.status["data"].get("map")
+        return read_map(self.data_record.parent / name) if isinstance(name, str) else None
 
     def strategy_settings(self) -> dict[str, Any]:
         """Return the settings of the strategy."""

@@ -86,7 +86,7 @@ def write_report(
             raise UserError(f"none of the {len(folders)} runs can be used:\n{reasons}")
         comparisons, mixed = compare(runs, settings.baseline)
         findings += mixed
-        looks = looks_of(settings.baseline, {name for c in comparisons for name in c.strategies})
+        looks = looks_of(settings.baseline, {name for c in comparisons for name in (*c.strategies, *c.bounds)})
         jobs = [
             Job(c, settings, out / _folder(c, studies), looks, images_of, len(studies) > 1) for c in comparisons
         ]

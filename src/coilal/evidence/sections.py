@@ -136,6 +136,7 @@ def sections(desk: Desk) -> list[Section]:
         _class_mix,
         _rare,
         _batches,
+        _map,
         _gallery,
         _phases,
     )
@@ -547,6 +548,33 @@ def _batches(desk: Desk) -> Section | None:
     labels = {"groups (coils) in the batch": "groups", "near-duplicates in the batch": "share of batch"}
     figure = plots.panels_figure(panels, desk.looks, "", {}, share=False, ylabels=labels)
     return Section(title, note, [desk.picture("batches", figure, "Groups and near-duplicates in each batch")])
+
+
+def _map(desk: Desk) -> Section | None:
+    title = "What was queried: the map of the pool"
+    every = list(desk.comparison.runs.values())
+    seed = min(set.intersection(*map(set, every)), default=None)
+    if seed is None:
+        return Section(title, "Left out: no seed was run by all strategies.")
+    found = every[0][seed].pool_map
+    if found is None:
+        return Section(
+            title, "Left out: runs of earlier versions, and those that train blocks, keep no map of the pool."
+        )
+    place_of = dict(zip(found.images, found.places, strict=True))
+    panels = {}
+    for strategy, runs in desk.comparison.runs.items():
+        queries = runs[seed].queries
+        known = queries["image"].isin(place_of.keys())
+        places = np.array([place_of[image] for image in queries.loc[known, "image"]]).reshape(-1, 2)
+        panels[strategy] = places, queries.loc[known, "cycle"].to_numpy()
+    note = (
+        f"The pool along the two main directions of its features, which hold {found.share:.0%} of their variance; "
+        f"coloured: the images labelled in the run of seed {seed}, by cycle. Distances on the map are not those "
+        "that a strategy sees, which looks at all directions: read from it where a strategy looks, not how well."
+    )
+    figure = plots.map_figure(found.places, panels)
+    return Section(title, note, [desk.picture("map", figure, "The pool, and what each strategy labelled")])
 
 
 def _gallery(desk: Desk) -> Section | None:

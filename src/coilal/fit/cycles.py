@@ -6,7 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
+from coilal.active.features import Features
 from coilal.active.labels import Label
+from coilal.active.outputs import HeldOut, PoolOutputs, Selection
 from coilal.active.session import Batch, Session
-from coilal.common.types import IntArray, Kind, PoolOutputs, Selection, UserError
+from coilal.active.strategies.strategy import Needs
+from coilal.common.types import IntArray, Kind, UserError
 from coilal.fit.batches import Labelled
 from coilal.fit.heads import Optimizer
 from coilal.fit.measure import peak_memory
@@ -53,6 +57,32 @@ class Progress(Protocol):
         ...
 
 
+class Model(Protocol):
+    """A trained model, as strategies look at it; see ``fit.trained``."""
+
+    def features(self, ids: IntArray) -> Features:
+        """Return what enters the last layer for some images."""
+        ...
+
+    def passes(self, ids: IntArray, number: int) -> NDArray[np.float32]:
+        """Return the logits (T, n, C) of passes with the dropout of training."""
+        ...
+
+    def passes_of_last(self, features: Features, number: int, share: float) -> NDArray[np.float32]:
+        """Return the logits (T, n, C) of passes that leave out a share of what enters the last layer."""
+        ...
+
+    def trial_logits(
+        self, labelled: Sequence[Labelled], initial: Mapping[str, Tensor], optimizer: Optimizer, ids: IntArray
+    ) -> Tensor:
+        """Return the logits (S, n, C) for some images of heads trained on S sets of labelled images."""
+        ...
+
+    def held_out(self, own: Labelled, initial: Mapping[str, Tensor], optimizer: Optimizer) -> HeldOut:
+        """Return logits for labelled images by heads that were not trained on them."""
+        ...
+
+
 class Result(NamedTuple):
     """What a cycle has given.
 
@@ -77,7 +107,9 @@ class ActiveLearning:
         kind: multiclass or multilabel.
         counts: labelled images after each cycle, the starting set first.
         choose: (cycle, pool outputs, batch size) → the images that enter with that cycle.
-        needs_logits: whether ``choose`` looks at logits; if not, the pool is not scored.
+        needs: what ``choose`` looks at; without logits the pool is not scored.
+        judged: for an upper bound: ids → their true labels, as the task learns them, and the name of the
+            validation metric that is to be high; None for who may not know them.
         evaluated: the parts that are scored after each fit, by name (``test``, ``val``).
         evaluate: (part, logits) → metrics.
         names: image names by id, for error messages.
@@ -98,7 +130,7 @@ class ActiveLearning:
     kind: Kind
     counts: tuple[int, ...]
     choose: Callable[[int, PoolOutputs, int], Selection]
-    needs_logits: bool
+    needs: Needs
     evaluated: Mapping[str, IntArray]
     evaluate: Callable[[str, Tensor], Row]
     names: tuple[str, ...]
@@ -108,6 +140,7 @@ class ActiveLearning:
     seed: int
     initial: Mapping[str, Tensor]
     optimizer: Optimizer
+    judged: tuple[Callable[[IntArray], NDArray[np.int64]], str] | None = None
     loggers: Sequence[Logger] = ()
     preparation: Mapping[str, float] = field(default_factory=dict)
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
@@ -119,13 +152,20 @@ class ActiveLearning:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no cycle is left."""
-        return self.cycle >= len(self.counts)
+        """Whether no cycle is left, or no image."""
+        return self.cycle >= len(self.counts) or (self._none_is_left and self.cycle == len(self.session.batches))
 
     @property
     def is_last(self) -> bool:
         """Whether the cycle that is to be run next is the last one."""
-        return self.cycle + 1 == len(self.counts)
+        return self.cycle + 1 == len(self.counts) or (
+            self._none_is_left and self.cycle + 1 == len(self.session.batches)
+        )
+
+    @property
+    def _none_is_left(self) -> bool:
+        """Whether no image is left to be asked for; batches of whole groups may empty a pool early."""
+        return not len(self.session.unlabelled)
 
     def begin(self) -> Labelled:
         """Return what the next cycle trains on: the images of the batches so far, ascending, with their labels.
@@ -144,27 +184,38 @@ class ActiveLearning:
         values = self.values([label_of[number] for number in ids.tolist()])
         return Labelled(ids, values, cycle_seed(self.seed, cycle))
 
-    def parts(self) -> dict[str, IntArray]:
-        """Return the ids of all that is looked at after the fit, the pool last."""
-        pool = {"pool": self._candidates()} if self.needs_logits and not self.is_last else {}
-        return {**self.evaluated, **pool}
+    def parts(self, labelled: IntArray) -> dict[str, IntArray]:
+        """Return the ids of all that is scored after the fit: what is evaluated, and what a strategy looks at.
 
-    def scored(self, scored: float) -> None:
+        Args:
+            labelled: those that were trained on.
+        """
+        asked: dict[str, IntArray] = {}
+        if not self.is_last:
+            asked |= {"pool": self._candidates()} if self.needs.logits else {}
+            asked |= {"labelled": labelled} if self.needs.labelled_logits else {}
+        return {**self.evaluated, **asked}
+
+    def scored(self, scored: float, parts: Mapping[str, IntArray]) -> None:
         """Charge seconds of scoring: what test and validation took is evaluation, and no cost of querying."""
-        sizes = {name: len(ids) for name, ids in self.parts().items()}
-        share = sizes.get("pool", 0) / sum(sizes.values())
+        evaluated = sum(len(parts[name]) for name in self.evaluated)
+        share = 1 - evaluated / sum(len(ids) for ids in parts.values())
         self.spent["infer"] += scored * share
         self.spent["evaluate"] += scored * (1 - share)
 
-    def judge(self, labelled: int, logits: Tensor, device: torch.device) -> Result:
+    def judge(
+        self, labelled: Labelled, parts: Mapping[str, IntArray], logits: Tensor, model: Model, device: torch.device
+    ) -> Result:
         """Evaluate the trained model, and choose the next images by it.
 
         Args:
-            labelled: images that were trained on.
-            logits: (n, C) of all ``parts``, joined.
+            labelled: what was trained on.
+            parts: what was scored.
+            logits: (n, C) of all parts, joined.
+            model: what was trained.
             device: where was trained.
         """
-        cycle, parts = self.cycle, self.parts()
+        cycle = self.cycle
         self._check(np.concatenate(list(parts.values())), logits)
         outputs = dict(zip(parts, torch.split(logits, [len(ids) for ids in parts.values()]), strict=True))
         metrics: Row = {}
@@ -172,8 +223,8 @@ class ActiveLearning:
             for part in self.evaluated:
                 metrics |= {f"{part}/{name}": value for name, value in self.evaluate(part, outputs[part]).items()}
         if not self.is_last:
-            self._query(outputs.get("pool"))
-        row: Row = {"cycle": cycle, "labelled": labelled, **metrics}
+            self._query(labelled, outputs, model)
+        row: Row = {"cycle": cycle, "labelled": len(labelled.ids), **metrics}
         row |= {name: self.preparation.get(name, 0.0) if cycle == 0 else 0.0 for name in PREPARATION}
         row |= {f"{phase}_s": self.spent[phase] for phase in PHASES}
         row |= peak_memory(device)
@@ -223,14 +274,59 @@ class ActiveLearning:
         later = [batch.ids for batch in self.session.batches[self.cycle + 1 :]]
         return np.unique(np.concatenate([self.session.unlabelled, *later]))
 
-    def _query(self, logits: Tensor | None) -> None:
+    def _query(self, labelled: Labelled, logits: Mapping[str, Tensor], model: Model) -> None:
         cycle = self.cycle
+        asked = self.session.batches[cycle + 1 :]  # before a kill; it may be told by now
+        outputs = PoolOutputs(
+            self.kind,
+            self._candidates(),
+            _array(logits.get("pool")),
+            labelled_logits=_array(logits.get("labelled")),
+            cycle=cycle + 1,
+        )
+        if not asked and self.needs != Needs(self.needs.logits):
+            with self.timed("infer"):
+                outputs = self._seen(outputs, labelled, model)
         with self.timed("select"):
             size = self.counts[cycle + 1] - self.counts[cycle]
-            outputs = PoolOutputs(self.kind, self._candidates(), None if logits is None else logits.numpy())
-            asked = self.session.batches[cycle + 1 :]  # before a kill; it may be told by now
             batch = asked[0] if asked else self.session.ask(lambda _: self.choose(cycle + 1, outputs, size))
         self.asked(outputs, batch)
+
+    def _seen(self, outputs: PoolOutputs, labelled: Labelled, model: Model) -> PoolOutputs:
+        """Return the outputs with all that the strategy needs besides logits of the model."""
+        needs, images = self.needs, len(outputs.ids)
+        if needs.held_out_logits:
+            outputs = replace(outputs, held_out=model.held_out(labelled, self.initial, self.optimizer))
+        if needs.features:
+            known = labelled.ids if needs.labelled_features else labelled.ids[:0]
+            both = model.features(np.concatenate([outputs.ids, known]))  # joined, since strategies join them
+            of_pool, of_labelled = both.subset(np.arange(images)), both.subset(np.arange(images, len(both)))
+            outputs = replace(outputs, features=of_pool, labelled=of_labelled)
+        if needs.trials:
+            outputs = replace(outputs, tried=partial(self._tried, labelled, model))
+        if not needs.passes:
+            return outputs
+        if needs.dropout is None:
+            return replace(outputs, passes=model.passes(outputs.ids, needs.passes))
+        features = outputs.features or model.features(outputs.ids)
+        return replace(outputs, passes=model.passes_of_last(features, needs.passes, needs.dropout))
+
+    def _tried(self, labelled: Labelled, model: Model, batches: Sequence[IntArray]) -> list[float]:
+        """Return the validation metric of the next cycle, had it the true labels of each batch."""
+        assert self.judged is not None
+        truth, column = self.judged
+        seed, trials = cycle_seed(self.seed, self.cycle + 1), []
+        for batch in batches:
+            ids = np.concatenate([labelled.ids, batch])
+            values = np.concatenate([labelled.values, truth(batch)])
+            order = np.argsort(ids)  # as ``begin`` has them
+            trials.append(Labelled(ids[order], values[order], seed))
+        logits = model.trial_logits(trials, self.initial, self.optimizer, self.evaluated["val"])
+        return [self.evaluate("val", each)[column] for each in logits]
+
+
+def _array(logits: Tensor | None) -> NDArray[np.float32] | None:
+    return None if logits is None else logits.numpy()
 
 
 def cycle_seed(seed: int, cycle: int) -> int:

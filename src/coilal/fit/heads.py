@@ -117,23 +117,40 @@ class Heads(nn.Module):
             heads: numbers of those that are asked; None: all.
         """
         images = features.shape[1]
-        missing = max(0, LEAST_ROWS - images)
+        values = self._before(len(self.weights) - 1, features, kept, heads)
+        return self._layer(len(self.weights) - 1, values, kept, heads)[:, :images, : self.shape.outputs]
+
+    def last_inputs(self, features: Tensor, heads: Sequence[int]) -> Tensor:
+        """Return what enters the last layer of some heads, (s, B, H); of linear ones the features (1, B, D).
+
+        Args:
+            features: (1, B, D), or of each head.
+            heads: their numbers.
+        """
+        inputs = self._before(len(self.weights) - 1, features, (), heads)
+        return inputs[:, : features.shape[1], : (self.shape.features, *self.shape.hidden)[-1]]
+
+    def _before(self, last: int, features: Tensor, kept: Sequence[Tensor], heads: Sequence[int] | None) -> Tensor:
+        """Return the inputs of a layer (S, B, width), of at least ``LEAST_ROWS`` rows."""
+        missing = max(0, LEAST_ROWS - features.shape[1])
         added = self.shape.widths[0] - self.shape.features
         values = functional.pad(features, (0, added, 0, missing)) if added or missing else features
-        last = len(self.weights) - 1
-        scale = 1 / kept_share(self.shape.dropout) if kept else 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if heads is not None:
-                weight, bias = weight[heads], bias[heads]
-            if kept:
-                values = values * kept[layer]
-            if len(values) != len(weight):
-                values = values.expand(len(weight), -1, -1)
-            # The weights come first: the gradient of what comes second would be a slower product, and transposed.
-            values = torch.baddbmm(bias.unsqueeze(2), weight, values.mT, alpha=scale).mT
-            if layer != last:
-                values = functional.gelu(values)
-        return values[:, :images, : self.shape.outputs]
+        for layer in range(last):
+            values = functional.gelu(self._layer(layer, values, kept, heads))
+        return values
+
+    def _layer(self, layer: int, values: Tensor, kept: Sequence[Tensor], heads: Sequence[int] | None) -> Tensor:
+        """Return the outputs of a layer (S, B, width)."""
+        weight, bias = self.weights[layer], self.biases[layer]
+        if heads is not None:
+            weight, bias = weight[heads], bias[heads]
+        scale: float = 1
+        if kept:
+            values, scale = values * kept[layer], 1 / kept_share(self.shape.dropout)
+        if len(values) != len(weight):
+            values = values.expand(len(weight), -1, -1)
+        # The weights come first: the gradient of what comes second would be a slower product, and transposed.
+        return torch.baddbmm(bias.unsqueeze(2), weight, values.mT, alpha=scale).mT
 
     def weights_of(self, head: int) -> dict[str, Tensor]:
         """Return the weights of one head, as ``HeadShape.initial`` names them."""

@@ -58,6 +58,7 @@ class LabelledData(pl.LightningDataModule):
 
 def fit(trainer: pl.Trainer, module: CoilModule, stack: Stack) -> None:
     """Run all cycles of a stack that are not yet finished."""
+    stack.epochs = trainer.max_epochs or 1
     module.hold([stack.runs[0].initial], [stack.runs[0].optimizer])  # Lightning wants something to train at once
     trainer.fit_loop = QueryRetrainLoop(trainer, stack)
     trainer.fit(module, datamodule=LabelledData(stack))

@@ -98,15 +98,29 @@ class CoilModule(pl.LightningModule):
         """
         features = self._features(boundary)
         with self._in_float32():
-            features = features.float()
-            if not self.given_standardised:
-                features = (features - self.feature_mean) / self.feature_std
-            return self._logits(features, kept, heads)
+            return self._logits(self._standardised(features), kept, heads)
 
     def logits(self, boundary: Tensor, heads: Sequence[int]) -> Tensor:
         """Return the logits (s, B, C) that some heads, by number, give for the same rows (B, …)."""
         found: Tensor = self(boundary.unsqueeze(0), heads=heads)
         return found
+
+    def last_inputs(self, boundary: Tensor, head: int) -> Tensor:
+        """Return what enters the last layer of one head, (1, B, H), for rows (B, …)."""
+        features = self._features(boundary.unsqueeze(0))
+        with self._in_float32():
+            part, place = self._place(head)
+            return part.last_inputs(self._standardised(features), [place])
+
+    def last_layer(self, head: int) -> tuple[Tensor, Tensor]:
+        """Return weight (C, H) and bias (C,) of the last layer of one head."""
+        part, place = self._place(head)
+        *_, weight, bias = part.weights_of(place).values()
+        return weight, bias
+
+    def _standardised(self, features: Tensor) -> Tensor:
+        features = features.float()
+        return features if self.given_standardised else (features - self.feature_mean) / self.feature_std
 
     def _features(self, boundary: Tensor) -> Tensor:
         """Return the pooled features (S, B, D)."""
@@ -139,10 +153,17 @@ class CoilModule(pl.LightningModule):
 
     def weights_of(self, head: int) -> dict[str, Tensor]:
         """Return the weights of a model with one of the heads: ``head.…``, and all that is not the heads'."""
+        part, place = self._place(head)
+        return {
+            **self.shared_state(),
+            **{f"head.{name}": tensor for name, tensor in part.weights_of(place).items()},
+        }
+
+    def _place(self, head: int) -> tuple[Heads, int]:
+        """Return the module of a head, and its number there."""
         for part in self._parts:
             if head < len(part):
-                own = {f"head.{name}": tensor for name, tensor in part.weights_of(head).items()}
-                return {**self.shared_state(), **own}
+                return part, head
             head -= len(part)
         raise IndexError("there is no such head")
 
@@ -185,7 +206,16 @@ class CoilModule(pl.LightningModule):
         return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW with a parameter group for the heads of each learning rate, and one for the backbone."""
+        """Return the optimizer that Lightning steps."""
+        # One kernel for all tensors. Lightning cannot clip gradients for it under mixed precision.
+        return self.optimizer(fused=not self.trainer.gradient_clip_val)
+
+    def optimizer(self, fused: bool) -> torch.optim.Optimizer:
+        """Return AdamW with a parameter group for the heads of each learning rate, and one for the backbone.
+
+        Args:
+            fused: whether a step is one kernel for all tensors.
+        """
         groups = [
             {"params": list(heads.parameters()), "lr": rates.lr_head, "weight_decay": rates.weight_decay}
             for heads, rates in zip(self._parts, self.optimizers_of, strict=True)
@@ -194,7 +224,5 @@ class CoilModule(pl.LightningModule):
         if trained:
             (rates,) = self.optimizers_of
             groups.append({"params": trained, "lr": rates.lr_backbone, "weight_decay": rates.weight_decay})
-        # One kernel for all tensors. Lightning cannot clip gradients for it under mixed precision.
-        fused = not self.trainer.gradient_clip_val
         on_gpu = self.device.type == "cuda"  # where a step of heads is replayed; see ``fit.replay``
         return torch.optim.AdamW(groups, fused=fused, capturable=on_gpu)

@@ -20,6 +20,8 @@ from coilal.fit.measure import reset_peak_memory, seconds
 from coilal.fit.module import CoilModule
 from coilal.fit.rows import Rows
 from coilal.fit.scoring import Precision, Scorer, evaluating
+from coilal.fit.trained import Trained
+from coilal.fit.trial import Trials
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Stack:
         memory: bytes of labelled rows that are held during a fit where the rows are not; see ``Batches``.
         score_memory: bytes that the logits of one pass may take; see ``Scorer``.
         most: heads at once; halved, once, where the memory does not suffice.
+        epochs: of a fit, for heads that are trained beside.
         errors: the runs that have left, and why.
         batches: training batches of the round that is running; None before the first.
     """
@@ -72,6 +75,7 @@ class Stack:
     memory: int = 2 * 10**9
     score_memory: int = 10**9
     most: int = 512
+    epochs: int = 1
     errors: dict[ActiveLearning, Exception] = field(default_factory=dict)
     batches: Batches | None = field(default=None, init=False)
     _backed_off: bool = field(default=False, init=False)
@@ -105,16 +109,20 @@ class Stack:
 
     def end(self, round_: Round, module: CoilModule) -> None:
         """Let each run score, evaluate, choose its next images and record its cycle."""
-        wanted = [np.concatenate(list(run.parts().values())) for run in round_.members]
+        parts = [run.parts(own.ids) for run, own in zip(round_.members, round_.labelled, strict=True)]
+        wanted = [np.concatenate(list(each.values())) for each in parts]
         scorer = Scorer(self.rows, module.shape.outputs, self.scoring, self.precision, self.score_memory)
+        trials = Trials(module, self.rows, self.batch_size, self.epochs, self.memory, self.scoring, self.precision)
         round_.members[0].progress.phase("infer")
         kept: dict[ActiveLearning, tuple[Result, Future[None]]] = {}
         with ThreadPoolExecutor(WRITERS) as writers, evaluating(module):
             for head, logits, spent in scorer.score(module.logits, wanted):
                 run = round_.members[head]
                 with self._leaving(run):
-                    run.scored(spent)
-                    result = run.judge(len(round_.labelled[head].ids), logits, self.rows.device)
+                    run.scored(spent, parts[head])
+                    own = round_.labelled[head]
+                    model = Trained(module, head, self.rows, self.scoring, self.precision, trials, own.seed)
+                    result = run.judge(own, parts[head], logits, model, self.rows.device)
                     weights = module.weights_of(head) if run.is_last else {}
                     kept[run] = result, writers.submit(run.keep, result, weights)
             round_.members[0].progress.phase("write")

@@ -8,7 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from coilal.common.types import ImageArray, are_features_in_memory
+from coilal.active.features import Features
+from coilal.common.types import ImageArray, IntArray, are_features_in_memory
 from coilal.fit.rows import Rows
 
 RELATIVE_FLOOR = 1e-5
@@ -51,6 +52,13 @@ class Inputs:
     rows: Rows
     statistics: Statistics
     standardised: bool
+
+    def features(self, ids: IntArray) -> Features:
+        """Return the standardised features (n, D) of some images, of rows that are features."""
+        if self.standardised:
+            return Features(self.rows.boundary, ids)
+        mean, deviation = self.statistics.mean.cpu().numpy(), self.statistics.deviation.cpu().numpy()
+        return Features(self.rows.boundary, ids, mean, deviation)
 
 
 def standardised(boundary: ImageArray, statistics: Statistics, device: torch.device, memory: int = 0) -> Inputs:

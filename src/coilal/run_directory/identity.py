@@ -29,6 +29,9 @@ ADDED: Mapping[str, Any] = {
     "data.source.similar_names": "error",
     "data.source.no_value": ["nan", "na", "n/a", "#n/a", "<na>", "null", "-"],
     "data.source.unlabelled": "drop",
+    "strategy.per_group": None,
+    "strategy.groups": None,
+    "strategy.ranks": True,
 }
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
 a setting does not count, so that such runs go on. On a GPU those versions had TF32 where torch has it by itself, in

@@ -7,6 +7,10 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
+from coilal.active.features import Features
 from coilal.common.array_store import seconds_waited
 from coilal.common.device_memory import free_memory
 from coilal.common.machine import cache_folder
@@ -66,6 +70,15 @@ def training_inputs(experiment: Experiment, progress: RunProgress) -> tuple[Inpu
     return inputs, seconds(device) - start - (seconds_waited() - waited)
 
 
+def initial_features(experiment: Experiment, inputs: Inputs, ids: IntArray) -> Features:
+    """Return the standardised features (n, D) of some images before anything is trained."""
+    if inputs.rows.are_features:
+        return inputs.features(ids)
+    mean, deviation = inputs.statistics.mean.cpu().numpy(), inputs.statistics.deviation.cpu().numpy()
+    features = _through_suffix(experiment, inputs.rows, ids)
+    return Features(features.numpy(), np.arange(len(ids)), mean, deviation)
+
+
 def prefix(experiment: Experiment) -> Prefix:
     """Return the frozen part of the backbone, and what its outputs depend on."""
     return Prefix(outputs_key(experiment), experiment.settings.model.trainable, experiment.load_backbone)
@@ -114,9 +127,14 @@ def _read(experiment: Experiment, some: IntArray, progress: RunProgress) -> Inpu
     if model.trains_the_head_alone:
         features = rows_of(boundary, some)
     else:
-        backbone = experiment.load_backbone().to(experiment.device)
-        rows = Rows(boundary, experiment.device, memory=0)
-        with evaluating(backbone):
-            features = infer(backbone.suffix, rows, some, at_once(rows), precision)
+        features = _through_suffix(experiment, Rows(boundary, experiment.device, memory=0), some)
     memory = free_memory(experiment.device) // 2 if experiment.device.type == "cuda" else 0
     return standardised(boundary, Statistics.of(features), experiment.device, memory)
+
+
+def _through_suffix(experiment: Experiment, rows: Rows, ids: IntArray) -> Tensor:
+    """Return the features (n, D) of some images, by the trained part of the backbone under its initial weights."""
+    backbone = experiment.load_backbone().to(experiment.device)
+    precision = experiment.trainer.precision_plugin.forward_context
+    with evaluating(backbone):
+        return infer(backbone.suffix, rows, ids, at_once(rows), precision)

@@ -32,11 +32,12 @@ from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import read_status
 from coilal.run_directory.learning_curve import learning_curve
 from coilal.runs.experiment import Experiment
-from coilal.runs.inputs import training_inputs
+from coilal.runs.inputs import initial_features, training_inputs
 from coilal.runs.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.runs.progress import RunProgress
 from coilal.runs.recorder import Recorder
 from coilal.runs.sessions import open_session
+from coilal.runs.study_map import keep_map
 from coilal.runs.told_labels import differing
 from coilal.runs.trainer import build_trainer
 
@@ -66,6 +67,8 @@ def _learn(runs: Mapping[Experiment, _Run], failed: dict[Experiment, Exception])
     with RunProgress(name, len(one.counts) - 1, one.metric, first=done, runs=len(runs)) as progress:
         inputs, extract_s = training_inputs(first, progress)
         share = extract_s / len(runs)
+        for experiment in {run.settings.records: run for run in runs}.values():
+            keep_map(experiment, inputs)
         learners = _each(runs, lambda _, run: run.begin(inputs, share, progress), failed)
         errors = _fit(first, inputs, [learner for learner in learners.values() if not learner.is_finished])
         failed |= {experiment: errors[learner] for experiment, learner in learners.items() if learner in errors}
@@ -174,7 +177,8 @@ class _Run:
         for logger in self._told:
             logger.begin(RunInfo(settings.config, identity, self.recorder, self.metric, predicted))
         if not self.session.batches:
-            self.session.ask(lambda _: plan.starting_set(prepared))
+            features = partial(initial_features, experiment, inputs)
+            self.session.ask(lambda _: plan.starting_set(prepared, features))
         rates, scale = settings.model.optimizer, settings.task.lr_scale
         return ActiveLearning(
             title=experiment.title(),
@@ -184,7 +188,8 @@ class _Run:
             kind=plan.task.kind,
             counts=self.counts,
             choose=partial(plan.choose, prepared),
-            needs_logits=plan.needs_logits,
+            needs=plan.needs,
+            judged=plan.judged(prepared),
             evaluated=plan.evaluated(prepared),
             evaluate=plan.evaluator(prepared),
             names=prepared.samples.names,

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
+from coilal.active.features import Features
 from coilal.active.oracle import Oracle
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.starting_set import draw
-from coilal.active.strategies.strategy import Strategy, names_fitting
+from coilal.active.strategies.strategy import Needs, Strategy, names_fitting
 from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate
-from coilal.common.types import Budget, IntArray, PoolOutputs, Selection, UserError
+from coilal.common.types import Budget, IntArray, UserError
 from coilal.run_directory import identity
 from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import read_status
 from coilal.run_directory.health import read_config
 from coilal.run_directory.store import read_queries
 from coilal.runs.sessions import ids_in_pool
+from coilal.runs.stacking import why_alone
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +35,9 @@ if TYPE_CHECKING:
     from coilal.fit.tasks.task import Task
     from coilal.runs.prepare import Prepared
     from coilal.runs.settings import Settings
+
+STRATEGIES = Path(conf_folder()) / "strategy"
+DRAWN = ("random", "stratified")
 
 # Streams of random numbers that must not depend on one another.
 STARTING_SET, QUERY = 1, 2
@@ -45,6 +53,7 @@ class Plan:
         budget: how many labels are bought, and when.
         start_seed: seed of the starting set.
         query_seed: seed of the strategy's random choices.
+        starter: chooses the starting set where the budget names a strategy, else None.
         replayed: the queries of the run whose selection is replayed, or None.
         scores_validation: whether the validation split is scored in each cycle.
     """
@@ -54,6 +63,7 @@ class Plan:
     budget: Budget
     start_seed: int
     query_seed: int
+    starter: Strategy | None
     replayed: pd.DataFrame | None
     scores_validation: bool
 
@@ -68,23 +78,33 @@ class Plan:
         strategy: Strategy = instantiate(settings.strategy)
         task = instantiate(settings.task.module)  # last: it imports torch, and a wrong budget is told at once
         kind = settings.task.replay or task.kind
-        strategy.check(kind, lambda: names_fitting(Path(conf_folder()) / "strategy", kind))
+        starter = _starter(budget.start)
+        for each in (strategy, *([starter] if starter else [])):
+            each.check(kind, lambda: names_fitting(STRATEGIES, kind))
+        strategy.check_model(settings.model.head.dropout, why_alone(settings))
         replayed = _replayed_queries(settings, settings.task.replay) if settings.task.replay else None
-        # auto: where the strategy looks at the model's outputs anyway
+        # auto: where the strategy looks at anything
         asked = settings.score_validation
-        scores_validation = bool(strategy.needs) if asked == "auto" else bool(asked)
-        return cls(task, strategy, budget, settings.seeds.start, settings.seeds.train, replayed, scores_validation)
+        scores_validation = strategy.needed != Needs() if asked == "auto" else bool(asked)
+        seeds = settings.seeds
+        if strategy.needed.trials and not scores_validation:
+            raise UserError(
+                f"strategy={strategy.name} looks at the validation metric: score_validation must be true."
+            )
+        return cls(task, strategy, budget, seeds.start, seeds.train, starter, replayed, scores_validation)
 
     @property
-    def needs_logits(self) -> bool:
-        """Whether the pool must be scored before a query."""
-        return self.replayed is None and self.strategy.needs_logits
+    def needs(self) -> Needs:
+        """What must be computed before a query."""
+        return self.strategy.needed if self.replayed is None else Needs()
 
     def counts(self, pool: int) -> tuple[int, ...]:
         """Return the labelled counts after each cycle; the last batch may be cut short by the pool's end."""
         counts = self.budget.counts()
         if self.replayed is not None:
             counts = tuple(int(n) for n in self.replayed.groupby("cycle").size().cumsum())
+        if self.strategy.groups is not None:  # batches are as large as groups are; the run ends with the pool
+            return (min(counts[0], pool), *counts[1:])
         reached = [min(count, pool) for count in counts]
         return tuple(sorted(set(reached)))
 
@@ -97,13 +117,24 @@ class Plan:
         """Return the oracle, who knows the labels of the whole data set."""
         return Oracle(prepared.targets.values, prepared.targets.names)
 
-    def starting_set(self, prepared: Prepared) -> Selection:
-        """Return the images that are labelled first."""
+    def starting_set(self, prepared: Prepared, features: Callable[[IntArray], Features]) -> Selection:
+        """Return the images that are labelled first.
+
+        Args:
+            prepared: the data.
+            features: gives those of the backbone before training, standardised, for some ids.
+        """
         if self.replayed is not None:
             return self._replay(prepared, 0)
         generator = np.random.default_rng([self.start_seed, STARTING_SET])
         pool = prepared.split.pool
         count = self.counts(len(pool))[0]
+        if self.starter is not None:
+            ids = np.sort(pool)
+            of_pool, classes = features(ids), len(prepared.targets.names)
+            of_none = of_pool.subset(np.arange(0))
+            outputs = PoolOutputs(self.task.kind, ids, features=of_pool, labelled=of_none, classes=classes, cycle=0)
+            return self.starter(outputs, count, generator)
         ids = draw(pool, prepared.targets.values[pool], count, self.budget.start, generator)
         return Selection(ids, np.full(len(ids), np.nan))
 
@@ -111,6 +142,10 @@ class Plan:
         """Return the images that are trained on from ``cycle`` on, chosen by the outputs of the cycle before."""
         if self.replayed is not None:
             return self._replay(prepared, cycle)
+        outputs = replace(outputs, classes=len(prepared.targets.names))
+        if self.strategy.per_group is not None or self.strategy.groups is not None:
+            groups = [prepared.samples.groups[number] for number in outputs.ids.tolist()]
+            outputs = replace(outputs, groups=np.unique(groups, return_inverse=True)[1])
         return self.strategy(outputs, size, np.random.default_rng([self.query_seed, cycle, QUERY]))
 
     def evaluator(self, prepared: Prepared) -> Callable[[str, Tensor], dict[str, float]]:
@@ -121,11 +156,47 @@ class Plan:
         values = {part: torch.from_numpy(prepared.targets.values[ids]) for part, ids in parts.items()}
         return lambda part, logits: self.task.evaluate(logits, values[part], prepared.targets)
 
+    def judged(self, prepared: Prepared) -> tuple[Callable[[IntArray], NDArray[np.int64]], str] | None:
+        """Return the true labels of ids and the column of the validation metric, for an upper bound; else None.
+
+        Raises:
+            UserError: an image of the pool has no label.
+        """
+        if not self.needs.trials:
+            return None
+        values, pool = prepared.targets.values, prepared.split.pool
+        if unknown := int((~prepared.targets.is_labelled[pool]).sum()):
+            raise UserError(
+                f"strategy={self.strategy.name} is an upper bound, which needs the labels of the whole pool, and "
+                f"{unknown} of {len(pool)} images have none."
+            )
+        return (lambda ids: values[ids]), self.task.primary
+
     def _replay(self, prepared: Prepared, cycle: int) -> Selection:
         assert self.replayed is not None
         batch = self.replayed[self.replayed["cycle"] == cycle]
         scores = pd.to_numeric(batch["score"], errors="coerce").to_numpy(float)
         return Selection(ids_in_pool(batch["image"], prepared, "the replayed run has queried"), scores)
+
+
+def _starter(start: str) -> Strategy | None:
+    """Return the strategy that chooses the starting set; None where it is drawn."""
+    if start in DRAWN:
+        return None
+    found = {path.stem: path for path in sorted(STRATEGIES.glob("*.yaml"))}
+    loaded: Strategy | None = instantiate(OmegaConf.load(found[start])) if start in found else None
+    if loaded is not None and loaded.needs_no_model and loaded.needs:
+        return loaded
+    fitting = [name for name, path in found.items() if _needs_features_alone(path)]
+    raise UserError(
+        f"budget.start is '{start}': choose {', '.join(DRAWN)}, or a strategy that looks at features alone, since "
+        f"nothing is labelled yet: {', '.join(fitting)}."
+    )
+
+
+def _needs_features_alone(path: Path) -> bool:
+    needs = OmegaConf.to_object(OmegaConf.load(path)).get("needs", [])  # type: ignore[union-attr]
+    return bool(needs) and all(need.endswith("features") for need in needs)
 
 
 def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:

@@ -213,10 +213,15 @@ RULES: Mapping[str, Rule] = {
     ),
     "task.lr_scale": number(0),
     "strategy.name": NAME,
+    "strategy.per_group": or_null(whole(1)),
+    "strategy.groups": or_null(whole(1)),
+    "strategy.passes": whole(2),
+    "strategy.dropout": number(0, below=1),
+    "strategy.query.typical": whole(0),
     "budget.initial": whole(0),
     "budget.query": whole(0),
     "budget.cycles": whole(0),
-    "budget.start": one_of("random", "stratified"),
+    "budget.start": NAME,
     "budget.labelled": list_of(whole(1)),
     "trainer.max_epochs": whole(1),
     "trainer.precision": PRECISION,
@@ -244,6 +249,7 @@ SECTIONS = (
 """Settings that hold others."""
 OPTIONAL = (
     *("data.root", "data.labels", "data.source", "data.image.range", "data.image.page"),
+    *("strategy.passes", "strategy.dropout", "strategy.query"),
     *("budget", "hparams", "trainer.devices"),
 )
 """Settings that only some choices of a group have, or that have a default elsewhere, with what they hold."""

@@ -35,6 +35,7 @@ from coilal.runs import same_data
 from coilal.runs.provenance import initial_status
 from coilal.runs.settings import Settings
 from coilal.runs.stacking import alike, why_alone
+from coilal.runs.study_map import map_name
 from coilal.runs.told_labels import only_told_changed
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def _begin(experiment: Experiment) -> dict[str, Any]:
     name = name or identity.identity_hash(config, {**prepared.record.aspects, "weights": experiment.weights})
     status = initial_status(settings, name, prepared, experiment.weights)
     told = _only_told_changed(experiment)
+    if map_of_pool := map_name(experiment):
+        status["data"]["map"] = map_of_pool
     if told:
         status["data"] = read_status(folder)["data"]  # the run is what it would have been with these
     if earlier:

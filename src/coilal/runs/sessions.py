@@ -10,9 +10,10 @@ import numpy as np
 
 from coilal.active.journal import Journal
 from coilal.active.oracle import Oracle
+from coilal.active.outputs import Selection
 from coilal.active.session import Session
 from coilal.common.machine import wait_for_name
-from coilal.common.types import DataError, IntArray, Problem, Selection
+from coilal.common.types import DataError, IntArray, Problem
 from coilal.run_directory.health import REPLACE, SESSION, DamagedError, read_state
 from coilal.runs.prepare import Prepared
 
@@ -41,7 +42,8 @@ def open_session(folder: Path, prepared: Prepared, oracle: Oracle, cycles: int) 
                 _take_over(session, queries, prepared, oracle)
             except ValueError as error:  # an image twice, a score that is text
                 raise DamagedError(state, f"its queries: {error}") from None
-        if len(session.batches) < min(len(finished) + 1, cycles):  # each but the last has asked for the next batch
+        expected = min(len(finished) + 1, cycles)  # each but the last has asked for the next batch
+        if len(session.batches) < expected and len(session.unlabelled):
             raise DamagedError(
                 path, f"it has {len(session.batches)} batches, and {len(finished)} cycles are finished"
             )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from coilal.active.oracle import Oracle
+from coilal.active.outputs import Selection
 from coilal.active.session import Session
-from coilal.common.types import Selection
 
 NAMES = ("gap", "double")
 

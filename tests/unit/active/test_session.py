@@ -15,8 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from coilal.active.journal import Journal
 from coilal.active.labels import Answer, NoLabel
+from coilal.active.outputs import Selection
 from coilal.active.session import Choose, Session
-from coilal.common.types import Selection, UserError
+from coilal.common.types import UserError
 
 NAMES = tuple(f"{place}.png" for place in range(12))
 POOL = (1, 2, 3, 5, 7, 8, 9, 11)

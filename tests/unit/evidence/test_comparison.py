@@ -52,7 +52,7 @@ def test_runs_with_caches_in_different_places_are_compared(tmp_path: Path) -> No
 def test_pairs_join_by_seed_whatever_the_order(outputs: Path) -> None:
     (comparison,), _ = read(outputs)
     shuffled = dict(reversed(comparison.runs["margin"].items()))
-    mixed = Comparison("s", "t", "m", {"random": comparison.runs["random"], "margin": shuffled}, (), "random")
+    mixed = Comparison("s", "t", "m", {"random": comparison.runs["random"], "margin": shuffled}, (), {}, "random")
     pairs = mixed.pairs("margin", "random")
     assert pairs.seeds == (0, 1, 2, 3, 4)
     assert [run.seed for run in pairs.first] == [run.seed for run in pairs.second] == [0, 1, 2, 3, 4]
@@ -156,6 +156,18 @@ def test_the_whole_pool_is_a_reference_and_no_strategy(outputs: Path) -> None:
     assert comparison.strategies == ("random", "margin")
     assert [run.strategy for run in comparison.full_pool] == ["whole_pool"]
     assert findings == []
+
+
+def test_an_upper_bound_is_drawn_and_compared_with_nothing(outputs: Path) -> None:
+    needs = {"strategy.needs": ["logits", "trials"]}
+    for seed, more in enumerate([{}, {"trainer.max_epochs": 500}]):
+        curve = np.linspace(0.5, 0.9, 5)
+        write_run(outputs / f"s/multiclass/tiny/oracle/seed{seed}", [20, 40, 60, 80, 100], curve, needs | more)
+    (comparison,), (finding,) = read(outputs)
+    assert comparison.strategies == ("random", "margin")
+    assert [*comparison.bounds["oracle"]] == [0]
+    assert finding.where == "s/multiclass/tiny/oracle/seed1"
+    assert finding.what.startswith("an upper bound of other settings than the rest: trainer.max_epochs 500")
 
 
 def test_one_seed_and_no_baseline_are_said(tmp_path: Path) -> None:

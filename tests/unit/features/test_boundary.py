@@ -20,12 +20,13 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.entropy import entropy
 from coilal.active.strategies.multiclass import margin
 from coilal.common import long_work
 from coilal.common.array_store import seconds_waited, store
 from coilal.common.device_memory import BatchSize
-from coilal.common.types import AugmentedArray, DecodedImages, ImageFormat, PoolOutputs, Selection, UserError
+from coilal.common.types import AugmentedArray, DecodedImages, ImageFormat, UserError
 from coilal.demo.rendered import RenderedCoils
 from coilal.features import boundary as features
 from coilal.features import extract

@@ -24,11 +24,13 @@ import coilal.fit.scoring
 import coilal.fit.stack
 from coilal.active.labels import as_values
 from coilal.active.oracle import Oracle
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.session import Session
 from coilal.active.strategies.multiclass import margin
+from coilal.active.strategies.strategy import Needs
 from coilal.common.device_memory import BatchSize
 from coilal.common.threads import threads_for
-from coilal.common.types import PoolOutputs, Selection, UserError
+from coilal.common.types import UserError
 from coilal.features import timm_trunk
 from coilal.features.backbone import Backbone
 from coilal.fit.batches import Batches
@@ -142,7 +144,7 @@ def learning(store: Memory, shape: HeadShape, needs_logits: bool = True, seed: i
         kind="multiclass",
         counts=COUNTS,
         choose=choose,
-        needs_logits=needs_logits,
+        needs=Needs(logits=needs_logits),
         evaluated={"test": TEST},
         evaluate=evaluate,
         names=NAMES,

@@ -16,10 +16,12 @@ from submitit.core.utils import UncompletedJobError
 import coilal.fit.stack
 from coilal.active.labels import as_values
 from coilal.active.oracle import Oracle
+from coilal.active.outputs import Selection
 from coilal.active.session import Session
 from coilal.active.strategies import multiclass, multilabel
+from coilal.active.strategies.strategy import Needs
 from coilal.common.device_memory import BatchSize
-from coilal.common.types import Kind, Selection
+from coilal.common.types import Kind
 from coilal.features.backbone import PooledFeatures
 from coilal.fit.cycles import ActiveLearning
 from coilal.fit.heads import HeadShape, Optimizer
@@ -77,7 +79,7 @@ class Data:
             kind=self.kind,
             counts=COUNTS,
             choose=lambda cycle, outputs, size: strategy(outputs, size, np.random.default_rng([seed, cycle])),
-            needs_logits=True,
+            needs=Needs(logits=True),
             evaluated={"test": TEST},
             evaluate=lambda part, logits: {"mean": float(logits.mean())},
             names=IMAGES,

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from coilal.active.oracle import Oracle
+from coilal.active.outputs import Selection
 from coilal.active.session import Session
-from coilal.common.types import DataError, Selection, UserError
+from coilal.common.types import DataError, UserError
 from coilal.run_directory.health import SESSION, DamagedError
 from coilal.runs.sessions import open_session
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coilal.common.types import PoolOutputs, Selection
+from coilal.active.outputs import PoolOutputs, Selection
 
 
 def random(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) -> Selection:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.ranking import score_rows, select_highest
-from coilal.common.types import FloatArray, PoolOutputs, Selection
+from coilal.common.types import FloatArray
 
 
 def modal_avg_score(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) -> Selection:

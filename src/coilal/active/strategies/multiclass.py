@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.ranking import score_rows, select_highest
-from coilal.common.types import FloatArray, PoolOutputs, Selection
+from coilal.common.types import FloatArray
 
 
 def margin(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) -> Selection:
@@ -20,7 +21,7 @@ def margin(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator
     Formula: p₁ − p₂. Direction: lowest. Source: Scheffer, Decomain & Wrobel 2001, Active Hidden Markov
     Models for Information Extraction.
     """
-    complement = score_rows(outputs, _one_minus_margin)
+    complement = score_rows(outputs, one_minus_margin)
     selection = select_highest(outputs.ids, complement, batch_size, generator)
     return replace(selection, scores=1 - selection.scores)
 
@@ -31,16 +32,18 @@ def uncertainty(outputs: PoolOutputs, batch_size: int, generator: np.random.Gene
     Formula: 1 − p₁. Direction: highest. Source: Lewis & Gale 1994, A Sequential Algorithm for Training Text
     Classifiers.
     """
-    return select_highest(outputs.ids, score_rows(outputs, _least_confidence), batch_size, generator)
+    return select_highest(outputs.ids, score_rows(outputs, least_confidence), batch_size, generator)
 
 
-def _one_minus_margin(logits: FloatArray) -> FloatArray:
+def one_minus_margin(logits: FloatArray) -> FloatArray:
+    """Return 1 − (p₁ − p₂) of each row, exact also where p₁ rounds to 1: (n, C) → (n,)."""
     weights = _relative_probabilities(logits)
     rest = weights[:, :-1].sum(axis=1)
     return np.asarray((rest + weights[:, -2]) / (1 + rest))
 
 
-def _least_confidence(logits: FloatArray) -> FloatArray:
+def least_confidence(logits: FloatArray) -> FloatArray:
+    """Return 1 − p₁ of each row, exact also where p₁ rounds to 1: (n, C) → (n,)."""
     rest = _relative_probabilities(logits)[:, :-1].sum(axis=1)
     return np.asarray(rest / (1 + rest))
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.ranking import score_rows, select_highest, select_lowest
-from coilal.common.types import PoolOutputs, Selection
 
 
 def avg_confidence(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) -> Selection:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from coilal.common.types import FloatArray, IntArray, PoolOutputs, Selection
+from coilal.active.outputs import Logits, PoolOutputs, Selection
+from coilal.common.types import FloatArray, IntArray
 
 ROWS = 1 << 13
 """Rows scored at once, so that the float64 copies stay in the processor's cache."""
 
 
 def score_rows(outputs: PoolOutputs, score: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    """Return the score of each image, float64 (n,).
+    """Return the score of each image of the pool, float64 (n,); see ``score_logits``."""
+    return score_logits(logits_of(outputs), score)
+
+
+def score_logits(logits: Logits, score: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Return a score of each image, float64 (n,).
 
     Args:
-        outputs: with logits (n, C) of any float type.
+        logits: (n, C) of any float type.
         score: from logits in float64 (m, C) to scores (m,), row by row.
     """
-    logits = logits_of(outputs)
     scores = np.empty(len(logits))
     for start in range(0, len(logits), ROWS):
         rows = slice(start, start + ROWS)
@@ -30,11 +33,18 @@ def score_rows(outputs: PoolOutputs, score: Callable[[FloatArray], FloatArray]) 
     return scores
 
 
-def logits_of(outputs: PoolOutputs) -> NDArray[np.floating[Any]]:
+def logits_of(outputs: PoolOutputs) -> Logits:
     """Return the logits, which a strategy that calls this must declare in its ``needs``."""
     if outputs.logits is None:
         raise ValueError("a strategy that looks at logits must declare needs: [logits]")
     return outputs.logits
+
+
+def passes_of(outputs: PoolOutputs) -> Logits:
+    """Return the logits (T, n, C) of passes with dropout, which a strategy that calls this must declare."""
+    if outputs.passes is None:
+        raise ValueError("a strategy that looks at passes with dropout must declare their number: passes")
+    return outputs.passes
 
 
 def select_highest(ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator) -> Selection:

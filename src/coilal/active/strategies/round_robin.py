@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.ranking import logits_of, select_highest
 from coilal.common.choices import chosen
-from coilal.common.types import FloatArray, IntArray, PoolOutputs, Selection
+from coilal.common.types import FloatArray, IntArray
 
 Evidence = Literal["confidence", "score"]
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from pytorch_lightning.loggers import Logger
 
+from coilal.active.outputs import PoolOutputs
 from coilal.active.session import Batch
-from coilal.common.types import PoolOutputs, joined
+from coilal.common.types import joined
 from coilal.run_directory.store import RunStore
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from coilal.active.outputs import PoolOutputs
 from coilal.active.strategies.baseline import random
-from coilal.common.types import PoolOutputs
 
 
+@pytest.mark.proof("random", by="frequencies of the images drawn")
 def test_every_image_is_equally_likely_and_no_score_is_computed() -> None:
     outputs = PoolOutputs("multiclass", np.array([3, 5, 8, 13]))
     counts = np.zeros(14)

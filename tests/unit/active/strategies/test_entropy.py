@@ -7,12 +7,13 @@ import pytest
 from scipy.special import expit, softmax
 from scipy.stats import entropy as scipy_entropy
 
+from coilal.active.outputs import PoolOutputs
 from coilal.active.strategies.entropy import entropy, mean_binary_entropy, softmax_entropy
-from coilal.common.types import PoolOutputs
 
 LOGITS = np.random.default_rng(0).normal(scale=4, size=(500, 5))
 
 
+@pytest.mark.proof("entropy", by="scipy, both tasks")
 def test_softmax_entropy_agrees_with_scipy() -> None:
     expected = scipy_entropy(softmax(LOGITS, axis=1), axis=1)
     np.testing.assert_allclose(softmax_entropy(LOGITS), expected, rtol=1e-10)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from coilal.active.outputs import PoolOutputs, QueryFunction
 from coilal.active.strategies import modal, multilabel
-from coilal.common.types import PoolOutputs, QueryFunction
 
 LOGITS = np.random.default_rng(3).normal(scale=2, size=(300, 3))
 
@@ -33,6 +33,7 @@ def chosen_by_modal(name: str, batch_size: int) -> set[int]:
     return set(rows.tolist())
 
 
+@pytest.mark.proof("modal_avg_confidence", "modal_avg_score", "modal_max_score", by="equal picks with modAL")
 @pytest.mark.parametrize("batch_size", [1, 10, 150, 299])
 @pytest.mark.parametrize(
     ("ours", "theirs"),

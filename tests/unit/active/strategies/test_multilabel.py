@@ -7,9 +7,9 @@ import pytest
 from scipy.special import expit
 from scipy.stats import entropy as scipy_entropy
 
+from coilal.active.outputs import PoolOutputs, QueryFunction
 from coilal.active.strategies.entropy import entropy
 from coilal.active.strategies.multilabel import avg_confidence, avg_score, max_confidence, max_score, min_confidence
-from coilal.common.types import PoolOutputs, QueryFunction
 
 LOGITS = np.random.default_rng(2).normal(scale=2, size=(400, 3))
 P = expit(LOGITS)
@@ -22,6 +22,9 @@ def order(strategy: QueryFunction, logits: np.ndarray = LOGITS, seed: int = 0) -
     return strategy(outputs, len(logits), np.random.default_rng(seed)).ids.tolist()
 
 
+@pytest.mark.proof(
+    "avg_confidence", "min_confidence", "max_confidence", "avg_score", "max_score", by="the definition by hand"
+)
 @pytest.mark.parametrize(
     ("strategy", "expected", "sign"),
     [

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coilal.active.outputs import PoolOutputs
 from coilal.active.strategies.ranking import ROWS, score_rows, select_highest, select_lowest
-from coilal.common.types import PoolOutputs
 
 
 def test_highest_and_lowest_agree_with_a_full_sort() -> None:

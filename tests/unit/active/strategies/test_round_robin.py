@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.round_robin import Evidence, round_robin
-from coilal.common.types import PoolOutputs, Selection, UserError
+from coilal.common.types import UserError
 
 LOGITS = np.random.default_rng(4).normal(scale=2, size=(60, 3))
 
@@ -31,6 +32,7 @@ def by_hand(evidence: str, batch_size: int, order: list[int]) -> tuple[list[int]
     return ids, taken_scores
 
 
+@pytest.mark.proof("round_robin_confidence", "round_robin_score", by="the turns by hand")
 @pytest.mark.parametrize("evidence", ["confidence", "score"])
 @pytest.mark.parametrize("batch_size", [1, 2, 10, 60])
 def test_agrees_with_the_labels_taking_turns_by_hand(evidence: Evidence, batch_size: int) -> None:

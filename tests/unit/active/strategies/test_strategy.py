@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.multiclass import margin
 from coilal.active.strategies.strategy import NonFiniteOutputsError, Strategy, names_fitting
-from coilal.common.types import PoolOutputs, Selection, UserError
+from coilal.common.types import UserError
 
 OUTPUTS = PoolOutputs("multiclass", np.array([4, 6, 9]), np.eye(3))
 

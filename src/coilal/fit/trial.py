@@ -1,0 +1,110 @@
+"""Heads that are trained beside a run, in a cycle of it: what other sets of labelled images would have taught."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from torch import Tensor
+
+from coilal.active.outputs import HeldOut
+from coilal.common.device_memory import BatchSize
+from coilal.common.types import IntArray
+from coilal.features.backbone import PooledFeatures
+from coilal.fit.batches import Batches, Labelled
+from coilal.fit.dropout import dropout
+from coilal.fit.heads import Optimizer
+from coilal.fit.module import CoilModule
+from coilal.fit.rows import Rows
+from coilal.fit.scoring import Precision, infer
+from coilal.fit.standardise import Statistics
+
+SPLITS, HELD_OUT = 4, 0.3
+LEAST = 4
+"""Labelled images that are enough to hold some out."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Trains heads alone, as a run does, without recording anything.
+
+    Attributes:
+        module: whose heads, criterion and statistics they share.
+        rows: features.
+        batch_size: images per training batch.
+        epochs: of a fit.
+        memory: bytes of labelled rows that are held during a fit; see ``Batches``.
+        size: images that are scored at once.
+        precision: context in which is computed.
+    """
+
+    module: CoilModule
+    rows: Rows
+    batch_size: int
+    epochs: int
+    memory: int
+    size: BatchSize
+    precision: Precision
+
+    def logits(
+        self, labelled: Sequence[Labelled], initial: Mapping[str, Tensor], optimizer: Optimizer, ids: IntArray
+    ) -> Tensor:
+        """Return the logits (S, n, C) for some images of heads trained on S sets of equally many labelled images.
+
+        Args:
+            labelled: what each of them is trained on.
+            initial: weights that they start from.
+            optimizer: their learning rates.
+            ids: int64 (n,), the images that are scored.
+        """
+        shape, device = self.module.shape, self.rows.device
+        heads = CoilModule(PooledFeatures(shape.features), shape, self.module.criterion).to(device)
+        heads.standardise(
+            Statistics(self.module.feature_mean, self.module.feature_std), self.module.given_standardised
+        )
+        heads.hold([initial] * len(labelled), [optimizer] * len(labelled))
+        heads.weigh_classes([own.values for own in labelled])
+        heads.on_train_start()
+        drops = None
+        if shape.dropout:
+            drops = dropout(shape.dropout, shape.widths, [own.seed for own in labelled], device)
+        batches = Batches(self.rows, labelled, self.batch_size, self.memory, drops)
+        adam = heads.optimizer(fused=True)
+        for _ in range(self.epochs):
+            for batch in batches:
+                with self.precision():
+                    loss = heads.training_step(batch, 0)
+                adam.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                adam.step()
+        heads.eval()
+        forward = partial(heads.logits, heads=range(len(labelled)))
+        return infer(forward, self.rows, ids, self.size, self.precision)
+
+    def held_out(self, own: Labelled, initial: Mapping[str, Tensor], optimizer: Optimizer) -> HeldOut:
+        """Return logits for labelled images by heads that were not trained on them.
+
+        Four times 30 % of the labelled images, at random, are held out. Of fewer than four none are.
+
+        Args:
+            own: what the run is trained on.
+            initial: weights that it starts from.
+            optimizer: its learning rates.
+        """
+        number = len(own.ids)
+        out = round(HELD_OUT * number) if number >= LEAST else 0
+        if not out:
+            return HeldOut(np.empty((0, self.module.shape.outputs), dtype=np.float32), own.values[:0])
+        generator = np.random.default_rng(own.seed)
+        orders = [generator.permutation(number) for _ in range(SPLITS)]
+        kept = [np.sort(order[out:]) for order in orders]
+        seeds = [int(seed) for seed in generator.integers(2**32, size=SPLITS)]
+        trained = [Labelled(own.ids[rows], own.values[rows], seed) for rows, seed in zip(kept, seeds, strict=True)]
+        logits = self.logits(trained, initial, optimizer, own.ids).numpy()
+        held = [order[:out] for order in orders]
+        return HeldOut(
+            np.concatenate([logits[split, rows] for split, rows in enumerate(held)]),
+            np.concatenate([own.values[rows] for rows in held]),
+        )
