@@ -50,7 +50,8 @@ def select(strategy: str) -> Callable[[Inputs], NDArray[np.int64]]:
 def _badge(inputs: Inputs) -> NDArray[np.int64]:
     """Return the rows by BADGE; its classifier sees features and logits side by side."""
     both = np.concatenate([inputs.features, inputs.logits], axis=1)
-    return Badge(random_state=0).query(both, labels(inputs), known(inputs), fit_clf=False, batch_size=BATCH)
+    chosen = Badge(random_state=0).query(both, labels(inputs), known(inputs), fit_clf=False, batch_size=BATCH)
+    return np.asarray(chosen)
 
 
 def known(inputs: Inputs) -> Known:

@@ -83,7 +83,9 @@ def typiclust(inputs: Inputs) -> NDArray[np.int64]:
             members = (cluster == number).nonzero()[:, 0]
             some = members[torch.randperm(len(members))[:CANDIDATES]]
             near = (pool[some] * scale[some, None]) @ (pool[members] * scale[members, None]).T
-            typical = (2 - 2 * near.topk(NEIGHBOURS + 1).values[:, 1:]).clamp_(min=0).sqrt_().mean(1)
+            typical = (
+                (2 - 2 * near.topk(min(NEIGHBOURS + 1, len(members))).values[:, 1:]).clamp_(min=0).sqrt_().mean(1)
+            )
             chosen.append(int(some[typical.argmin()]))
         return np.array(chosen)
 

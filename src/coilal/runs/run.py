@@ -35,7 +35,6 @@ from coilal.runs import same_data
 from coilal.runs.provenance import initial_status
 from coilal.runs.settings import Settings
 from coilal.runs.stacking import alike, why_alone
-from coilal.runs.study_map import map_name
 from coilal.runs.told_labels import only_told_changed
 
 if TYPE_CHECKING:
@@ -181,6 +180,8 @@ def _settled(settings: Settings) -> tuple[Plan, Path | None]:
 
 def _begin(experiment: Experiment) -> dict[str, Any]:
     """Write what a run is, the directory being locked; return its status.json."""
+    from coilal.runs.study_map import map_name  # torch
+
     settings, prepared = experiment.settings, experiment.prepared
     config, folder = settings.config, settings.folder()
     if settings.force:

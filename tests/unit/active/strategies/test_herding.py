@@ -97,3 +97,24 @@ def test_uncertain_images_are_covered_as_with_every_gain_computed_anew(kind: Kin
     selection = uherding(pool_of(rows, 10, kind, logits, held_out=known), 15, RNG(0))
     assert (selection.ids - 100).tolist() == expected
     np.testing.assert_allclose(selection.scores, gains, rtol=1e-3)
+
+
+def labels(images: int, labelled: int) -> np.ndarray:
+    """Return NaN for each image of the pool and a class for the labelled ones, as scikit-activeml has them."""
+    found = np.full(images, np.nan)
+    found[images - labelled :] = 0
+    return found
+
+
+@pytest.mark.proof("maxherding", by="equal picks with scikit-activeml at γ = 1, others at its default")
+def test_the_same_as_scikit_activeml_with_a_kernel_of_the_same_width() -> None:
+    theirs = pytest.importorskip("skactiveml.pool", reason="scikit-activeml comes with the group bench")
+    rows = np.hstack([normal(90, 4) + 1, np.zeros((90, 60))])  # few directions: no two images gain exactly the same
+    ours = (maxherding(pool_of(rows, 6), 12, RNG(0)).ids - 100).tolist()
+
+    def query(**settings: float) -> list[int]:
+        strategy = theirs.MaxHerding(metric_dict=settings or None, random_state=0)
+        return [int(row) for row in strategy.query(rows, labels(90, 6), batch_size=12)]
+
+    assert query(gamma=1.0) == ours
+    assert query() != ours, "γ is 1 / width there, which is nearly flat on vectors of length 1"

@@ -65,3 +65,17 @@ def test_of_a_pool_that_is_too_large_a_part_is_looked_at(monkeypatch: pytest.Mon
     batches = [probcover(pool_of(blobs(200), classes=4), 6, RNG(seed)).ids.tolist() for seed in range(20)]
     assert all(len(set(batch)) == 6 for batch in batches)
     assert len(set(np.concatenate(batches))) > 40
+
+
+@pytest.mark.proof("probcover", by="coverage of scikit-activeml's picks with the same balls on z")
+def test_it_covers_as_much_as_scikit_activeml_with_the_same_balls() -> None:
+    theirs = pytest.importorskip("skactiveml.pool", reason="scikit-activeml comes with the group bench")
+    rows = blobs(150)
+    z, radius = unit(rows), radius_by_hand(rows, 0, 0)
+    graph = distances(z, z) < radius * (1 - 1e-6)
+    strategy = theirs.ProbCover(n_classes=4, deltas=[radius * (1 - 1e-6)], random_state=0)
+    other = strategy.query(z, np.full(150, np.nan), batch_size=3)
+    ours = probcover(pool_of(rows, classes=4), 3, RNG(0)).ids - 100
+    assert graph[ours].any(axis=0).sum() == graph[other].any(axis=0).sum()
+    raw = theirs.ProbCover(n_classes=4, random_state=0).query(rows, np.full(150, np.nan), batch_size=3)
+    assert graph[raw].any(axis=0).sum() < graph[ours].any(axis=0).sum(), "it does not scale to length 1"

@@ -89,3 +89,17 @@ def test_of_a_huge_cluster_some_are_candidates(monkeypatch: pytest.MonkeyPatch) 
     batches = [typiclust(pool, 2, RNG(seed)).ids - 100 for seed in range(20)]
     assert all((batch[0] >= 200, batch[1] < 200) == (True, True) for batch in batches)
     assert len({int(batch[0]) for batch in batches}) > 5
+
+
+@pytest.mark.proof("typiclust", by="picks of scikit-activeml on z with twenty neighbours instead of five")
+def test_scikit_activeml_picks_in_the_same_clusters_with_fewer_neighbours() -> None:
+    theirs = pytest.importorskip("skactiveml.pool", reason="scikit-activeml comes with the group bench")
+    rows = blobs(60, 90, 40)
+    blob = np.repeat([0, 1, 2], [60, 90, 40])
+    ours = typiclust(pool_of(rows), 3, RNG(0)).ids - 100
+    twenty, five = (
+        theirs.TypiClust(k=k, random_state=0).query(unit(rows), np.full(190, np.nan), batch_size=3) for k in (20, 5)
+    )
+    assert blob[ours].tolist() == [1, 0, 2]
+    assert set(twenty.tolist()) == set(ours.tolist())
+    assert set(five.tolist()) != set(ours.tolist())
