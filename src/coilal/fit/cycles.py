@@ -78,8 +78,9 @@ class Model(Protocol):
         """Return the logits (S, n, C) for some images of heads trained on S sets of labelled images."""
         ...
 
-    def held_out(self, own: Labelled, initial: Mapping[str, Tensor], optimizer: Optimizer) -> HeldOut:
-        """Return logits for labelled images by heads that were not trained on them."""
+    @property
+    def held_out(self) -> HeldOut | None:
+        """Return logits for labelled images by heads that were not trained on them, where they are needed."""
         ...
 
 
@@ -149,6 +150,11 @@ class ActiveLearning:
     def cycle(self) -> int:
         """The cycle that is to be run next."""
         return self.store.finished
+
+    @property
+    def needs_held_out(self) -> bool:
+        """Whether the next query looks at labelled images that are held out."""
+        return self.needs.held_out_logits and not self.is_last and not self.session.batches[self.cycle + 1 :]
 
     @property
     def is_finished(self) -> bool:
@@ -296,7 +302,7 @@ class ActiveLearning:
         """Return the outputs with all that the strategy needs besides logits of the model."""
         needs, images = self.needs, len(outputs.ids)
         if needs.held_out_logits:
-            outputs = replace(outputs, held_out=model.held_out(labelled, self.initial, self.optimizer))
+            outputs = replace(outputs, held_out=model.held_out)
         if needs.features:
             known = labelled.ids if needs.labelled_features else labelled.ids[:0]
             both = model.features(np.concatenate([outputs.ids, known]))  # joined, since strategies join them

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from coilal.active.outputs import HeldOut
 from coilal.common.device_memory import BatchSize
 from coilal.common.signals import ends_the_job
 from coilal.fit.batches import Batches, Labelled
@@ -113,6 +114,7 @@ class Stack:
         wanted = [np.concatenate(list(each.values())) for each in parts]
         scorer = Scorer(self.rows, module.shape.outputs, self.scoring, self.precision, self.score_memory)
         trials = Trials(module, self.rows, self.batch_size, self.epochs, self.memory, self.scoring, self.precision)
+        held_out = self._held_out(round_, trials)
         round_.members[0].progress.phase("infer")
         kept: dict[ActiveLearning, tuple[Result, Future[None]]] = {}
         with ThreadPoolExecutor(WRITERS) as writers, evaluating(module):
@@ -121,7 +123,9 @@ class Stack:
                 with self._leaving(run):
                     run.scored(spent, parts[head])
                     own = round_.labelled[head]
-                    model = Trained(module, head, self.rows, self.scoring, self.precision, trials, own.seed)
+                    model = Trained(
+                        module, head, self.rows, self.scoring, self.precision, trials, held_out.get(run), own.seed
+                    )
                     result = run.judge(own, parts[head], logits, model, self.rows.device)
                     weights = module.weights_of(head) if run.is_last else {}
                     kept[run] = result, writers.submit(run.keep, result, weights)
@@ -130,6 +134,22 @@ class Stack:
                 with self._leaving(run):
                     written.result()
                     run.tell(result)
+
+    def _held_out(self, round_: Round, trials: Trials) -> dict[ActiveLearning, HeldOut]:
+        """Return held-out logits of the runs whose strategy looks at them, from heads trained side by side."""
+        asking = [head for head, run in enumerate(round_.members) if run.needs_held_out]
+        if not asking:
+            return {}
+        runs = [round_.members[head] for head in asking]
+        start = seconds(self.rows.device)
+        found = trials.held_out(
+            [round_.labelled[head] for head in asking],
+            [run.initial for run in runs],
+            [run.optimizer for run in runs],
+        )
+        for run in runs:
+            run.spent["infer"] += (seconds(self.rows.device) - start) / len(runs)
+        return dict(zip(runs, found, strict=True))
 
     @contextmanager
     def timed(self, phase: str, round_: Round) -> Iterator[None]:

@@ -35,6 +35,7 @@ class Trained:
         size: images at once.
         precision: context in which is computed.
         trials: trains further heads.
+        held_out: logits for labelled images by heads that were not trained on them, where they are needed.
         seed: of what dropout leaves out; each cycle has its own.
     """
 
@@ -44,6 +45,7 @@ class Trained:
     size: BatchSize
     precision: Precision
     trials: Trials
+    held_out: HeldOut | None
     seed: int
 
     def features(self, ids: IntArray) -> Features:
@@ -100,11 +102,8 @@ class Trained:
         self, labelled: Sequence[Labelled], initial: Mapping[str, Tensor], optimizer: Optimizer, ids: IntArray
     ) -> Tensor:
         """Return the logits (S, n, C) of heads trained on other labelled images; see ``Trials.logits``."""
-        return self.trials.logits(labelled, initial, optimizer, ids)
-
-    def held_out(self, own: Labelled, initial: Mapping[str, Tensor], optimizer: Optimizer) -> HeldOut:
-        """Return logits for labelled images by heads that were not trained on them; see ``Trials.held_out``."""
-        return self.trials.held_out(own, initial, optimizer)
+        many = len(labelled)
+        return self.trials.logits(labelled, [initial] * many, [optimizer] * many, ids)
 
     def _with(self, drops: Dropout, rows: Tensor) -> Tensor:
         logits: Tensor = self.module(rows.unsqueeze(0), drops.draw(len(rows)), [self.head])

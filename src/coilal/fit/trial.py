@@ -49,22 +49,25 @@ class Trials:
     precision: Precision
 
     def logits(
-        self, labelled: Sequence[Labelled], initial: Mapping[str, Tensor], optimizer: Optimizer, ids: IntArray
+        self,
+        labelled: Sequence[Labelled],
+        initial: Sequence[Mapping[str, Tensor]],
+        optimizers: Sequence[Optimizer],
+        ids: IntArray,
     ) -> Tensor:
         """Return the logits (S, n, C) for some images of heads trained on S sets of equally many labelled images.
 
         Args:
             labelled: what each of them is trained on.
-            initial: weights that they start from.
-            optimizer: their learning rates.
+            initial: weights that each starts from.
+            optimizers: the learning rates of each, equal ones next to each other.
             ids: int64 (n,), the images that are scored.
         """
         shape, device = self.module.shape, self.rows.device
         heads = CoilModule(PooledFeatures(shape.features), shape, self.module.criterion).to(device)
-        heads.standardise(
-            Statistics(self.module.feature_mean, self.module.feature_std), self.module.given_standardised
-        )
-        heads.hold([initial] * len(labelled), [optimizer] * len(labelled))
+        statistics = Statistics(self.module.feature_mean, self.module.feature_std)
+        heads.standardise(statistics, self.module.given_standardised)
+        heads.hold(initial, optimizers)
         heads.weigh_classes([own.values for own in labelled])
         heads.on_train_start()
         drops = None
@@ -83,28 +86,53 @@ class Trials:
         forward = partial(heads.logits, heads=range(len(labelled)))
         return infer(forward, self.rows, ids, self.size, self.precision)
 
-    def held_out(self, own: Labelled, initial: Mapping[str, Tensor], optimizer: Optimizer) -> HeldOut:
-        """Return logits for labelled images by heads that were not trained on them.
+    def held_out(
+        self,
+        labelled: Sequence[Labelled],
+        initial: Sequence[Mapping[str, Tensor]],
+        optimizers: Sequence[Optimizer],
+    ) -> list[HeldOut]:
+        """Return logits for labelled images by heads that were not trained on them, for each of some runs.
 
         Four times 30 % of the labelled images, at random, are held out. Of fewer than four none are.
 
         Args:
-            own: what the run is trained on.
-            initial: weights that it starts from.
-            optimizer: its learning rates.
+            labelled: what each run is trained on, equally many images.
+            initial: weights that each starts from.
+            optimizers: the learning rates of each, equal ones next to each other.
         """
-        number = len(own.ids)
+        number = len(labelled[0].ids)
         out = round(HELD_OUT * number) if number >= LEAST else 0
         if not out:
-            return HeldOut(np.empty((0, self.module.shape.outputs), dtype=np.float32), own.values[:0])
-        generator = np.random.default_rng(own.seed)
-        orders = [generator.permutation(number) for _ in range(SPLITS)]
-        kept = [np.sort(order[out:]) for order in orders]
-        seeds = [int(seed) for seed in generator.integers(2**32, size=SPLITS)]
-        trained = [Labelled(own.ids[rows], own.values[rows], seed) for rows, seed in zip(kept, seeds, strict=True)]
-        logits = self.logits(trained, initial, optimizer, own.ids).numpy()
-        held = [order[:out] for order in orders]
-        return HeldOut(
-            np.concatenate([logits[split, rows] for split, rows in enumerate(held)]),
-            np.concatenate([own.values[rows] for rows in held]),
-        )
+            nothing = np.empty((0, self.module.shape.outputs), dtype=np.float32)
+            return [HeldOut(nothing, own.values[:0]) for own in labelled]
+        orders, trained = [], []
+        for own in labelled:
+            generator = np.random.default_rng(own.seed)
+            orders.append([generator.permutation(number) for _ in range(SPLITS)])
+            seeds = generator.integers(2**32, size=SPLITS)
+            for order, seed in zip(orders[-1], seeds.tolist(), strict=True):
+                kept = np.sort(order[out:])
+                trained.append(Labelled(own.ids[kept], own.values[kept], seed))
+        ids = np.unique(np.concatenate([own.ids for own in labelled]))
+        each = [start for start in initial for _ in range(SPLITS)]
+        rates = [own for own in optimizers for _ in range(SPLITS)]
+        logits = self.logits(trained, each, rates, ids).numpy().reshape(len(labelled), SPLITS, len(ids), -1)
+        return [
+            _held_out(own, [order[:out] for order in own_orders], logits[run][:, np.searchsorted(ids, own.ids)])
+            for run, (own, own_orders) in enumerate(zip(labelled, orders, strict=True))
+        ]
+
+
+def _held_out(own: Labelled, held: Sequence[IntArray], logits: NDArray[np.float32]) -> HeldOut:
+    """Return what a run's heads say of what each has not seen.
+
+    Args:
+        own: what the run is trained on, m images.
+        held: places of those that each head has not seen.
+        logits: of each head, (SPLITS, m, C).
+    """
+    return HeldOut(
+        np.concatenate([logits[split, rows] for split, rows in enumerate(held)]),
+        np.concatenate([own.values[rows] for rows in held]),
+    )

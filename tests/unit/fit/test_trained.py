@@ -83,7 +83,7 @@ def trained(shape: HeadShape, place: int = 0, beside: int = 1, seed: int = 0, ro
     net.eval()
     source, at_once = Rows(rows, CPU, 0), BatchSize("", 64, "")
     trials = Trials(net, source, 8, 3, 10**9, at_once, nullcontext)
-    return Trained(net, place, source, at_once, nullcontext, trials, seed)
+    return Trained(net, place, source, at_once, nullcontext, trials, None, seed)
 
 
 def test_features_of_a_linear_head_are_the_rows_themselves() -> None:

@@ -47,7 +47,7 @@ def test_a_trial_learns_to_the_last_digit_what_a_run_learns_in_the_loop(
     assert [len(own.ids) for own in asked] == list(COUNTS)
     test = np.arange(120, 200)
     for cycle, own in enumerate(asked):
-        logits = trials(data).logits([own, own], run.initial, run.optimizer, test)
+        logits = trials(data).logits([own, own], [run.initial] * 2, [run.optimizer] * 2, test)
         assert torch.equal(logits[0], logits[1])
         assert torch.equal(logits[0], run.store.kept[cycle])  # type: ignore[attr-defined]
 
@@ -57,9 +57,9 @@ def test_held_out_images_are_told_by_heads_that_have_not_seen_them() -> None:
     data = Data(HeadShape(60, 2), "multiclass")
     own = Labelled(np.arange(40), np.random.default_rng(1).integers(2, size=40), 5)
     initial, rates = data.shape.initial(0), Optimizer(3e-2, 0, 0)
-    known = trials(data, epochs=60).logits([own], initial, rates, own.ids)[0].argmax(1).numpy()
+    known = trials(data, epochs=60).logits([own], [initial], [rates], own.ids)[0].argmax(1).numpy()
     assert (known == own.values).mean() == 1
-    held_out = trials(data, epochs=60).held_out(own, initial, rates)
+    (held_out,) = trials(data, epochs=60).held_out([own], [initial], [rates])
     assert len(held_out.logits) == len(held_out.values) == 48
     assert (held_out.logits.argmax(axis=1) == held_out.values).mean() < 0.75
 
@@ -68,6 +68,19 @@ def test_held_out_images_are_told_by_heads_that_have_not_seen_them() -> None:
 def test_of_very_few_images_none_is_held_out(images: int, expected: int) -> None:
     data = Data(HeadShape(8, 3), "multiclass")
     own = Labelled(np.arange(images), data.values[:images], 0)
-    found = trials(data).held_out(own, data.shape.initial(0), Optimizer(1e-2, 0, 0))
+    (found,) = trials(data).held_out([own], [data.shape.initial(0)], [Optimizer(1e-2, 0, 0)])
     assert found.logits.shape == (expected, 3)
     assert len(found.values) == expected
+
+
+def test_what_is_held_out_of_a_run_does_not_depend_on_those_beside_it() -> None:
+    data = Data(HeadShape(20, 3, (), 0.4), "multiclass")
+    sets = [
+        Labelled(np.sort(np.random.default_rng(k).permutation(200)[:25]), data.values[:25], k) for k in range(3)
+    ]
+    starts, rates = [data.shape.initial(k) for k in range(3)], [Optimizer(k * 1e-3, 0, 0) for k in (1, 1, 2)]
+    together = trials(data).held_out(sets, starts, rates)
+    for own, start, rate, found in zip(sets, starts, rates, together, strict=True):
+        (alone,) = trials(data).held_out([own], [start], [rate])
+        np.testing.assert_array_equal(alone.logits, found.logits)
+        np.testing.assert_array_equal(alone.values, found.values)

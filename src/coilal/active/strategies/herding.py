@@ -19,6 +19,9 @@ from coilal.common.types import FloatArray, IntArray, Kind
 SAMPLE = 20_000
 """Images of a pool that are to be covered, and that are candidates."""
 
+WHOLE = 4096
+"""Images up to which the kernel of all with all is held (64 MB)."""
+
 TEMPERATURES = (0.05, 20.0)
 
 
@@ -126,16 +129,17 @@ class _Herd:
         self._weights = (weights / self._scale / len(weights)).astype(np.float32)
         self._covered = np.zeros(len(points), dtype=np.float32)
         self._bounds = np.full(len(points), np.inf)  # no gain is above; a gain of before is a bound of now
+        self._whole = np.concatenate([*self._kernels(points)]) if len(points) <= WHOLE else None
 
     def cover(self, others: NDArray[np.float32]) -> None:
-        """Count images (m, D) as labelled."""
+        """Count other images (m, D) as labelled."""
         for kernel in self._kernels(others):
             np.maximum(self._covered, kernel.max(axis=0), out=self._covered)
 
     def best(self, generator: np.random.Generator) -> tuple[int, float]:
         """Return the image that adds most, and how much."""
         order = np.argsort(-self._bounds, kind="stable")
-        step = 64 if np.isfinite(self._bounds[order[0]]) else len(order)
+        step = 64 if np.isfinite(self._bounds[order[0]]) and self._whole is None else len(order)
         highest = -np.inf
         for first in range(0, len(order), step):
             rows = order[first : first + step]
@@ -148,15 +152,22 @@ class _Herd:
 
     def take(self, row: int) -> None:
         """Choose an image."""
-        self.cover(self._points[row : row + 1])
+        for kernel in self._of(np.array([row])):
+            np.maximum(self._covered, kernel[0], out=self._covered)
         self._bounds[row] = -np.inf
 
     def _gains(self, rows: IntArray) -> FloatArray:
-        kernels = self._kernels(self._points[rows])
-        gains = [np.maximum(kernel - self._covered, 0) @ self._weights for kernel in kernels]
+        gains = [np.maximum(kernel - self._covered, 0) @ self._weights for kernel in self._of(rows)]
         found = np.concatenate(gains).astype(np.float64)
         found[np.isneginf(self._bounds[rows])] = -np.inf  # chosen before
         return found
+
+    def _of(self, rows: IntArray) -> Iterator[NDArray[np.float32]]:
+        """Yield k (b, n) of some of the images, by place, with all."""
+        if self._whole is None:
+            yield from self._kernels(self._points[rows])
+        else:
+            yield from (self._whole[rows[first : first + 256]] for first in range(0, len(rows), 256))
 
     def _kernels(self, rows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Yield k (b, n) of some of the rows (m, D) at a time with all images."""
