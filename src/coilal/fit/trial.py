@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from coilal.active.outputs import HeldOut
