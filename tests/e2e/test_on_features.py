@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from coilal.active.session import Batch, Choose, Session
 from coilal.common.types import UserError
 from coilal.run_directory.store import read_cycles, read_queries
+from coilal.runs.prepare import check
 from coilal.runs.run import run
 from tests.run_folders import run_folder
 
@@ -104,6 +105,11 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     with pytest.raises(UserError, match=words):
         run(small(*overrides))
     assert not [*tmp_path.rglob("status.json")]
+
+
+def test_a_start_that_cannot_be_is_found_by_the_check_too(small: Small) -> None:
+    with pytest.raises(UserError, match="choose random, stratified, or a strategy that looks at features alone"):
+        check(small("budget.start=entropy"))
 
 
 @pytest.mark.parametrize("strategy", ["badge", "typiclust", "uherding", "oracle"])

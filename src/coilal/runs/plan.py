@@ -5,20 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
 from coilal.active.features import Features
 from coilal.active.oracle import Oracle
 from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.starting_set import draw
 from coilal.active.strategies.strategy import Needs, Strategy, names_fitting
-from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate
 from coilal.common.types import Budget, IntArray, UserError
 from coilal.run_directory import identity
@@ -28,6 +25,7 @@ from coilal.run_directory.health import read_config
 from coilal.run_directory.store import read_queries
 from coilal.runs.sessions import ids_in_pool
 from coilal.runs.stacking import why_alone
+from coilal.runs.starting import STRATEGIES, starter
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
     from coilal.fit.tasks.task import Task
     from coilal.runs.prepare import Prepared
     from coilal.runs.settings import Settings
-
-STRATEGIES = Path(conf_folder()) / "strategy"
-DRAWN = ("random", "stratified")
 
 # Streams of random numbers that must not depend on one another.
 STARTING_SET, QUERY = 1, 2
@@ -78,8 +73,8 @@ class Plan:
         strategy: Strategy = instantiate(settings.strategy)
         task = instantiate(settings.task.module)  # last: it imports torch, and a wrong budget is told at once
         kind = settings.task.replay or task.kind
-        starter = _starter(budget.start)
-        for each in (strategy, *([starter] if starter else [])):
+        start = starter(budget.start)
+        for each in (strategy, *([start] if start else [])):
             each.check(kind, lambda: names_fitting(STRATEGIES, kind))
         strategy.check_model(settings.model.head.dropout, why_alone(settings))
         replayed = _replayed_queries(settings, settings.task.replay) if settings.task.replay else None
@@ -91,7 +86,7 @@ class Plan:
             raise UserError(
                 f"strategy={strategy.name} looks at the validation metric: score_validation must be true."
             )
-        return cls(task, strategy, budget, seeds.start, seeds.train, starter, replayed, scores_validation)
+        return cls(task, strategy, budget, seeds.start, seeds.train, start, replayed, scores_validation)
 
     @property
     def needs(self) -> Needs:
@@ -177,26 +172,6 @@ class Plan:
         batch = self.replayed[self.replayed["cycle"] == cycle]
         scores = pd.to_numeric(batch["score"], errors="coerce").to_numpy(float)
         return Selection(ids_in_pool(batch["image"], prepared, "the replayed run has queried"), scores)
-
-
-def _starter(start: str) -> Strategy | None:
-    """Return the strategy that chooses the starting set; None where it is drawn."""
-    if start in DRAWN:
-        return None
-    found = {path.stem: path for path in sorted(STRATEGIES.glob("*.yaml"))}
-    loaded: Strategy | None = instantiate(OmegaConf.load(found[start])) if start in found else None
-    if loaded is not None and loaded.needs_no_model and loaded.needs:
-        return loaded
-    fitting = [name for name, path in found.items() if _needs_features_alone(path)]
-    raise UserError(
-        f"budget.start is '{start}': choose {', '.join(DRAWN)}, or a strategy that looks at features alone, since "
-        f"nothing is labelled yet: {', '.join(fitting)}."
-    )
-
-
-def _needs_features_alone(path: Path) -> bool:
-    needs = OmegaConf.to_object(OmegaConf.load(path)).get("needs", [])  # type: ignore[union-attr]
-    return bool(needs) and all(need.endswith("features") for need in needs)
 
 
 def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:

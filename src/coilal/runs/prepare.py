@@ -35,6 +35,7 @@ from coilal.runs import same_data
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.refusals import once
 from coilal.runs.settings import Settings
+from coilal.runs.starting import starter
 from coilal.runs.study_split import keep_split, read_split, split_file
 
 if TYPE_CHECKING:
@@ -183,7 +184,9 @@ def check(cfg: DictConfig, sheet: Path | None = None) -> None:
     settings = Settings.of(cfg)
     if sheet is not None:
         check_sheet_file(sheet)
-    prepared = prepare(settings, instantiate(settings.task.module), instantiate(settings.budget))
+    budget: Budget = instantiate(settings.budget)
+    starter(budget.start)
+    prepared = prepare(settings, instantiate(settings.task.module), budget)
     ensure_found_on(settings.hparams, prepared.images.fingerprint)
     describe(prepared)
     same_data.tell_of_other_runs(settings, settings.folder(), prepared)
