@@ -232,7 +232,8 @@ def map_figure(pool: NDArray[np.float32], panels: Mapping[str, tuple[NDArray[np.
     for axes in grid[len(panels) :]:
         axes.remove()
     if drawn is not None:
-        scale = figure.add_axes((0.3, 0.35 / figure.get_figheight(), 0.4, 0.1 / figure.get_figheight()))
+        height = figure.get_figheight()
+        scale = figure.add_axes((0.3, 0.6 / height, 0.4, 0.1 / height))
         bar = figure.colorbar(drawn, cax=scale, orientation="horizontal")
         bar.set_label("cycle in which the image was labelled", fontsize=9)
         bar.ax.xaxis.set_major_locator(MaxNLocator(integer=True))

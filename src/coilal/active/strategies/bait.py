@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+from typing import NamedTuple
+
 import numpy as np
 from scipy import linalg
 from scipy.special import expit
@@ -75,10 +78,10 @@ class _Embeddings:
         """Return those of some of the images."""
         return _Embeddings(self.features.subset(rows), np.square(self.root[rows]))
 
-    def row(self, number: int) -> FloatArray:
-        """Return u (D,) of one image."""
-        found: FloatArray = self.features.take(np.array([number]))[0].astype(np.float64) * self.root[number]
-        return found
+    def rows(self) -> FloatArray:
+        """Return u of all images (n, D)."""
+        rows = self.features.take(np.arange(len(self.features))).astype(np.float64)
+        return np.asarray(rows * self.root[:, None])
 
     def products(self, vectors: FloatArray) -> FloatArray:
         """Return the products with k vectors (k, D): (n, k)."""
@@ -108,19 +111,29 @@ class _Embeddings:
 class _Trace:
     """tr(M⁻¹ F), and what each image would change of it, kept up to date by updates of rank one.
 
+    A = M⁻¹ and B = M⁻¹ F M⁻¹ stay as they were at first; what the updates add is kept beside them as vectors, which
+    is much less to write than D × D numbers an update.
+
     Args:
         embeddings: u of the images.
-        inverse: A = M⁻¹ (D, D).
-        both: B = M⁻¹ F M⁻¹ (D, D).
+        inverse: A (D, D).
+        both: B (D, D).
     """
 
     def __init__(self, embeddings: _Embeddings, inverse: FloatArray, both: FloatArray) -> None:
         self._embeddings, self._inverse, self._both = embeddings, inverse, both
         self._of_inverse, self._of_both = embeddings.forms(inverse), embeddings.forms(both)
+        self._updates: list[_Update] = []
 
     def among(self, rows: IntArray) -> _Trace:
-        """Return the same for some of the images."""
-        return _Trace(self._embeddings.subset(rows), self._inverse, self._both)
+        """Return the same for some of the images, computed anew in float64: 1 − uᵀ A u may be small."""
+        some = copy(self)
+        some._embeddings, some._updates = self._embeddings.subset(rows), [*self._updates]
+        u = some._embeddings.rows()
+        of_inverse, of_both = self._products(u)
+        some._of_inverse = np.einsum("nd,nd->n", of_inverse, u)
+        some._of_both = np.einsum("nd,nd->n", of_both, u)
+        return some
 
     def gains(self) -> FloatArray:
         """Return what each image takes off the trace if it is added, (n,)."""
@@ -132,15 +145,31 @@ class _Trace:
 
     def add(self, row: int, sign: int = 1) -> None:
         """Add u uᵀ of an image to M; remove it if the sign is −1 (Sherman & Morrison 1950)."""
-        u = self._embeddings.row(row)
-        y, z = self._inverse @ u, self._both @ u
-        scale, form = sign / (1 + sign * (u @ y)), u @ z
-        self._inverse = self._inverse - scale * np.outer(y, y)
-        cross = np.outer(y, z)
-        self._both = self._both - scale * (cross + cross.T) + scale**2 * form * np.outer(y, y)
+        (u,) = self._embeddings.subset(np.array([row])).rows()
+        (y,), (z,) = self._products(u[None])
+        scale, form = sign / (1 + sign * float(u @ y)), float(u @ z)
+        self._updates.append(_Update(y, z, scale, form))
         of_y, of_z = self._embeddings.products(np.stack([y, z])).T
         self._of_inverse -= scale * of_y**2
         self._of_both += scale * of_y * (scale * form * of_y - 2 * of_z)
+
+    def _products(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return A u and B u of some vectors (k, D)."""
+        of_inverse, of_both = u @ self._inverse, u @ self._both
+        for y, z, scale, form in self._updates:
+            of_y, of_z = u @ y, u @ z
+            of_inverse -= np.outer(scale * of_y, y)
+            of_both += np.outer(scale * (scale * form * of_y - of_z), y) - np.outer(scale * of_y, z)
+        return of_inverse, of_both
+
+
+class _Update(NamedTuple):
+    """A changes by −s y yᵀ, and B by −s (y zᵀ + z yᵀ) + s² f y yᵀ."""
+
+    y: FloatArray
+    z: FloatArray
+    scale: float
+    form: float
 
 
 def _backward(trace: _Trace, number: int, generator: np.random.Generator) -> IntArray:
