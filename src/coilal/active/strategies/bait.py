@@ -30,8 +30,9 @@ def bait(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) 
     Classification. Theirs takes the mean over the labelled images where this takes the sum, in which a labelled
     image counts as much as a chosen one. The score is what the image takes off the trace when it is chosen.
     """
-    pool = _Embeddings(features_of(outputs), weights(logits_of(outputs), outputs.kind))
-    labelled = _Embeddings(labelled_of(outputs), weights(labelled_logits_of(outputs), outputs.kind))
+    features, of_labelled = _spanned(features_of(outputs), labelled_of(outputs))
+    pool = _Embeddings(features, weights(logits_of(outputs), outputs.kind))
+    labelled = _Embeddings(of_labelled, weights(labelled_logits_of(outputs), outputs.kind))
     inverse = linalg.inv(PRIOR * np.eye(labelled.features.width) + labelled.information())
     fisher = pool.information() / len(outputs)
     forward = _Trace(pool, inverse, inverse @ fisher @ inverse)
@@ -46,6 +47,20 @@ def bait(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) 
         forward.add(row)
     kept = _backward(forward.among(np.array(rows)), len(rows) - batch_size, generator)
     return Selection(outputs.ids[np.array(rows)[kept]], np.array(gains)[kept])
+
+
+def _spanned(pool: Features, labelled: Features) -> tuple[Features, Features]:
+    """Return wide features in coordinates of the space that the images span, where these are fewer than D.
+
+    Nothing depends on what is orthogonal to all images, nor on a rotation.
+    """
+    joined = pool.joined(labelled)
+    if len(joined) >= joined.width:
+        return pool, labelled
+    rows = joined.take(np.arange(len(joined))).astype(np.float64)
+    (triangle,) = linalg.qr(rows.T, mode="r")
+    square = triangle[: len(joined)].T.astype(np.float32)
+    return Features(square, np.arange(len(pool))), Features(square, np.arange(len(pool), len(joined)))
 
 
 def weights(logits: Logits, kind: Kind) -> FloatArray:

@@ -32,9 +32,9 @@ def by_hand(rows: np.ndarray, weight: np.ndarray, labelled: int, number: int) ->
 
 @pytest.mark.proof("bait", by="brute force, every trace computed anew")
 @pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
-@pytest.mark.parametrize(("images", "number"), [(40, 6), (9, 6)])
-def test_as_with_every_trace_computed_anew(kind: Kind, images: int, number: int) -> None:
-    rows, logits = normal(images + 7, 5), normal(images + 7, 3, seed=1)
+@pytest.mark.parametrize(("images", "number", "width"), [(40, 6, 5), (9, 6, 5), (25, 5, 60)])
+def test_as_with_every_trace_computed_anew(kind: Kind, images: int, number: int, width: int) -> None:
+    rows, logits = normal(images + 7, width), normal(images + 7, 3, seed=1)
     probabilities = softmax(logits, axis=1).max(axis=1) if kind == "multiclass" else expit(logits)
     weight = probabilities * (1 - probabilities)
     expected = by_hand(rows, weight if kind == "multiclass" else weight.mean(axis=1), 7, number)
