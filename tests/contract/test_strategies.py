@@ -184,7 +184,9 @@ def test_features_that_are_not_finite_are_refused_with_the_image(
     pool = outputs(strategy, kind)
     assert pool.features is not None
     pool.features._source[17, 2] = value  # type: ignore[index]
-    with pytest.raises(NonFiniteOutputsError, match=rf"\(ids {pool.ids[17]}\)"):
+    with pytest.raises(
+        NonFiniteOutputsError, match=rf"features are NaN .*\(ids {pool.ids[17]}\).* check its weights"
+    ):
         strategy(pool, 3, np.random.default_rng(0))
 
 

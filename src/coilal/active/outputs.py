@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,24 @@ from numpy.typing import NDArray
 from coilal.active.features import Features
 from coilal.common.types import BoolArray, FloatArray, IntArray, Kind
 
+T = TypeVar("T")
+
 Logits = NDArray[np.floating[Any]]
+
+
+def declared(value: T | None, need: str) -> T:
+    """Return what a strategy looks at of its outputs, which it must have declared.
+
+    Args:
+        value: an attribute of ``PoolOutputs``.
+        need: what the strategy's yaml must say.
+
+    Raises:
+        ValueError: it was not computed, since the strategy has not declared it.
+    """
+    if value is None:
+        raise ValueError(f"a strategy that looks at {need} must declare needs: [{need}]")
+    return value
 
 
 @dataclass(frozen=True)

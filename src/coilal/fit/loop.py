@@ -24,10 +24,11 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from coilal.common.device_memory import is_out_of_memory
 from coilal.common.threads import threads_for
-from coilal.fit.batches import Batch, Batches
+from coilal.fit.batches import Batches
 from coilal.fit.module import CoilModule
 from coilal.fit.replay import ReplayedStep
 from coilal.fit.stack import Round, Stack
+from coilal.fit.step import step_of
 
 log = logging.getLogger(__name__)
 
@@ -158,17 +159,8 @@ class LeanEpochLoop(_TrainingEpochLoop):
         """Run the steps of an epoch; return how many there were."""
         trainer: Any = self.trainer
         (optimizer,) = trainer.optimizers
-        module, precision = trainer.lightning_module, trainer.precision_plugin
-        parameters = [one for group in optimizer.param_groups for one in group["params"]]
-
-        def step(batch: Batch) -> None:
-            with precision.train_step_context():
-                loss = module.training_step(batch, 0)
-            for parameter in parameters:  # as optimizer.zero_grad does, without a profiler's wrapper
-                parameter.grad = None
-            loss.backward()
-            optimizer.step()
-
+        module = trainer.lightning_module
+        step = step_of(module, optimizer, trainer.precision_plugin.train_step_context)
         if module.device.type == "cuda" and not len(module.trained):
             self.replayed = self.replayed or ReplayedStep(step)
         for batch in trainer.train_dataloader:

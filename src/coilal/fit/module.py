@@ -182,6 +182,11 @@ class CoilModule(pl.LightningModule):
         self.feature_std.copy_(statistics.deviation)
         self.given_standardised = given_standardised
 
+    @property
+    def statistics(self) -> Statistics:
+        """What standardises the heads' inputs."""
+        return Statistics(self.feature_mean, self.feature_std)
+
     def weigh_classes(self, values: Sequence[NDArray[np.int64]]) -> None:
         """Set the loss weights from the labelled values of each run (before each fit)."""
         weights = [self.criterion.class_weights(own, self.shape.outputs) for own in values]

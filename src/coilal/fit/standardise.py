@@ -38,6 +38,10 @@ class Statistics:
         floor = (RELATIVE_FLOOR * mean.abs()).clamp_min(1e-6)
         return cls(mean, torch.maximum(deviation, floor))
 
+    def features(self, rows: ImageArray, places: IntArray) -> Features:
+        """Return some rows of features that are not standardised yet, (n, D), standardised where they are read."""
+        return Features(rows, places, self.mean.cpu().numpy(), self.deviation.cpu().numpy())
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -55,10 +59,8 @@ class Inputs:
 
     def features(self, ids: IntArray) -> Features:
         """Return the standardised features (n, D) of some images, of rows that are features."""
-        if self.standardised:
-            return Features(self.rows.boundary, ids)
-        mean, deviation = self.statistics.mean.cpu().numpy(), self.statistics.deviation.cpu().numpy()
-        return Features(self.rows.boundary, ids, mean, deviation)
+        boundary = self.rows.boundary
+        return Features(boundary, ids) if self.standardised else self.statistics.features(boundary, ids)
 
 
 def standardised(boundary: ImageArray, statistics: Statistics, device: torch.device, memory: int = 0) -> Inputs:

@@ -21,6 +21,7 @@ from coilal.fit.heads import Optimizer
 from coilal.fit.module import CoilModule
 from coilal.fit.rows import Rows
 from coilal.fit.scoring import Precision, infer
+from coilal.fit.standardise import Inputs
 from coilal.fit.trial import Trials
 
 
@@ -55,12 +56,7 @@ class Trained:
         """
         shape = self.module.shape
         if self.rows.are_features and not shape.hidden:
-            if self.module.given_standardised:
-                return Features(self.rows.boundary, ids)
-            mean, deviation = (
-                tensor.cpu().numpy() for tensor in (self.module.feature_mean, self.module.feature_std)
-            )
-            return Features(self.rows.boundary, ids, mean, deviation)
+            return Inputs(self.rows, self.module.statistics, self.module.given_standardised).features(ids)
         forward = partial(self.module.last_inputs, head=self.head)
         (found,) = infer(forward, self.rows, ids, self.size, self.precision)
         return Features(found.numpy(), np.arange(len(ids)))

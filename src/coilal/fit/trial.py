@@ -20,7 +20,7 @@ from coilal.fit.heads import Optimizer
 from coilal.fit.module import CoilModule
 from coilal.fit.rows import Rows
 from coilal.fit.scoring import Precision, infer
-from coilal.fit.standardise import Statistics
+from coilal.fit.step import step_of
 
 SPLITS, HELD_OUT = 4, 0.3
 LEAST = 4
@@ -66,8 +66,7 @@ class Trials:
         """
         shape, device = self.module.shape, self.rows.device
         heads = CoilModule(PooledFeatures(shape.features), shape, self.module.criterion).to(device)
-        statistics = Statistics(self.module.feature_mean, self.module.feature_std)
-        heads.standardise(statistics, self.module.given_standardised)
+        heads.standardise(self.module.statistics, self.module.given_standardised)
         heads.hold(initial, optimizers)
         heads.weigh_classes([own.values for own in labelled])
         heads.on_train_start()
@@ -75,14 +74,10 @@ class Trials:
         if shape.dropout:
             drops = dropout(shape.dropout, shape.widths, [own.seed for own in labelled], device)
         batches = Batches(self.rows, labelled, self.batch_size, self.memory, drops)
-        adam = heads.optimizer(fused=True)
+        step = step_of(heads, heads.optimizer(fused=True), self.precision)
         for _ in range(self.epochs):
             for batch in batches:
-                with self.precision():
-                    loss = heads.training_step(batch, 0)
-                adam.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                adam.step()
+                step(batch)
         heads.eval()
         forward = partial(heads.logits, heads=range(len(labelled)))
         return infer(forward, self.rows, ids, self.size, self.precision)

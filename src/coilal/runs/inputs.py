@@ -74,9 +74,8 @@ def initial_features(experiment: Experiment, inputs: Inputs, ids: IntArray) -> F
     """Return the standardised features (n, D) of some images before anything is trained."""
     if inputs.rows.are_features:
         return inputs.features(ids)
-    mean, deviation = inputs.statistics.mean.cpu().numpy(), inputs.statistics.deviation.cpu().numpy()
-    features = _through_suffix(experiment, inputs.rows, ids)
-    return Features(features.numpy(), np.arange(len(ids)), mean, deviation)
+    features = _through_suffix(experiment, inputs.rows, ids).numpy()
+    return inputs.statistics.features(features, np.arange(len(ids)))
 
 
 def prefix(experiment: Experiment) -> Prefix:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from coilal.active.outputs import PoolOutputs, Selection
-from coilal.active.strategies.picking import ROUNDING, features_of
-from coilal.active.strategies.ranking import ROWS, logits_of
+from coilal.active.outputs import PoolOutputs, Selection, declared
+from coilal.active.strategies.picking import ROUNDING
+from coilal.active.strategies.ranking import ROWS
 
 
 def badge(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) -> Selection:
@@ -21,7 +21,7 @@ def badge(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator)
     a = p − e_ŷ, ‖g − g'‖² = ‖a‖²‖h‖² + ‖a'‖²‖h'‖² − 2 (a·a')(h·h'). The score is the distance, of the first image
     the length of its g.
     """
-    features = features_of(outputs)
+    features = declared(outputs.features, "features")
     errors = prediction_errors(outputs)
     lengths = np.einsum("nc,nc->n", errors, errors) * features.squared_lengths
     rows = np.empty(batch_size, dtype=np.int64)
@@ -45,7 +45,7 @@ def badge(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator)
 
 def prediction_errors(outputs: PoolOutputs) -> NDArray[np.float32]:
     """Return a = p − ŷ of each image, (n, C): the gradient of the loss by the logits, were the model right."""
-    logits = logits_of(outputs)
+    logits = declared(outputs.logits, "logits")
     errors = np.empty(logits.shape, dtype=np.float32)
     for first in range(0, len(logits), ROWS):
         here = slice(first, first + ROWS)

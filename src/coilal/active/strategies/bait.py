@@ -10,10 +10,10 @@ from scipy import linalg
 from scipy.special import expit
 
 from coilal.active.features import Features
-from coilal.active.outputs import Logits, PoolOutputs, Selection
+from coilal.active.outputs import Logits, PoolOutputs, Selection, declared
 from coilal.active.strategies.multiclass import least_confidence
-from coilal.active.strategies.picking import features_of, labelled_logits_of, labelled_of, pick_highest
-from coilal.active.strategies.ranking import logits_of, score_logits
+from coilal.active.strategies.picking import pick_highest
+from coilal.active.strategies.ranking import score_logits
 from coilal.common.types import FloatArray, IntArray, Kind
 
 PRIOR = 1.0
@@ -30,9 +30,11 @@ def bait(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) 
     Classification. Theirs takes the mean over the labelled images where this takes the sum, in which a labelled
     image counts as much as a chosen one. The score is what the image takes off the trace when it is chosen.
     """
-    features, of_labelled = _spanned(features_of(outputs), labelled_of(outputs))
-    pool = _Embeddings(features, weights(logits_of(outputs), outputs.kind))
-    labelled = _Embeddings(of_labelled, weights(labelled_logits_of(outputs), outputs.kind))
+    features, of_labelled = _spanned(
+        declared(outputs.features, "features"), declared(outputs.labelled, "labelled features")
+    )
+    pool = _Embeddings(features, weights(declared(outputs.logits, "logits"), outputs.kind))
+    labelled = _Embeddings(of_labelled, weights(declared(outputs.labelled_logits, "labelled logits"), outputs.kind))
     inverse = linalg.inv(PRIOR * np.eye(labelled.features.width) + labelled.information())
     fisher = pool.information() / len(outputs)
     forward = _Trace(pool, inverse, inverse @ fisher @ inverse)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_softmax
 
-from coilal.active.outputs import PoolOutputs, Selection
-from coilal.active.strategies.ranking import ROWS, passes_of, select_highest
+from coilal.active.outputs import PoolOutputs, Selection, declared
+from coilal.active.strategies.ranking import ROWS, select_highest
 from coilal.common.types import FloatArray, Kind
 
 
@@ -22,7 +22,7 @@ def bald(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) 
 
 def mutual_information(outputs: PoolOutputs) -> FloatArray:
     """Return the mutual information of prediction and weights of each image, (n,), in nats."""
-    passes = passes_of(outputs)
+    passes = declared(outputs.passes, "passes")
     found = np.empty(passes.shape[1])
     for first in range(0, len(found), ROWS):
         here = slice(first, first + ROWS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coilal.active.outputs import PoolOutputs, QueryFunction, Selection
+from coilal.active.outputs import PoolOutputs, QueryFunction, Selection, declared
 from coilal.active.strategies.picking import pick_highest
 
 
@@ -31,11 +31,10 @@ def best_of(
         among: functions of the strategies that propose batches.
         subsets: random halves of the pool that each of them chooses from, besides the whole.
     """
-    if outputs.tried is None:
-        raise ValueError("who tries batches must declare needs: [trials]")
+    tried = declared(outputs.tried, "trials")
     pools = [outputs, *(half for _ in range(subsets) if (half := _half(outputs, batch_size, generator)))]
     candidates = [query(pool, batch_size, generator).ids for query in among for pool in pools]
-    values = np.nan_to_num(np.array(outputs.tried(candidates)), nan=-1.0)  # undefined is worse than anything
+    values = np.nan_to_num(np.array(tried(candidates)), nan=-1.0)  # undefined is worse than anything
     best = pick_highest(values, generator)
     return Selection(candidates[best], np.full(batch_size, values[best]))
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from coilal.active.outputs import PoolOutputs, Selection
+from coilal.active.outputs import PoolOutputs, Selection, declared
 from coilal.active.strategies.picking import (
-    features_of,
-    labelled_of,
     nearest_squared_distances,
     pick_highest,
     squared_distances,
@@ -22,8 +20,8 @@ def coreset(outputs: PoolOutputs, batch_size: int, generator: np.random.Generato
     Where nothing is labelled, the first image is drawn uniformly and has no score. Images whose distance float32
     does not tell from 0 are as near as can be.
     """
-    features = features_of(outputs)
-    nearest = nearest_squared_distances(features, labelled_of(outputs))
+    features = declared(outputs.features, "features")
+    nearest = nearest_squared_distances(features, declared(outputs.labelled, "labelled features"))
     rows = np.empty(batch_size, dtype=np.int64)
     scores = np.empty(batch_size)
     for place in range(batch_size):

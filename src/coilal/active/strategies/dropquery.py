@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from coilal.active.outputs import Logits, PoolOutputs, Selection
+from coilal.active.outputs import Logits, PoolOutputs, Selection, declared
 from coilal.active.strategies.clusters import k_means
 from coilal.active.strategies.multiclass import margin
 from coilal.active.strategies.multilabel import avg_confidence
-from coilal.active.strategies.picking import features_of
-from coilal.active.strategies.ranking import logits_of, passes_of
 from coilal.common.types import FloatArray, IntArray, Kind
 
 
@@ -37,7 +35,10 @@ def dropquery(outputs: PoolOutputs, batch_size: int, generator: np.random.Genera
 
 def changed(outputs: PoolOutputs) -> FloatArray:
     """Return in which share of the passes the prediction of each image differs, (n,)."""
-    passes, expected = passes_of(outputs), _predicted(logits_of(outputs), outputs.kind)
+    passes, expected = (
+        declared(outputs.passes, "passes"),
+        _predicted(declared(outputs.logits, "logits"), outputs.kind),
+    )
     different = np.zeros(len(outputs))
     for logits in passes:
         different += np.not_equal(_predicted(logits, outputs.kind), expected).any(axis=1)
@@ -53,7 +54,7 @@ def _predicted(logits: Logits, kind: Kind) -> IntArray:
 
 def _central(outputs: PoolOutputs, candidates: IntArray, number: int, generator: np.random.Generator) -> IntArray:
     """Return the candidate nearest to the centre of each cluster, and others at random for empty clusters."""
-    features = features_of(outputs).subset(candidates)
+    features = declared(outputs.features, "features").subset(candidates)
     cluster, centres = k_means(features, number, generator)
     distances = np.empty(len(candidates))
     for here, block in features.blocks():
@@ -74,4 +75,6 @@ def _uncertain(outputs: PoolOutputs, taken: IntArray, number: int, generator: np
         return np.empty(0, dtype=np.int64)
     rest = np.setdiff1d(np.arange(len(outputs)), taken)
     ranking = margin if outputs.kind == "multiclass" else avg_confidence
-    return ranking(PoolOutputs(outputs.kind, rest, logits_of(outputs)[rest]), missing, generator).ids
+    return ranking(
+        PoolOutputs(outputs.kind, rest, declared(outputs.logits, "logits")[rest]), missing, generator
+    ).ids

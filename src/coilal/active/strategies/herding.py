@@ -10,10 +10,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, logsumexp
 
 from coilal.active.features import Features
-from coilal.active.outputs import HeldOut, PoolOutputs, Selection
+from coilal.active.outputs import HeldOut, PoolOutputs, Selection, declared
 from coilal.active.strategies.multiclass import one_minus_margin
-from coilal.active.strategies.picking import ROUNDING, features_of, labelled_of, pick_highest, sample
-from coilal.active.strategies.ranking import logits_of, score_logits
+from coilal.active.strategies.picking import ROUNDING, pick_highest, sample, squared_distances_of_units
+from coilal.active.strategies.ranking import score_logits
 from coilal.common.types import FloatArray, IntArray, Kind
 
 SAMPLE = 20_000
@@ -50,11 +50,17 @@ def uherding(outputs: PoolOutputs, batch_size: int, generator: np.random.Generat
     random 20,000 are to be covered, and are the candidates.
     """
     rows = sample(len(outputs), max(SAMPLE, batch_size), generator)
-    if outputs.held_out is None:
-        raise ValueError("a strategy that looks at held-out images must declare needs: [held-out logits]")
-    logits = logits_of(outputs)[rows] / temperature(outputs.held_out, outputs.kind)
+    held_out = declared(outputs.held_out, "held-out logits")
+    logits = declared(outputs.logits, "logits")[rows] / temperature(held_out, outputs.kind)
     doubt = score_logits(logits, one_minus_margin if outputs.kind == "multiclass" else _one_minus_confidence)
-    return _herd(outputs, rows, doubt, _smallest_distance(labelled_of(outputs)), batch_size, generator)
+    return _herd(
+        outputs,
+        rows,
+        doubt,
+        _smallest_distance(declared(outputs.labelled, "labelled features")),
+        batch_size,
+        generator,
+    )
 
 
 def temperature(held_out: HeldOut, kind: Kind) -> float:
@@ -87,7 +93,7 @@ def _smallest_distance(labelled: Features) -> float:
     z = labelled.normalised().take(np.arange(len(labelled)))
     smallest = np.inf
     for first in range(0, len(z), 512):
-        squares = _squared_distances(z[first : first + 512], z)
+        squares = squared_distances_of_units(z[first : first + 512], z)
         smallest = min(smallest, float(squares.min(initial=np.inf, where=squares > 0)))
     return float(np.sqrt(smallest)) if np.isfinite(smallest) else 1.0
 
@@ -101,9 +107,9 @@ def _herd(
     generator: np.random.Generator,
 ) -> Selection:
     """Return the greedy choice among some images of the pool, which are those that are to be covered."""
-    points = features_of(outputs).normalised().subset(rows)
+    points = declared(outputs.features, "features").normalised().subset(rows)
     herd = _Herd(points.take(np.arange(len(points))), weights, sigma)
-    for _, block in labelled_of(outputs).normalised().blocks(256):
+    for _, block in declared(outputs.labelled, "labelled features").normalised().blocks(256):
         herd.cover(block)
     chosen, gains = [], []
     for _ in range(batch_size):
@@ -173,11 +179,5 @@ class _Herd:
         """Yield k (b, n) of some of the rows (m, D) at a time with all images."""
         for first in range(0, len(rows), 256):
             yield np.exp(
-                _squared_distances(rows[first : first + 256], self._points) / np.float32(-(self._sigma**2))
+                squared_distances_of_units(rows[first : first + 256], self._points) / np.float32(-(self._sigma**2))
             )
-
-
-def _squared_distances(rows: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    squares: NDArray[np.float32] = 2 - 2 * (rows @ points.T)
-    squares[squares < ROUNDING] = 0  # images alike
-    return squares

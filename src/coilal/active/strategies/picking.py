@@ -8,32 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coilal.active.features import Features
-from coilal.active.outputs import Logits, PoolOutputs
 from coilal.common.types import IntArray
 
 ROUNDING = 1e-5
 """Differences below this share of a number are taken for float32's rounding in products of hundreds of numbers."""
-
-
-def features_of(outputs: PoolOutputs) -> Features:
-    """Return the features, which a strategy that calls this must declare in its ``needs``."""
-    if outputs.features is None:
-        raise ValueError("a strategy that looks at features must declare needs: [features]")
-    return outputs.features
-
-
-def labelled_of(outputs: PoolOutputs) -> Features:
-    """Return the features of the labelled images, which a strategy that calls this must declare, too."""
-    if outputs.labelled is None:
-        raise ValueError("a strategy that looks at labelled images must declare needs: [labelled features]")
-    return outputs.labelled
-
-
-def labelled_logits_of(outputs: PoolOutputs) -> Logits:
-    """Return the logits of the labelled images, which a strategy that calls this must declare, too."""
-    if outputs.labelled_logits is None:
-        raise ValueError("a strategy that looks at their logits must declare needs: [labelled logits]")
-    return outputs.labelled_logits
 
 
 def sample(images: int, most: int, generator: np.random.Generator) -> IntArray:
@@ -82,3 +60,10 @@ def nearest_squared_distances(features: Features, others: Features) -> NDArray[n
             distances[distances < ROUNDING * lengths] = 0
             np.minimum(nearest[here], distances.min(axis=1), out=nearest[here])
     return nearest
+
+
+def squared_distances_of_units(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the squared distances (n, m) of vectors of length 1; 0 where they are not told from rounding."""
+    squares: NDArray[np.float32] = 2 - 2 * (rows @ others.T)
+    squares[squares < ROUNDING] = 0
+    return squares

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coilal.active.features import Features
-from coilal.active.outputs import PoolOutputs, Selection
+from coilal.active.outputs import PoolOutputs, Selection, declared
 from coilal.active.strategies.clusters import k_means
-from coilal.active.strategies.picking import ROUNDING, features_of, labelled_of, sample
+from coilal.active.strategies.picking import ROUNDING, sample, squared_distances_of_units
 from coilal.common.types import BoolArray, IntArray
 
 PURITY = 0.95
@@ -28,10 +28,10 @@ def probcover(outputs: PoolOutputs, batch_size: int, generator: np.random.Genera
     et al. 2022, Active Learning Through a Covering Lens, algorithm 1 and section 3.3. Of more than 20,000 images a
     random 20,000 are to be covered, and are the candidates.
     """
-    pool = features_of(outputs).normalised()
+    pool = declared(outputs.features, "features").normalised()
     rows = sample(len(pool), max(SAMPLE, batch_size), generator)
     candidates = pool.subset(rows)
-    points = candidates.joined(labelled_of(outputs).normalised())
+    points = candidates.joined(declared(outputs.labelled, "labelled features").normalised())
     cover = _Cover(points.take(np.arange(len(points))), _radius(points, outputs.classes, generator))
     for labelled in range(len(candidates), len(points)):
         cover.take(labelled)
@@ -77,7 +77,7 @@ class _Cover:
         """Return which images are in the ball of each of some, (k, n); an image is in its own."""
         # δ is the distance of two images, which other products may round otherwise: these two are not in one ball.
         limit = self._radius**2 * (1 - ROUNDING)
-        near: BoolArray = _squared_distances(self._points[images], self._points) < limit
+        near: BoolArray = squared_distances_of_units(self._points[images], self._points) < limit
         near[np.arange(len(images)), images] = True
         return near
 
@@ -89,15 +89,9 @@ def _radius(points: Features, classes: int, generator: np.random.Generator) -> f
     others = np.full(len(rows), np.inf)
     for first in range(0, len(rows), _ROWS):
         here = slice(first, first + _ROWS)
-        squares = _squared_distances(rows[here], rows)
+        squares = squared_distances_of_units(rows[here], rows)
         squares[label[here, None] == label] = np.inf
         others[here] = squares.min(axis=1)
     impure = int((1 - PURITY) * len(rows))
     nearest = np.sqrt(np.partition(others, impure)[impure])
     return float(min(nearest, 2.1))  # of one cluster all balls are pure: the sphere's diameter is 2
-
-
-def _squared_distances(rows: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    squares: NDArray[np.float32] = 2 - 2 * (rows @ points.T)
-    squares[squares < ROUNDING] = 0
-    return squares

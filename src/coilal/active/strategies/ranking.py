@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from coilal.active.outputs import Logits, PoolOutputs, Selection
+from coilal.active.outputs import Logits, PoolOutputs, Selection, declared
 from coilal.common.types import FloatArray, IntArray
 
 ROWS = 1 << 13
@@ -16,7 +16,7 @@ ROWS = 1 << 13
 
 def score_rows(outputs: PoolOutputs, score: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """Return the score of each image of the pool, float64 (n,); see ``score_logits``."""
-    return score_logits(logits_of(outputs), score)
+    return score_logits(declared(outputs.logits, "logits"), score)
 
 
 def score_logits(logits: Logits, score: Callable[[FloatArray], FloatArray]) -> FloatArray:
@@ -31,20 +31,6 @@ def score_logits(logits: Logits, score: Callable[[FloatArray], FloatArray]) -> F
         rows = slice(start, start + ROWS)
         scores[rows] = score(logits[rows].astype(np.float64))
     return scores
-
-
-def logits_of(outputs: PoolOutputs) -> Logits:
-    """Return the logits, which a strategy that calls this must declare in its ``needs``."""
-    if outputs.logits is None:
-        raise ValueError("a strategy that looks at logits must declare needs: [logits]")
-    return outputs.logits
-
-
-def passes_of(outputs: PoolOutputs) -> Logits:
-    """Return the logits (T, n, C) of passes with dropout, which a strategy that calls this must declare."""
-    if outputs.passes is None:
-        raise ValueError("a strategy that looks at passes with dropout must declare their number: passes")
-    return outputs.passes
 
 
 def select_highest(ids: IntArray, scores: FloatArray, batch_size: int, generator: np.random.Generator) -> Selection:

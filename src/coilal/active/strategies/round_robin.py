@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from coilal.active.outputs import PoolOutputs, Selection
-from coilal.active.strategies.ranking import logits_of, select_highest
+from coilal.active.outputs import PoolOutputs, Selection, declared
+from coilal.active.strategies.ranking import select_highest
 from coilal.common.choices import chosen
 from coilal.common.types import FloatArray, IntArray
 
@@ -30,7 +30,7 @@ def round_robin(
         UserError: if the evidence is neither ``confidence`` nor ``score``.
     """
     chosen("round robin: evidence", evidence, ("confidence", "score"))
-    logits = logits_of(outputs)
+    logits = declared(outputs.logits, "logits")
     rows = np.arange(len(outputs.ids))
     rankings = []
     for label in generator.permutation(logits.shape[1]):

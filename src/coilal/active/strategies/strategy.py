@@ -44,19 +44,26 @@ class Needs:
     dropout: float | None = None
 
 
+DIVERGED = "Training diverged: lower the learning rates or train in full precision."
+NO_FEATURES = (
+    "What the backbone gives cannot be used: check its weights, or use trainer.precision=32-true; where its blocks "
+    "are trained, lower the learning rates."
+)
+
+
 class NonFiniteOutputsError(UserError):
-    """The model gives NaN or infinite outputs, which cannot be ranked.
+    """The model gives NaN or infinite outputs, or features, which cannot be ranked.
 
     Attributes:
         ids: int64, dataset-global ids of the images concerned.
     """
 
-    def __init__(self, ids: IntArray, pool: int) -> None:
+    def __init__(self, what: str, ids: IntArray, pool: int, advice: str) -> None:
         self.ids = ids
         first = ", ".join(str(number) for number in ids[:20]) + (", …" if len(ids) > 20 else "")
         super().__init__(
-            f"the model's outputs are NaN or infinite for {len(ids)} of {pool} unlabelled images "
-            f"(ids {first}). Training diverged: lower the learning rates or train in full precision."
+            f"the model's {what} are NaN or infinite for {len(ids)} of {pool} unlabelled images "
+            f"(ids {first}). {advice}"
         )
 
 
@@ -211,7 +218,7 @@ class Strategy:
         if needed.features:
             if outputs.features is None or len(outputs.features) != images:
                 raise ValueError(f"strategy {self.name}: needs features ({images}, D)")
-            _ensure_finite(np.isfinite(outputs.features.squared_lengths), outputs)
+            _ensure_finite(np.isfinite(outputs.features.squared_lengths), outputs, "features", NO_FEATURES)
         if needed.labelled_features and outputs.labelled is None:
             raise ValueError(f"strategy {self.name}: needs the features of the labelled images")
         if needed.labelled_logits:
@@ -243,9 +250,9 @@ class Strategy:
             raise RuntimeError(f"strategy {self.name} returned images that are not in the unlabelled pool")
 
 
-def _ensure_finite(finite: BoolArray, outputs: PoolOutputs) -> None:
+def _ensure_finite(finite: BoolArray, outputs: PoolOutputs, what: str = "outputs", advice: str = DIVERGED) -> None:
     if not finite.all():
-        raise NonFiniteOutputsError(outputs.ids[~finite], len(outputs.ids))
+        raise NonFiniteOutputsError(what, outputs.ids[~finite], len(outputs.ids), advice)
 
 
 def names_fitting(folder: Path, kind: Kind) -> list[str]:

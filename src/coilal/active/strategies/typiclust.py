@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coilal.active.features import Features
-from coilal.active.outputs import PoolOutputs, Selection
+from coilal.active.outputs import PoolOutputs, Selection, declared
 from coilal.active.strategies.clusters import k_means
-from coilal.active.strategies.picking import ROUNDING, features_of, labelled_of
+from coilal.active.strategies.picking import ROUNDING, squared_distances_of_units
 from coilal.common.types import FloatArray, IntArray
 
 MOST_CLUSTERS, SMALL, NEIGHBOURS = 500, 5, 20
@@ -28,7 +28,10 @@ def typiclust(outputs: PoolOutputs, batch_size: int, generator: np.random.Genera
     Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets, section 3. In clusters above 1,000
     images a random 1,000 are candidates; all of the cluster are neighbours.
     """
-    pool, labelled = features_of(outputs).normalised(), labelled_of(outputs).normalised()
+    pool, labelled = (
+        declared(outputs.features, "features").normalised(),
+        declared(outputs.labelled, "labelled features").normalised(),
+    )
     joined = pool.joined(labelled)
     clusters = min(len(labelled) + batch_size, MOST_CLUSTERS, len(joined))
     cluster, _ = k_means(joined, clusters, generator)
@@ -84,11 +87,10 @@ def _mean_distances(rows: NDArray[np.float32], members: Features, neighbours: in
         return np.zeros(1)
     nearest = np.full((len(rows), 0), np.inf, dtype=np.float32)
     for _, block in members.blocks():
-        squares = np.hstack([nearest, 2 - 2 * (rows @ block.T)])
+        squares = np.hstack([nearest, squared_distances_of_units(rows, block)])
         kept = min(neighbours + 1, squares.shape[1])
         nearest = np.partition(squares, kept - 1, axis=1)[:, :kept]
     # The smallest is the image itself, or one like it.
     others = np.sort(nearest, axis=1)[:, 1:]
-    others[others < ROUNDING] = 0
     found: FloatArray = np.sqrt(others).mean(axis=1, dtype=np.float64)
     return found
