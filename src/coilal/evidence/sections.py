@@ -558,9 +558,7 @@ def _map(desk: Desk) -> Section | None:
         return Section(title, "Left out: no seed was run by all strategies.")
     found = every[0][seed].pool_map
     if found is None:
-        return Section(
-            title, "Left out: runs of earlier versions, and those that train blocks, keep no map of the pool."
-        )
+        return Section(title, "Left out: the pool has no map, or a damaged one (runs that train blocks keep none).")
     place_of = dict(zip(found.images, found.places, strict=True))
     panels = {}
     for strategy, runs in desk.comparison.runs.items():
