@@ -25,13 +25,17 @@ class Oracle:
         self._values = values
         self._names = names
 
-    def answer(self, session: Session) -> None:
-        """Tell the session the labels of the pending batch, if there is one.
+    def answer(self, session: Session, number: int | None = None) -> None:
+        """Tell the session the labels of what is pending.
+
+        Args:
+            session: asks.
+            number: of the batch that is answered; None for all that is pending.
 
         Raises:
             ValueError: an image has no label.
         """
-        ids = session.pending
+        ids = session.pending if number is None else session.pending_of(number)
         if len(ids):
             session.tell(dict(zip(ids.tolist(), as_labels(self._labels(ids), self._names), strict=True)))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -41,37 +42,50 @@ class Told:
     Attributes:
         answer: a label, or why there is none.
         about: what else is known of it: who gave it, when, in how many seconds, …
+        stands: whether it is the image's answer; one that contradicts another person's, or repeats what was asked
+            before, is kept beside it.
     """
 
     answer: Answer
     about: Mapping[str, Any] = field(default_factory=dict)
+    stands: bool = True
 
 
 class Session:
     """Asks for images and is told labels: the simulated oracle, a page and a table are callers of ``tell``.
 
     With a journal everything that was asked or told is on the disk before the call returns; a session on the same
-    journal goes on where the one before was killed, with the same pending batch.
+    journal goes on where the one before was killed, with the same pending batch. Threads may share a session: while
+    one of them chooses a batch, the others tell.
 
     Args:
         names: image names by dataset-global id (N), unique: what the journal knows images by.
         pool: int64 (n,), dataset-global ids of the images that may be asked for.
         journal: where it is kept; None for a session that lives in memory.
+        may_lose: whether images of the journal that are not in the pool (any more) are left out, as ``lost``.
 
     Raises:
         ValueError: an id occurs twice in the pool.
         UserError: the journal is damaged, or names images that are not in the pool (any more).
     """
 
-    def __init__(self, names: Sequence[str], pool: IntArray, journal: Journal | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str], pool: IntArray, journal: Journal | None = None, may_lose: bool = False
+    ) -> None:
         self._names = names
         self._pool = np.sort(np.asarray(pool, dtype=np.int64))
         if len(twice := self._pool[1:][np.diff(self._pool) == 0]):
             raise ValueError(f"ids occur twice in the pool: {_few(twice)}")
         self._state = np.full(len(self._pool), _FREE, dtype=np.int8)
+        self._asked_in = np.full(len(self._pool), -1, dtype=np.int64)  # one that was skipped may come again
         self._batches: list[Batch] = []
         self._history: dict[int, list[Told]] = {}
+        self._added: list[str] = []
+        self._joined: list[int] = []
+        self._lock = RLock()
         self._journal = journal
+        self.lost: tuple[str, ...] = ()
+        self._may_lose = may_lose
         if journal is not None:
             self._take_up(journal)
 
@@ -82,24 +96,34 @@ class Session:
 
     @property
     def pending(self) -> IntArray:
-        """Ids of the last batch that are not answered yet, best first."""
-        if not self._batches:
-            return np.empty(0, dtype=np.int64)
-        ids = self._batches[-1].ids
-        pending: IntArray = ids[self._state[self._places(ids)] == _ASKED]
-        return pending
+        """Ids that are asked for and not answered yet: the earliest batch first, the best of each first."""
+        with self._lock:
+            return np.concatenate([np.empty(0, dtype=np.int64), *map(self._open, self._batches)])
+
+    def pending_of(self, number: int) -> IntArray:
+        """Return the ids of a batch that are not answered yet, best first; none of one that is to come."""
+        with self._lock:
+            return self._open(self._batches[number]) if number < len(self._batches) else np.empty(0, dtype=np.int64)
 
     @property
     def labelled(self) -> tuple[IntArray, list[Label]]:
         """Ids (m,) of the images with a label, in the order in which they were first told, and their labels (m)."""
-        labels = {number: told[-1].answer for number, told in self._history.items()}
-        found = {number: answer for number, answer in labels.items() if not isinstance(answer, NoLabel)}
+        with self._lock:
+            answers = [(number, self.answer(number)) for number in self._history]
+        found = {
+            number: answer for number, answer in answers if answer is not None and not isinstance(answer, NoLabel)
+        }
         return np.array(list(found), dtype=np.int64), list(found.values())
 
     @property
     def unsure(self) -> IntArray:
         """Ids that were told to be unsure, ascending."""
         return self._in_state(_UNSURE)
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Names of the classes or labels that were added, in order."""
+        return tuple(self._added)
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -110,59 +134,127 @@ class Session:
         """Return all answers for an image, the first one first."""
         return tuple(self._history.get(number, ()))
 
-    def ask(self, choose: Choose | None = None) -> Batch:
-        """Return the pending batch; where nothing is pending, the one that is chosen now.
+    def answer(self, number: int) -> Answer | None:
+        """Return the answer that stands for an image, None without one."""
+        standing = [told.answer for told in self._history.get(number, ()) if told.stands]
+        return standing[-1] if standing else None
+
+    def ask(self, choose: Choose | None = None, ahead: int = 0) -> Batch:
+        """Return the last batch that is pending; where no more than ``ahead`` are, the one that is chosen now.
 
         A batch stays whole until all of it is told: ``pending`` says which of its images are not answered yet.
 
         Args:
-            choose: chooses among the unlabelled images; not called while a batch is pending.
+            choose: chooses among the unlabelled images; not called while more than ``ahead`` batches are pending.
+            ahead: batches that may be pending while a further one is chosen.
 
         Raises:
             ValueError: nothing is pending and nobody chooses; or the choice is empty, names an image twice or one
                 that may not be asked for. Then nothing is asked.
         """
-        if len(self.pending):
-            return self._batches[-1]
+        with self._lock:
+            if sum(len(self._open(batch)) > 0 for batch in self._batches) > ahead:
+                return self._batches[-1]
+            unlabelled = self.unlabelled
         if choose is None:
             raise ValueError("no batch is pending, and nobody chooses one")
-        selection = choose(self.unlabelled)
+        selection = choose(unlabelled)  # takes long, and others tell meanwhile
         ids, scores = np.array(selection.ids, dtype=np.int64), np.array(selection.scores, dtype=np.float64)
-        self._check_choice(ids)
-        images = [self._names[number] for number in ids]
-        self._keep({"asked": images, "scores": [None if np.isnan(score) else float(score) for score in scores]})
-        return self._ask(ids, scores)
+        with self._lock:
+            taken = np.isin(ids, self._joined) & ~np.isin(ids, self.unlabelled)
+            if taken.any():  # meanwhile, with a part that was labelled as a whole
+                if taken.all():
+                    return self._batches[-1]
+                ids, scores = ids[~taken], scores[~taken]
+            self._check_choice(ids)
+            images = [self._names[number] for number in ids]
+            kept = [None if np.isnan(score) else float(score) for score in scores]
+            self._keep({"asked": images, "scores": kept})
+            return self._ask(ids, scores)
 
-    def tell(self, answers: Mapping[int, Answer], about: Mapping[str, Any] | None = None) -> None:
+    def join(self, ids: IntArray, number: int) -> None:
+        """Ask for further images with a batch that was asked for: views of a part that is labelled as a whole.
+
+        Args:
+            ids: int64 (k,), unlabelled.
+            number: of the batch.
+
+        Raises:
+            ValueError: there is no such batch, or an image may not be asked for.
+        """
+        with self._lock:
+            if number >= len(self._batches):
+                raise ValueError(f"there is no batch {number}")
+            self._check_choice(ids)
+            self._keep({"joined": [self._names[each] for each in ids], "batch": number})
+            self._join(ids, number)
+
+    def add(self, name: str) -> None:
+        """Take up a further class or label.
+
+        Raises:
+            ValueError: it was added before.
+        """
+        with self._lock:
+            if name in self._added:
+                raise ValueError(f"{name} was added before")
+            self._keep({"added": name})
+            self._added.append(name)
+
+    def tell(
+        self, answers: Mapping[int, Answer], about: Mapping[str, Any] | None = None, stands: bool = True
+    ) -> None:
         """Take answers, by id, for images that were asked for; a later answer corrects an earlier one.
 
         Args:
             answers: a label, unsure or skip for each image; images of a batch may be told one by one.
             about: what else is known of these answers, as JSON has it.
+            stands: whether they are the images' answers; False keeps them beside those that are.
 
         Raises:
             ValueError: an image was never asked for, or an answer is none. Then nothing is told.
         """
-        self._check_answers(answers)
-        if answers:
-            told = {self._names[number]: _as_json(answer) for number, answer in answers.items()}
-            known = dict(about or {})  # callers may change theirs
-            self._keep({"told": told, **({"about": known} if known else {})})
-            self._tell(answers, known)
+        with self._lock:
+            self._check_answers(answers)
+            if answers:
+                told = {self._names[number]: _as_json(answer) for number, answer in answers.items()}
+                known = dict(about or {})  # callers may change theirs
+                beside = {} if stands else {"stands": False}
+                self._keep({"told": told, **({"about": known} if known else {}), **beside})
+                self._tell(answers, known, stands)
+
+    def _open(self, batch: Batch) -> IntArray:
+        places = self._places(batch.ids)
+        pending: IntArray = batch.ids[(self._state[places] == _ASKED) & (self._asked_in[places] == batch.number)]
+        return pending
 
     def _ask(self, ids: IntArray, scores: FloatArray) -> Batch:
         batch = Batch(len(self._batches), ids, scores)
         for array in (ids, scores):
             array.flags.writeable = False  # callers hold it
         self._batches.append(batch)
-        self._state[self._places(ids)] = _ASKED
+        self._mark_asked(ids, batch.number)
         return batch
 
-    def _tell(self, answers: Mapping[int, Answer], about: Mapping[str, Any]) -> None:
-        states = [_STATES.get(answer, _LABELLED) for answer in answers.values()]
-        self._state[self._places(np.array(list(answers), dtype=np.int64))] = states
+    def _join(self, ids: IntArray, number: int) -> None:
+        if not 0 <= number < len(self._batches):
+            raise ValueError(f"there is no batch {number}")
+        batch = self._batches[number]
+        scores = np.concatenate([batch.scores, np.full(len(ids), np.nan)])
+        self._batches[number] = replace(batch, ids=np.concatenate([batch.ids, ids]), scores=scores)
+        self._mark_asked(ids, number)
+        self._joined += ids.tolist()
+
+    def _mark_asked(self, ids: IntArray, number: int) -> None:
+        places = self._places(ids)
+        self._state[places], self._asked_in[places] = _ASKED, number
+
+    def _tell(self, answers: Mapping[int, Answer], about: Mapping[str, Any], stands: bool) -> None:
+        if stands:
+            states = [_STATES.get(answer, _LABELLED) for answer in answers.values()]
+            self._state[self._places(np.array(list(answers), dtype=np.int64))] = states
         for number, answer in answers.items():
-            self._history.setdefault(number, []).append(Told(answer, about))
+            self._history.setdefault(number, []).append(Told(answer, about, stands))
 
     def _check_choice(self, ids: IntArray) -> None:
         values, counts = np.unique(ids, return_counts=True)
@@ -205,8 +297,10 @@ class Session:
             if not _is_record(record):
                 raise journal.damage(line, "nothing that was asked or told")
         known = {self._names[number]: number for number in self._pool.tolist()}
-        images = (name for record in records for name in (*record.get("asked", ()), *record.get("told", ())))
-        if lost := [name for name in dict.fromkeys(images) if name not in known]:
+        keys = ("asked", "joined", "told")
+        images = (name for record in records for key in keys for name in record.get(key, ()))
+        self.lost = tuple(name for name in dict.fromkeys(images) if name not in known)
+        if (lost := self.lost) and not self._may_lose:
             few = ", ".join(lost[:20]) + (f", … ({len(lost)})" if len(lost) > 20 else "")
             raise UserError(f"{journal.path} names images that are not in the pool of the data of now: {few}")
         for line, record in enumerate(records, start=2):
@@ -217,16 +311,23 @@ class Session:
 
     def _take_up_record(self, record: Mapping[str, Any], known: Mapping[str, int]) -> None:
         if "asked" in record:
-            ids = np.array([known[name] for name in record["asked"]], dtype=np.int64)
-            scores = [np.nan if score is None else float(score) for score in record["scores"]]
-            if len(self.pending):
-                raise ValueError("a batch is asked for while another one is pending")
-            self._check_choice(ids)
+            there = [place for place, name in enumerate(record["asked"]) if name in known]
+            ids = np.array([known[record["asked"][place]] for place in there], dtype=np.int64)
+            scores = [np.nan if record["scores"][place] is None else record["scores"][place] for place in there]
+            if len(ids) or not record["asked"]:  # else all of them are lost, and the batch keeps its number
+                self._check_choice(ids)
             self._ask(ids, np.array(scores, dtype=np.float64))
+        elif "joined" in record:
+            ids = np.array([known[name] for name in record["joined"] if name in known], dtype=np.int64)
+            if len(ids):
+                self._check_choice(ids)
+            self._join(ids, int(record["batch"]))
+        elif "added" in record:
+            self._added.append(record["added"])
         else:
-            answers = {known[name]: _from_json(answer) for name, answer in record["told"].items()}
+            answers = {known[name]: _from_json(answer) for name, answer in record["told"].items() if name in known}
             self._check_answers(answers)
-            self._tell(answers, record.get("about", {}))
+            self._tell(answers, record.get("about", {}), record.get("stands", True))
 
 
 _STATES: Mapping[Answer, int] = {NoLabel.UNSURE: _UNSURE, NoLabel.SKIP: _FREE}
@@ -239,8 +340,13 @@ def _is_record(record: Mapping[str, Any]) -> bool:
             is_named = all(isinstance(name, str) for name in images)
             is_scored = all(score is None or isinstance(score, int | float) for score in scores)
             return is_named and is_scored and len(images) == len(scores) and not more
+        case {"joined": list(images), "batch": int(), **more}:
+            return all(isinstance(name, str) for name in images) and not more
+        case {"added": str(), **more}:
+            return not more
         case {"told": dict(), **more}:
-            return more.keys() <= {"about"} and isinstance(more.get("about", {}), dict)
+            is_known = more.keys() <= {"about", "stands"} and isinstance(more.get("stands", True), bool)
+            return is_known and isinstance(more.get("about", {}), dict)
     return False
 
 

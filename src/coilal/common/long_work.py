@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
 
 log = logging.getLogger(__name__)
 
 REPORT_S = 30.0
+SLOW_S = 5.0
 
 
 class LongWork:
@@ -45,6 +49,22 @@ class LongWork:
         left = duration((self.total - self.finished) / rate) if rate else "-:--"
         speed = f"{rate:.0f} a second" if rate >= 1 else f"{60 * rate:.0f} a minute"
         return f"{self.doing}: {self.finished} of {self.total} images, {speed}, {left} left"
+
+
+@contextmanager
+def told_if_slow(doing: str) -> Iterator[None]:
+    """Say once what is done in the context, if it takes longer than five seconds.
+
+    Args:
+        doing: what is done, ``choosing 100 of 1000000 images``.
+    """
+    timer = Timer(SLOW_S, log.info, ("%s: it takes more than %.0f seconds", doing, SLOW_S))
+    timer.daemon = True  # a process that ends does not wait for it
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def duration(seconds: float) -> str:

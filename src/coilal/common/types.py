@@ -296,6 +296,8 @@ class Budget:
         labelled: labelled counts after each cycle, starting set first; replaces the three above.
         start: how the starting set is found: ``random``, ``stratified`` (classes in proportion), or the name of a
             strategy that looks at features alone.
+        ahead: batches that are chosen before their forerunners are labelled: the model of a cycle chooses the batch
+            after so many others, so that people never wait for it. The first ones are found as the starting set is.
     """
 
     initial: int = 0
@@ -303,6 +305,7 @@ class Budget:
     cycles: int = 0
     labelled: tuple[int, ...] = ()
     start: str = "random"
+    ahead: int = 0
 
     def __post_init__(self) -> None:
         """Refuse budgets that buy nothing or shrink."""

@@ -18,10 +18,17 @@ SMALL_BUDGET = 64
 """Images that ``conf/budget/small.yaml`` buys."""
 
 
-def check_split(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
-    """Return what is wrong with a split: empty parts, groups on two sides, classes absent from a part."""
+def check_split(samples: Samples, targets: Targets, split: Split, needs_validation: bool = True) -> list[Problem]:
+    """Return what is wrong with a split: empty parts, groups on two sides, classes absent from a part.
+
+    Args:
+        samples: the images.
+        targets: what is learnt of them.
+        split: their parts.
+        needs_validation: whether a split that the data give must have a validation part, which is scored.
+    """
     return [
-        *_empty_parts(samples, targets, split),
+        *_empty_parts(samples, targets, split, needs_validation or samples.parts is None),
         *_torn_groups(samples, split),
         *_absent(samples, targets, split),
     ]
@@ -60,14 +67,16 @@ def _named_budget(pool: int) -> list[str]:
     return ["budget=small"] if pool >= SMALL_BUDGET else []
 
 
-def _empty_parts(samples: Samples, targets: Targets, split: Split) -> list[Problem]:
-    empty = tuple(name for name, ids in split.parts() if not len(ids))
+def _empty_parts(samples: Samples, targets: Targets, split: Split, needs_validation: bool) -> list[Problem]:
+    needed = [(name, ids) for name, ids in split.parts() if needs_validation or name != "validation"]
+    empty = tuple(name for name, ids in needed if not len(ids))
     if not empty:
         return []
     if samples.parts is not None:
         kind = (
             "parts to which the given split gives no image that the task can use (validation and test need images "
-            "with a label); give them whole groups, or have the split drawn"
+            "with a label; validation only where it is scored, score_validation=false); give them whole groups, or "
+            "have the split drawn"
         )
         return [Problem(kind, empty)]
     used = np.flatnonzero(targets.used & targets.is_labelled)

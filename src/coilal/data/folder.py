@@ -134,6 +134,10 @@ class ImageFolder:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
         return decode_files(self.root, samples.names, image, cache, self.duplicates, max_gb)
 
+    def image_folder(self, samples: Samples) -> Path:  # noqa: ARG002 (of each source)
+        """Return the folder that the names of images start from."""
+        return self.root
+
     def _in_parts(self) -> bool:
         """Return whether the folders in the root are parts of the split.
 

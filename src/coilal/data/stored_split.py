@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -72,6 +72,45 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
         DataError: a group whose images were given different parts, because the groups were changed.
         UserError: shares that are no shares.
     """
+    return _place(
+        samples,
+        stored,
+        lambda: draw_parts(samples, fractions, seed),
+        lambda group: _part_of_new(group, part_shares(fractions), seed),
+    )
+
+
+def place_audit(samples: Samples, images: int, seed: int, stored: StoredSplit) -> Placed:
+    """Return the part of each image where people label: an audit set, which is the test part, and the pool.
+
+    The audit set is of whole groups, drawn at random until it has so many images, and never grows: new groups stand
+    in the pool. A split that the data give counts before it.
+
+    Args:
+        samples: names and groups (N images).
+        images: of the audit set, at least; 0 for none.
+        seed: of the draw.
+        stored: what the session has drawn.
+
+    Raises:
+        DataError: a group whose images were given different parts, because the groups were changed.
+    """
+    return _place(samples, stored, lambda: _drawn_audit(samples, images, seed), lambda _: PARTS.index("pool"))
+
+
+def _drawn_audit(samples: Samples, images: int, seed: int) -> IntArray:
+    groups, number, sizes = np.unique(np.asarray(samples.groups), return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    before = np.cumsum(sizes[order]) - sizes[order]
+    audited = np.zeros(len(groups), dtype=np.bool_)
+    audited[order[before < images]] = True
+    return np.where(audited[number], PARTS.index("test"), PARTS.index("pool"))
+
+
+def _place(
+    samples: Samples, stored: StoredSplit, first: Callable[[], IntArray], of_new: Callable[[str], int]
+) -> Placed:
+    """Return the part of each image: given, stored, drawn at first, or by the rule of new groups."""
     if samples.parts is not None:
         given_part = np.array([PARTS.index(part) for part in samples.parts], dtype=np.int64)
         return Placed(given_part, is_stored=False, adds=False, note="")
@@ -80,9 +119,8 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
         members.setdefault(group, []).append(index)
     given = {group: stored.parts_of(group, (samples.names[i] for i in ids)) for group, ids in members.items()}
     if not any(given.values()):
-        return Placed(draw_parts(samples, fractions, seed), is_stored=False, adds=True, note="")
+        return Placed(first(), is_stored=False, adds=True, note="")
     _check_whole(given)
-    shares = part_shares(fractions)
     is_labelled = samples.is_labelled
     part = np.empty(len(samples), dtype=np.int64)
     new: list[tuple[str, int]] = []
@@ -90,7 +128,7 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
         if given[group]:
             chosen = PARTS.index(next(iter(given[group])))
         else:
-            chosen = _part_of_new(group, shares, seed) if is_labelled[ids].any() else PARTS.index("pool")
+            chosen = of_new(group) if is_labelled[ids].any() else PARTS.index("pool")
             new.append((PARTS[chosen], len(ids)))
         part[ids] = chosen
     adds = any(name not in stored.rows for name in samples.names)

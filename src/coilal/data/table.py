@@ -195,6 +195,10 @@ class LabelTable:
         """Return the decoded images; see ``coilal.data.files.decode_files``."""
         return decode_files(self._folder(samples.names), samples.names, image, cache, self.duplicates, max_gb)
 
+    def image_folder(self, samples: Samples) -> Path:
+        """Return the folder that the names of images start from."""
+        return self._folder(samples.names)
+
     def _table_file(self) -> Path | None:
         """Return the table; None where there is none and images need no label."""
         if not self.root.is_dir():

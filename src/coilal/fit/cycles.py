@@ -21,6 +21,7 @@ from coilal.active.labels import Label
 from coilal.active.outputs import HeldOut, PoolOutputs, Selection
 from coilal.active.session import Batch, Session
 from coilal.active.strategies.strategy import Needs
+from coilal.common.long_work import told_if_slow
 from coilal.common.types import IntArray, Kind, UserError
 from coilal.fit.batches import Labelled
 from coilal.fit.heads import Optimizer
@@ -103,7 +104,7 @@ class ActiveLearning:
     Attributes:
         title: what is run, for people.
         session: what is labelled and what is asked for, the starting set being asked for.
-        answer: tells the session the labels of its pending batch.
+        answer: returns when the images of a batch, by its number, are answered, whoever answers them.
         values: labels, as they were told, → what the task learns (m,) or (m, L).
         kind: multiclass or multilabel.
         counts: labelled images after each cycle, the starting set first.
@@ -118,15 +119,19 @@ class ActiveLearning:
         store: keeps what is finished.
         progress: shows what goes on.
         seed: training seed.
+        waits: whether answers take time, as a person's do; then each model is kept, and what it says of the pool.
+        ahead: batches that are asked for before they can be learnt from: the next one is chosen while so many
+            are pending.
         initial: weights that its head starts from in every cycle, named as ``HeadShape.initial`` names them.
         optimizer: its learning rates and weight decay.
         loggers: told of each cycle.
         preparation: seconds spent before cycle 0 (``decode_s``, ``extract_s``), for its row.
+        asks: whether the cycle that has begun chooses a batch, or has before a kill.
     """
 
     title: str
     session: Session
-    answer: Callable[[Session], None]
+    answer: Callable[[Session, int], None]
     values: Callable[[Sequence[Label]], NDArray[np.int64]]
     kind: Kind
     counts: tuple[int, ...]
@@ -141,9 +146,12 @@ class ActiveLearning:
     seed: int
     initial: Mapping[str, Tensor]
     optimizer: Optimizer
+    waits: bool = False
+    ahead: int = 0
     judged: tuple[Callable[[IntArray], NDArray[np.int64]], str] | None = None
     loggers: Sequence[Logger] = ()
     preparation: Mapping[str, float] = field(default_factory=dict)
+    asks: bool = field(default=False, init=False)
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
 
     @property
@@ -154,7 +162,7 @@ class ActiveLearning:
     @property
     def needs_held_out(self) -> bool:
         """Whether the next query looks at labelled images that are held out."""
-        return self.needs.held_out_logits and not self.is_last and not self.session.batches[self.cycle + 1 :]
+        return self.needs.held_out_logits and self.asks and not self.session.batches[self.following :]
 
     @property
     def is_finished(self) -> bool:
@@ -169,6 +177,16 @@ class ActiveLearning:
         )
 
     @property
+    def following(self) -> int:
+        """The number of the batch that is chosen after the next cycle."""
+        return self.cycle + 1 + self.ahead
+
+    def _asks(self) -> bool:
+        """Return whether a batch is chosen after the next cycle, or was before a kill."""
+        is_there = len(self.session.batches) > self.following
+        return is_there or (self.following < len(self.counts) and not self._none_is_left)
+
+    @property
     def _none_is_left(self) -> bool:
         """Whether no image is left to be asked for; batches of whole groups may empty a pool early."""
         return not len(self.session.unlabelled)
@@ -176,13 +194,12 @@ class ActiveLearning:
     def begin(self) -> Labelled:
         """Return what the next cycle trains on: the images of the batches so far, ascending, with their labels.
 
-        The batch after them may be there already, and a part of it told, if a kill came before the cycle was
-        recorded.
+        Batches after them may be there already, and be told in part.
         """
         self.spent.clear()
         cycle = self.cycle
-        if len(self.session.batches) <= cycle + 1:  # else it is not the pending batch's turn yet
-            self.answer(self.session)
+        self.answer(self.session, cycle)
+        self.asks = self._asks()
         told, labels = self.session.labelled
         asked = np.concatenate([batch.ids for batch in self.session.batches[: cycle + 1]])
         ids = np.intersect1d(told, asked)  # ascending: who was told first must not matter to the order of training
@@ -197,7 +214,7 @@ class ActiveLearning:
             labelled: those that were trained on.
         """
         asked: dict[str, IntArray] = {}
-        if not self.is_last:
+        if self.asks:
             asked |= {"pool": self._candidates()} if self.needs.logits else {}
             asked |= {"labelled": labelled} if self.needs.labelled_logits else {}
         return {**self.evaluated, **asked}
@@ -228,8 +245,9 @@ class ActiveLearning:
         with self.timed("evaluate"):
             for part in self.evaluated:
                 metrics |= {f"{part}/{name}": value for name, value in self.evaluate(part, outputs[part]).items()}
-        if not self.is_last:
-            self._query(labelled, outputs, model)
+        if self.asks:
+            candidates = parts.get("pool", self._candidates())  # a person may have told more since they were scored
+            self._query(labelled, candidates, outputs, model)
         row: Row = {"cycle": cycle, "labelled": len(labelled.ids), **metrics}
         row |= {name: self.preparation.get(name, 0.0) if cycle == 0 else 0.0 for name in PREPARATION}
         row |= {f"{phase}_s": self.spent[phase] for phase in PHASES}
@@ -245,9 +263,9 @@ class ActiveLearning:
             weights: of the trained model.
         """
         last = self.is_last
-        self.store.record(result.row, result.logits, weights, last)
-        if not last:
-            self.answer(self.session)
+        self.store.record(result.row, result.logits, weights, last or self.waits)
+        if not (last or self.waits):
+            self.answer(self.session, int(result.row["cycle"]) + 1)
 
     def tell(self, result: Result) -> None:
         """Show a cycle that is recorded, and log it."""
@@ -277,25 +295,27 @@ class ActiveLearning:
 
     def _candidates(self) -> IntArray:
         """Return the ids that the next batch is chosen from, ascending; the same where it is asked for already."""
-        later = [batch.ids for batch in self.session.batches[self.cycle + 1 :]]
+        later = [batch.ids for batch in self.session.batches[self.following :]]
         return np.unique(np.concatenate([self.session.unlabelled, *later]))
 
-    def _query(self, labelled: Labelled, logits: Mapping[str, Tensor], model: Model) -> None:
-        cycle = self.cycle
-        asked = self.session.batches[cycle + 1 :]  # before a kill; it may be told by now
+    def _query(self, labelled: Labelled, candidates: IntArray, logits: Mapping[str, Tensor], model: Model) -> None:
+        asked = self.session.batches[self.following :]  # before a kill; it may be told by now
         outputs = PoolOutputs(
             self.kind,
-            self._candidates(),
+            candidates,
             _array(logits.get("pool")),
             labelled_logits=_array(logits.get("labelled")),
-            cycle=cycle + 1,
+            labelled_ids=labelled.ids,
+            cycle=self.following,
         )
         if not asked and self.needs != Needs(self.needs.logits):
             with self.timed("infer"):
                 outputs = self._seen(outputs, labelled, model)
-        with self.timed("select"):
-            size = self.counts[cycle + 1] - self.counts[cycle]
-            batch = asked[0] if asked else self.session.ask(lambda _: self.choose(cycle + 1, outputs, size))
+        entry = self.following
+        size = self.counts[entry] - self.counts[entry - 1] if entry < len(self.counts) else len(asked[0].ids)
+        doing = f"{self.title}, cycle {entry}: choosing {size} of {len(outputs)} images"
+        with self.timed("select"), told_if_slow(doing):
+            batch = asked[0] if asked else self.session.ask(lambda _: self.choose(entry, outputs, size), self.ahead)
         self.asked(outputs, batch)
 
     def _seen(self, outputs: PoolOutputs, labelled: Labelled, model: Model) -> PoolOutputs:
@@ -321,7 +341,7 @@ class ActiveLearning:
         """Return the validation metric of the next cycle, had it the true labels of each batch."""
         assert self.judged is not None
         truth, column = self.judged
-        seed, trials = cycle_seed(self.seed, self.cycle + 1), []
+        seed, trials = cycle_seed(self.seed, self.following), []
         for batch in batches:
             ids = np.concatenate([labelled.ids, batch])
             values = np.concatenate([labelled.values, truth(batch)])

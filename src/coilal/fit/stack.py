@@ -127,7 +127,7 @@ class Stack:
                         module, head, self.rows, self.scoring, self.precision, trials, held_out.get(run), own.seed
                     )
                     result = run.judge(own, parts[head], logits, model, self.rows.device)
-                    weights = module.weights_of(head) if run.is_last else {}
+                    weights = module.weights_of(head) if run.is_last or run.waits else {}
                     kept[run] = result, writers.submit(run.keep, result, weights)
             round_.members[0].progress.phase("write")
             for run, (result, written) in kept.items():

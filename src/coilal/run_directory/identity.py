@@ -15,6 +15,7 @@ NOT_IDENTITY = (
     *("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "records", "experiment"),
     *("data.root", "data.labels", "data.source.root", "data.source.labels"),
     *("hparams.data", "hparams.any_data"),
+    "label",
     # Whether the data give the split: the part of each image is compared, too.
     *("data.source.split_column", "data.source.split_folders"),
 )
@@ -30,6 +31,7 @@ ADDED: Mapping[str, Any] = {
     "data.source.no_value": ["nan", "na", "n/a", "#n/a", "<na>", "null", "-"],
     "data.source.unlabelled": "drop",
     "strategy.per_group": None,
+    "budget.ahead": 0,
     "strategy.groups": None,
     "strategy.ranks": True,
 }

@@ -11,7 +11,7 @@ from coilal.common.array_store import seconds_waited
 from coilal.features.weights import fingerprint
 from coilal.runs import same_data, shared
 from coilal.runs.backbones import backbone_loader, ensure_weights_fit
-from coilal.runs.experiment import Experiment
+from coilal.runs.experiment import Annotator, Experiment
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.inputs import ensure_backbone
 from coilal.runs.plan import Plan
@@ -22,7 +22,11 @@ from coilal.runs.trainer import build_loggers, build_trainer, quieten_libraries
 
 
 def assemble(
-    settings: Settings, plan: Plan, weights: Path | None, trainers: dict[str, Trainer] | None = None
+    settings: Settings,
+    plan: Plan,
+    weights: Path | None,
+    trainers: dict[str, Trainer] | None = None,
+    person: tuple[Annotator, Prepared] | None = None,
 ) -> Experiment:
     """Return what a run works with; writes nothing but the cache.
 
@@ -31,6 +35,8 @@ def assemble(
         plan: what it will do.
         weights: file or folder of the weights, None for random ones.
         trainers: those of runs before, by ``stacking.alike``: building one takes longer than all else here.
+        person: who labels, and the data as far as they are labelled; None where the data have all labels. The data
+            may change while people label, and who asks them sees to that.
 
     Raises:
         UserError: the parts do not fit together, or the run was begun with others.
@@ -42,6 +48,13 @@ def assemble(
     loggers = build_loggers(settings)
     load = backbone_loader(settings, weights, known)
     reread = ensure_weights_fit(settings, weights, known, load)
+    if person is not None:
+        annotator, prepared = person
+        experiment = Experiment(
+            settings, plan, prepared, load, known, trainer, loggers, 0.0, reread, annotator=annotator
+        )
+        ensure_backbone(experiment)
+        return experiment
     prepared, decode_s = load_data(settings, plan)
     ensure_found_on(settings.hparams, prepared.images.fingerprint)
     if settings.task.replay:

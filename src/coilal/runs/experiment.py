@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
 
+from coilal.active.outputs import PoolOutputs
+from coilal.active.session import Session
 from coilal.features.backbone import Backbone
 from coilal.runs.plan import Plan
 from coilal.runs.prepare import Prepared
 from coilal.runs.settings import Settings
+
+
+class Annotator(Protocol):
+    """Who answers in place of the simulated oracle: people, who take their time.
+
+    Attributes:
+        session: asks them; it is kept, and locked, by whoever made it.
+    """
+
+    session: Session
+
+    def answer(self, session: Session, number: int) -> None:
+        """Return when the images of a batch are answered."""
+        ...
+
+    def note(self, outputs: PoolOutputs) -> None:
+        """Take down what the model says of the pool."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +50,7 @@ class Experiment:
         loggers: where metrics go besides the run directory.
         decode_s: seconds that the data took.
         reread: whether earlier versions computed other features with these weights.
+        annotator: who answers; None for the simulated oracle, who knows all labels.
     """
 
     settings: Settings
@@ -41,6 +62,7 @@ class Experiment:
     loggers: Sequence[Logger]
     decode_s: float
     reread: bool = False
+    annotator: Annotator | None = None
 
     def title(self) -> str:
         """Return what is run, for people."""

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,8 @@ from typing import TypeVar
 from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
+from coilal.active.outputs import PoolOutputs
+from coilal.active.session import Batch
 from coilal.common.device_memory import free_memory
 from coilal.common.signals import ends_the_job
 from coilal.common.types import Problem
@@ -31,7 +34,7 @@ from coilal.fit.standardise import Inputs
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import read_status
 from coilal.run_directory.learning_curve import learning_curve
-from coilal.runs.experiment import Experiment
+from coilal.runs.experiment import Annotator, Experiment
 from coilal.runs.inputs import initial_features, training_inputs
 from coilal.runs.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.runs.progress import RunProgress
@@ -157,9 +160,13 @@ class _Run:
     def __init__(self, experiment: Experiment) -> None:
         plan, prepared, folder = experiment.plan, experiment.prepared, experiment.settings.folder()
         self.experiment, self.folder = experiment, folder
-        self.oracle, self.counts = plan.oracle(prepared), plan.counts(len(prepared.split.pool))
-        self.session = open_session(folder, prepared, self.oracle, len(self.counts))
-        _tell_of_other_labels(differing(self.session, prepared), folder)
+        self.counts = plan.counts(len(prepared.split.pool))
+        self.annotator = experiment.annotator or plan.oracle(prepared)
+        if experiment.annotator:
+            self.session = experiment.annotator.session
+        else:
+            self.session = open_session(folder, prepared, plan.oracle(prepared), len(self.counts))
+            _tell_of_other_labels(differing(self.session, prepared), folder)
         self.recorder = Recorder(folder, prepared, plan.task.kind, self.session)
         self.metric, self.curve = f"test/{plan.task.primary}", folder / "curve.png"
         self.loggers: Sequence[Logger] = experiment.loggers
@@ -176,24 +183,25 @@ class _Run:
         identity = read_status(self.folder)["identity"]
         for logger in self._told:
             logger.begin(RunInfo(settings.config, identity, self.recorder, self.metric, predicted))
-        if not self.session.batches:
-            features = partial(initial_features, experiment, inputs)
-            self.session.ask(lambda _: plan.starting_set(prepared, features))
+        plan.begin(self.session, prepared, partial(initial_features, experiment, inputs))
+        person = experiment.annotator
         rates, scale = settings.model.optimizer, settings.task.lr_scale
         return ActiveLearning(
             title=experiment.title(),
             session=self.session,
-            answer=self.oracle.answer,
+            answer=self.annotator.answer,
             values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
             kind=plan.task.kind,
             counts=self.counts,
             choose=partial(plan.choose, prepared),
-            needs=plan.needs,
+            needs=replace(plan.needs, logits=True, labelled_logits=True) if person else plan.needs,
+            waits=person is not None,
+            ahead=plan.budget.ahead,
             judged=plan.judged(prepared),
             evaluated=plan.evaluated(prepared),
             evaluate=plan.evaluator(prepared),
             names=prepared.samples.names,
-            asked=predicted.note,
+            asked=partial(_asked, predicted, person),
             store=self.recorder,
             progress=progress,
             seed=settings.seeds.train,
@@ -215,9 +223,14 @@ class _Run:
             progress.closing_table(cycles, self.curve)
         else:
             progress.closing_line(experiment.title(), cycles, self.curve)
-        if not experiment.plan.scores_validation:
-            return math.nan
-        return aulc(cycles["labelled"], cycles[f"val/{experiment.plan.task.primary}"])
+        value = f"val/{experiment.plan.task.primary}"
+        return aulc(cycles["labelled"], cycles[value]) if value in cycles else math.nan
+
+
+def _asked(predicted: Predicted, person: Annotator | None, outputs: PoolOutputs, batch: Batch) -> None:
+    predicted.note(outputs, batch)
+    if person is not None:
+        person.note(outputs)
 
 
 def _tell_of_other_labels(told: tuple[str, ...], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.starting_set import draw
 from coilal.active.strategies.strategy import Needs, Strategy, names_fitting
 from coilal.common.instantiate import instantiate
+from coilal.common.long_work import told_if_slow
 from coilal.common.types import Budget, IntArray, UserError
 from coilal.run_directory import identity
 from coilal.run_directory.data_record import GIVEN_SPLIT
@@ -30,6 +32,7 @@ from coilal.runs.starting import STRATEGIES, starter
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from coilal.active.session import Session
     from coilal.fit.tasks.task import Task
     from coilal.runs.prepare import Prepared
     from coilal.runs.settings import Settings
@@ -76,6 +79,10 @@ class Plan:
         start = starter(budget.start)
         for each in (strategy, *([start] if start else [])):
             each.check(kind, lambda: names_fitting(STRATEGIES, kind))
+        if strategy.groups is not None and budget.ahead:
+            raise UserError(
+                "strategy.groups asks for batches of any size, which budget.ahead cannot plan: set one."
+            )
         strategy.check_model(settings.model.head.dropout, why_alone(settings))
         replayed = _replayed_queries(settings, settings.task.replay) if settings.task.replay else None
         # auto: where the strategy looks at anything
@@ -105,32 +112,51 @@ class Plan:
 
     def evaluated(self, prepared: Prepared) -> dict[str, IntArray]:
         """Return the ids of the parts that are scored after each fit."""
-        validation = {"val": prepared.split.validation} if self.scores_validation else {}
+        scores_validation = self.scores_validation and len(prepared.split.validation)  # people may have none
+        validation = {"val": prepared.split.validation} if scores_validation else {}
         return {"test": prepared.split.test, **validation}
 
     def oracle(self, prepared: Prepared) -> Oracle:
         """Return the oracle, who knows the labels of the whole data set."""
         return Oracle(prepared.targets.values, prepared.targets.names)
 
-    def starting_set(self, prepared: Prepared, features: Callable[[IntArray], Features]) -> Selection:
-        """Return the images that are labelled first.
+    def begin(self, session: Session, prepared: Prepared, features: Callable[[IntArray], Features]) -> None:
+        """Ask for what is labelled before a model can choose: the starting set, and the batches that are ahead.
 
         Args:
+            session: asks; what it has asked for before a kill stays.
             prepared: the data.
             features: gives those of the backbone before training, standardised, for some ids.
         """
+        most = min(1 + self.budget.ahead, len(self.counts(len(prepared.split.pool))))
+        for number in range(len(session.batches), most):
+            if len(session.unlabelled):
+                session.ask(lambda free, number=number: self._begun(prepared, number, free, features), most)  # type: ignore[misc]
+
+    def _begun(
+        self, prepared: Prepared, number: int, free: IntArray, features: Callable[[IntArray], Features]
+    ) -> Selection:
+        """Return the images of the first batches, of those that are free."""
         if self.replayed is not None:
-            return self._replay(prepared, 0)
-        generator = np.random.default_rng([self.start_seed, STARTING_SET])
-        pool = prepared.split.pool
-        count = self.counts(len(pool))[0]
+            return self._replay(prepared, number)
+        generator = np.random.default_rng([self.start_seed, STARTING_SET, *([number] if number else [])])
+        counts = self.counts(len(prepared.split.pool))
+        count = min(counts[number] - (counts[number - 1] if number else 0), len(free))
         if self.starter is not None:
-            ids = np.sort(pool)
-            of_pool, classes = features(ids), len(prepared.targets.names)
-            of_none = of_pool.subset(np.arange(0))
-            outputs = PoolOutputs(self.task.kind, ids, features=of_pool, labelled=of_none, classes=classes, cycle=0)
-            return self.starter(outputs, count, generator)
-        ids = draw(pool, prepared.targets.values[pool], count, self.budget.start, generator)
+            taken = np.setdiff1d(prepared.split.pool, free)
+            both = features(np.concatenate([free, taken]))
+            of_free, of_taken = both.subset(np.arange(len(free))), both.subset(np.arange(len(free), len(both)))
+            outputs = PoolOutputs(
+                self.task.kind,
+                free,
+                features=of_free,
+                labelled=of_taken,
+                classes=len(prepared.targets.names),
+                cycle=number,
+            )
+            with told_if_slow(f"choosing {count} of {len(free)} images to begin with"):
+                return self.starter(outputs, count, generator)
+        ids = draw(free, prepared.targets.values[free], count, self.budget.start, generator)
         return Selection(ids, np.full(len(ids), np.nan))
 
     def choose(self, prepared: Prepared, cycle: int, outputs: PoolOutputs, size: int) -> Selection:
@@ -144,12 +170,18 @@ class Plan:
         return self.strategy(outputs, size, np.random.default_rng([self.query_seed, cycle, QUERY]))
 
     def evaluator(self, prepared: Prepared) -> Callable[[str, Tensor], dict[str, float]]:
-        """Return the function (part, logits) → metrics of the test or validation split."""
+        """Return the function (part, logits) → metrics of the test or validation split; NaN where it is empty."""
         import torch
 
         parts = self.evaluated(prepared)
         values = {part: torch.from_numpy(prepared.targets.values[ids]) for part, ids in parts.items()}
-        return lambda part, logits: self.task.evaluate(logits, values[part], prepared.targets)
+
+        def evaluate(part: str, logits: Tensor) -> dict[str, float]:
+            if not len(values[part]):
+                return {self.task.primary: math.nan}
+            return self.task.evaluate(logits, values[part], prepared.targets)
+
+        return evaluate
 
     def judged(self, prepared: Prepared) -> tuple[Callable[[IntArray], NDArray[np.int64]], str] | None:
         """Return the true labels of ids and the column of the validation metric, for an upper bound; else None.

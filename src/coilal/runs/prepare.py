@@ -117,7 +117,8 @@ def prepare(settings: Settings, task: Task, budget: Budget, oracle_is_simulated:
     split = as_split(placed.part, targets)
     if settings.strategy.get("groups") is not None:  # batches are as large as groups are: only the start is known
         budget = Budget(initial=budget.counts()[0])
-    problems = [*check_split(samples, targets, split), *check_budget(budget, len(split.pool))]
+    scored = settings.score_validation is not False
+    problems = [*check_split(samples, targets, split, scored), *check_budget(budget, len(split.pool))]
     if problems:
         if placed.is_stored:
             problems.append(

@@ -222,7 +222,15 @@ RULES: Mapping[str, Rule] = {
     "budget.query": whole(0),
     "budget.cycles": whole(0),
     "budget.start": NAME,
+    "budget.ahead": whole(0),
     "budget.labelled": list_of(whole(1)),
+    "label.classes": list_of(NUMBER_OR_TEXT),
+    "label.audit": whole(0),
+    "label.reask": number(0, below=1),
+    "label.show_guess": SWITCH,
+    "label.host": TEXT,
+    "label.port": whole(0, 65535),
+    "label.open": SWITCH,
     "trainer.max_epochs": whole(1),
     "trainer.precision": PRECISION,
     "trainer.devices": ONE_DEVICE,
@@ -244,13 +252,13 @@ SECTIONS = (
     "data.source",
     "model.trunk",
     "task.module",
-    *sorted({key.rpartition(".")[0] for key in RULES} - {""}),
+    *sorted({key.rpartition(".")[0] for key in RULES} - {"", "label"}),
 )
 """Settings that hold others."""
 OPTIONAL = (
     *("data.root", "data.labels", "data.source", "data.image.range", "data.image.page"),
     *("strategy.passes", "strategy.dropout", "strategy.query"),
-    *("budget", "hparams", "trainer.devices"),
+    *("budget", "hparams", "label", "trainer.devices"),
 )
 """Settings that only some choices of a group have, or that have a default elsewhere, with what they hold."""
 

@@ -107,12 +107,14 @@ def _begun(settings: Settings, locks: ExitStack, trainers: dict[str, Trainer]) -
         trainers: those of the runs before, by ``stacking.alike``.
     """
     folder = settings.folder()
+    if "label" in settings.config:
+        raise UserError("label=… is for python -m coilal.label, where people answer, and not for a study.")
     if is_done(settings):
         same_data.ensure_of_finished(settings, folder, same_data.Now())
         log.info("%s is finished; skipped (force=true does it again)", folder)
         return objective(folder)
     ensure_writable(folder)
-    plan, weights = _settled(settings)
+    plan, weights = settled(settings)
     from coilal.runs.assemble import assemble
 
     started = time.perf_counter()
@@ -163,7 +165,7 @@ def _ended(begun: _Begun, result: float | Exception, seconds: float) -> float | 
     return result
 
 
-def _settled(settings: Settings) -> tuple[Plan, Path | None]:
+def settled(settings: Settings) -> tuple[Plan, Path | None]:
     """Return what the run will do and the file of its weights, before slow imports."""
     model = settings.model
     weights_files.ensure_reachable(model.weights, model.hub, model.name)

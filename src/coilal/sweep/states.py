@@ -15,8 +15,8 @@ from coilal.sweep.alive import Life, job_lives, run_life, slurm_queue
 from coilal.sweep.book import Job, Launch, Outcome, latest_jobs, read_launches, read_outcome
 from coilal.sweep.cells import Cell
 
-State = Literal["done", "running", "queued", "failed", "damaged", "stale", "missing"]
-STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "damaged", "stale", "missing")
+State = Literal["done", "running", "paused", "queued", "failed", "damaged", "stale", "missing"]
+STATES: tuple[State, ...] = ("done", "running", "paused", "queued", "failed", "damaged", "stale", "missing")
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class CellState:
 
     Attributes:
         cell: the cell.
-        state: done; running; queued (a job will do it); failed; damaged (nobody can tell: a
-            file of the run directory is damaged); stale (begun, but its process is gone);
-            missing (not begun, and no job will do it).
+        state: done; running; paused (people label there, and nobody has it open now); queued (a
+            job will do it); failed; damaged (nobody can tell: a file of the run directory is
+            damaged); stale (begun, but its process is gone); missing (not begun, and no job will
+            do it).
         why: more about the state, for people.
         claimed: whether somebody works on it or will do so, and it is to be left alone.
         job: the job of the last launch that submitted it, or None.
@@ -127,6 +128,8 @@ def judge(status: Mapping[str, Any], job: Job | None, life: Life, run: Life, out
     """
     if status.get("state") == "done":
         return Judgement("done")
+    if status.get("state") == "paused":
+        return Judgement("paused", "a labelling session that nobody has open", claimed=True)
     if run == "running":
         return Judgement("running", _where(status), claimed=True)
     if run == life == "unknown":

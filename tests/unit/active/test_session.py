@@ -45,35 +45,67 @@ class AnyOrder(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "session.jsonl"
         self.session = Session(NAMES, np.array(POOL), Journal(self.path))
         self.batches: list[list[int]] = []  # the model: all batches,
-        self.open: set[int] = set()  # what of the last one is not answered,
-        self.answers: dict[int, list[Answer]] = {}  # and all answers
+        self.open: dict[int, int] = {}  # what is not answered, and the batch that it belongs to,
+        self.answers: dict[int, list[Answer]] = {}  # all answers that stand,
+        self.beside: dict[int, int] = {}  # how many stand beside them, and what was added
+        self.added: list[str] = []
 
     def free(self) -> list[int]:
         held = {image for image, told in self.answers.items() if told[-1] != NoLabel.SKIP}
-        return [image for image in POOL if image not in held | self.open]
+        return [image for image in POOL if image not in held | self.open.keys()]
 
-    @precondition(lambda self: self.free() and not self.open)
+    def open_batches(self) -> int:
+        return len(set(self.open.values()))
+
+    @precondition(lambda self: self.free() and self.open_batches() <= 2)
     @rule(data=st.data())
     def ask(self, data: st.DataObject) -> None:
         chosen = data.draw(st.lists(st.sampled_from(self.free()), min_size=1, max_size=4, unique=True))
-        assert self.session.ask(choice(*chosen)).ids.tolist() == chosen
+        assert self.session.ask(choice(*chosen), ahead=self.open_batches()).ids.tolist() == chosen
         self.batches.append(chosen)
-        self.open = set(chosen)
+        self.open |= dict.fromkeys(chosen, len(self.batches) - 1)
 
     @precondition(lambda self: self.open)
     @rule()
     def ask_again(self) -> None:
-        assert self.session.ask(nobody).ids.tolist() == self.batches[-1]
+        assert self.session.ask(nobody, self.open_batches() - 1).ids.tolist() == self.batches[-1]
+
+    @precondition(lambda self: self.free() and self.batches)
+    @rule(data=st.data())
+    def join(self, data: st.DataObject) -> None:
+        images = data.draw(st.lists(st.sampled_from(self.free()), min_size=1, max_size=2, unique=True))
+        number = data.draw(st.integers(0, len(self.batches) - 1))
+        if set(images) & set(self.batches[number]):  # skipped there before
+            return
+        self.session.join(ids(*images), number)
+        self.batches[number] = self.batches[number] + images
+        self.open |= dict.fromkeys(images, number)
+
+    @rule(name=st.sampled_from(["dent", "scratch"]))
+    def add(self, name: str) -> None:
+        if name in self.added:
+            with pytest.raises(ValueError, match=f"{name} was added before"):
+                self.session.add(name)
+        else:
+            self.session.add(name)
+            self.added.append(name)
+
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data(), answer=st.sampled_from(ANSWERS))
+    def tell_beside(self, data: st.DataObject, answer: Answer) -> None:
+        image = data.draw(st.sampled_from(sorted(self.answers)))
+        self.session.tell({image: answer}, {"who": "another"}, stands=False)
+        self.beside[image] = self.beside.get(image, 0) + 1
 
     @precondition(lambda self: self.open or self.answers)
     @rule(data=st.data(), answer=st.sampled_from(ANSWERS))
     def tell_or_correct(self, data: st.DataObject, answer: Answer) -> None:
-        known = sorted(self.open | self.answers.keys())
+        known = sorted(self.open.keys() | self.answers.keys())
         some = data.draw(st.lists(st.sampled_from(known), min_size=1, unique=True))
         self.session.tell(dict.fromkeys(some, answer))
         for image in some:
             self.answers.setdefault(image, []).append(answer)
-        self.open -= set(some)
+            self.open.pop(image, None)
 
     @rule(left=st.binary(max_size=30).filter(lambda left: b"\n" not in left))
     def kill_and_resume(self, left: bytes) -> None:
@@ -84,7 +116,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(image=st.integers(-1, 13))
     def tell_what_was_never_asked(self, image: int) -> None:
-        if image not in self.open | self.answers.keys():
+        if image not in self.open.keys() | self.answers.keys():
             with pytest.raises(ValueError, match=f"id {image} was never asked for"):
                 self.session.tell({image: "ok"})
 
@@ -97,11 +129,19 @@ class AnyOrder(RuleBasedStateMachine):
         ]
         assert self.session.unlabelled.tolist() == self.free()
         assert [batch.ids.tolist() for batch in self.session.batches] == self.batches
-        last_batch = self.batches[-1] if self.batches else []
-        assert self.session.pending.tolist() == [image for image in last_batch if image in self.open]
+        pending = [
+            [image for image in batch if self.open.get(image) == number]
+            for number, batch in enumerate(self.batches)
+        ]
+        assert self.session.pending.tolist() == [image for batch in pending for image in batch]
+        assert [self.session.pending_of(number).tolist() for number in range(len(pending) + 1)] == [*pending, []]
+        assert list(self.session.added) == self.added
         assert self.session.unsure.tolist() == sorted(i for i, a in last.items() if a == NoLabel.UNSURE)
         for image in POOL:
-            assert [told.answer for told in self.session.history(image)] == self.answers.get(image, [])
+            told = self.session.history(image)
+            assert [each.answer for each in told if each.stands] == self.answers.get(image, [])
+            assert sum(not each.stands for each in told) == self.beside.get(image, 0)
+            assert self.session.answer(image) == last.get(image)
 
     def teardown(self) -> None:
         self.folder.cleanup()
@@ -204,7 +244,12 @@ def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
         {"asked": ["7.png"], "scores": [1.0], "told": {"5.png": "ok"}},
         {"told": ["5.png"]},
         {"told": {"5.png": "ok"}, "about": ["she"]},
-        {"asked": ["7.png"], "scores": [1]},  # while 5.png is pending
+        {"asked": ["5.png"], "scores": [1]},  # which is pending
+        {"joined": ["7.png"], "batch": 1},
+        {"joined": ["5.png"], "batch": 0},
+        {"joined": ["7.png"]},
+        {"added": 3},
+        {"told": {"5.png": "ok"}, "stands": "no"},
         {"told": {"9.png": "ok"}},
         {"told": {"5.png": 3}},
         {"told": {"5.png": {"answer": "perhaps"}}},
@@ -225,3 +270,49 @@ def test_a_batch_in_the_journal_is_checked_as_one_that_is_chosen(tmp_path: Path)
     Journal(path).add({"asked": ["7.png", "7.png"], "scores": [1, 1]})
     with pytest.raises(UserError, match=r"session\.jsonl is damaged \(line 2: .*twice in the batch: 7"):
         Session(NAMES, np.array(POOL), Journal(path))
+
+
+def test_images_that_are_gone_are_left_out_where_they_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    session = Session(NAMES, np.array(POOL), Journal(path))
+    session.ask(choice(7, 9))
+    session.tell({7: "ok", 9: "gap"})
+    session.ask(choice(5))
+    session.join(ids(1, 2), 1)
+    left = Session(NAMES, ids(2, 3, 9), Journal(path), may_lose=True)
+    assert set(left.lost) == {"7.png", "5.png", "1.png"}
+    assert [batch.ids.tolist() for batch in left.batches] == [[9], [2]]
+    assert left.pending.tolist() == [2]
+    left.ask(choice(3), ahead=1)
+    again = Session(NAMES, np.array(POOL), Journal(path))  # they are back, and so is what was told of them
+    assert again.labelled[0].tolist() == [7, 9]
+    assert again.pending.tolist() == [5, 1, 2, 3]
+
+
+def test_what_joins_a_batch_while_one_is_chosen_is_not_asked_for_twice() -> None:
+    session = Session(NAMES, np.array(POOL))
+    session.ask(choice(5))
+
+    def meanwhile(*chosen: int) -> Choose:
+        def choose(_: Any) -> Selection:
+            session.join(ids(7, 8), 0)
+            session.tell({7: "ok", 8: "ok"})
+            return Selection(ids(*chosen), np.zeros(len(chosen)))
+
+        return choose
+
+    assert session.ask(meanwhile(7, 9, 8), ahead=1).ids.tolist() == [9]
+    assert session.labelled[0].tolist() == [7, 8]
+    session.tell({9: "ok"})
+
+    def all_of_it(_: Any) -> Selection:
+        session.join(ids(1), 1)
+        return Selection(ids(1), np.zeros(1))
+
+    assert session.ask(all_of_it, ahead=1).ids.tolist() == [9, 1]  # the last batch, and no new one
+
+
+def test_who_joins_a_batch_that_is_not_there_is_told() -> None:
+    session = Session(NAMES, np.array(POOL))
+    with pytest.raises(ValueError, match="there is no batch 0"):
+        session.join(ids(1), 0)

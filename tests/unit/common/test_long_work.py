@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from coilal.common.long_work import REPORT_S, LongWork, duration
+from coilal.common import long_work
+from coilal.common.long_work import REPORT_S, LongWork, duration, told_if_slow
 
 
 def test_long_work_says_how_far_it_is_at_most_every_half_minute(
@@ -32,3 +33,21 @@ def test_slow_work_is_told_by_the_minute_and_long_times_in_hours(monkeypatch: py
     work.done(10)
     assert work.line() == "decoding: 10 of 100 images, 6 a minute, 15:00 left"
     assert duration(3723) == "1:02:03"
+
+
+def test_what_is_slow_is_told_once_and_what_is_not_never(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert long_work.SLOW_S == 5
+    monkeypatch.setattr(long_work, "SLOW_S", 0.05)
+    caplog.set_level("INFO")
+    with told_if_slow("choosing 2 of 9 images"):
+        time.sleep(0.3)
+    assert [record.getMessage() for record in caplog.records] == [
+        "choosing 2 of 9 images: it takes more than 0 seconds"
+    ]
+    caplog.clear()
+    with told_if_slow("choosing 3 of 9 images"):
+        pass
+    time.sleep(0.1)
+    assert not caplog.records

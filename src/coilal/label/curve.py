@@ -1,0 +1,79 @@
+"""What the cycles have reached on the audit set, and what that says to who is to go on or stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from scipy.stats import beta
+
+from coilal.common.types import Kind
+from coilal.label.contract import Point
+from coilal.run_directory.health import read_state
+
+METRIC: Mapping[Kind, str] = {"multiclass": "accuracy", "multilabel": "exact_match"}
+LAST = 3
+"""Batches that are looked back on."""
+
+
+def interval(right: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share by Clopper and Pearson (1934), which is exact for independent images.
+
+    Args:
+        right: images that are right.
+        of: all images, 1 or more.
+        level: of confidence.
+    """
+    outside = (1 - level) / 2
+    low = float(beta.ppf(outside, right, of - right + 1)) if right else 0.0
+    high = float(beta.ppf(1 - outside, right + 1, of - right)) if right < of else 1.0
+    return low, high
+
+
+def points(folder: Path, kind: Kind, audited: int) -> list[Point]:
+    """Return what each finished cycle of a run has reached; nothing without an audit set.
+
+    Args:
+        folder: the run directory.
+        kind: of the task.
+        audited: images of the audit set that have a label.
+    """
+    path = folder / "checkpoints" / "state.json"
+    if not audited or not path.exists():
+        return []
+    rows, _ = read_state(path)
+    metric = f"test/{METRIC[kind]}"
+    return [
+        Point(int(row["labelled"]), row[metric], *interval(round(row[metric] * audited), audited))
+        for row in rows
+        if metric in row
+    ]
+
+
+def advice(curve: Sequence[Point], seconds: Sequence[float]) -> list[str]:
+    """Return what the last batches have bought, in sentences, and what that says about more.
+
+    Args:
+        curve: of the finished cycles.
+        seconds: of each answer, in their order.
+    """
+    if len(curve) < 2:
+        return []
+    first, last = curve[max(0, len(curve) - 1 - LAST)], curve[-1]
+    labels, gain = last.labelled - first.labelled, 100 * (last.value - first.value)
+    took = f" in about {labels * median(seconds) / 60:.0f} minutes" if seconds else ""
+    told = [
+        f"The last {labels} labels{took} moved what the model gets right from {first.value:.0%} to "
+        f"{last.value:.0%} of the audit set (95 % interval now {last.low:.0%} to {last.high:.0%})."
+    ]
+    if len(curve) <= LAST:
+        return told
+    if gain <= 0:
+        told.append("They bought nothing that the audit set can see: further labels of this kind hardly pay.")
+    elif seconds:
+        each = labels * median(seconds) / 60 / gain
+        told.append(
+            f"At this rate a further percentage point takes {each:.0f} minutes or more: go on while it is worth it."
+        )
+    return told
