@@ -46,6 +46,14 @@ class Command:
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def so_far(self) -> str:
+        """Return what was written to stdout until now."""
+        return _text(self._files[0])
+
+    def wait(self, timeout: float) -> None:
+        """Wait for the end, however it comes."""
+        self._process.join(timeout)
+
     def communicate(self, timeout: float) -> tuple[str, str]:
         """Wait for the end; return what was written to stdout and stderr.
 

@@ -26,6 +26,7 @@ ROOMS = {
     "fit": {"common", "active", "features"},
     "runs": {"common", "run_directory", "data", "active", "features", "fit"},
     "sweep": {"common", "run_directory", "runs", "fit"},
+    "prediction": {"common", "run_directory", "data", "features", "fit", "runs"},
 }
 # command → rooms that it may import, besides common. Each but those that show what two rooms know has one.
 COMMANDS = {
@@ -33,6 +34,7 @@ COMMANDS = {
     "check": {"runs"},
     "status": {"sweep"},
     "tune": {"sweep"},
+    "predict": {"prediction"},
     "report": {"evidence", "sweep"},
     "dashboard": {"evidence", "runs"},
     "render": {"demo", "data"},

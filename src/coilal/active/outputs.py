@@ -65,7 +65,6 @@ class PoolOutputs:
         classes: number C of classes or labels.
         cycle: in which the batch enters the labelled images; 0 for the starting set.
         groups: int64 (n,), the group (coil) of each unlabelled image.
-        labelled_ids: int64 (k,), dataset-global ids of the images that the model has learnt from.
     """
 
     kind: Kind
@@ -80,7 +79,6 @@ class PoolOutputs:
     classes: int = 0
     cycle: int = 1
     groups: IntArray | None = None
-    labelled_ids: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

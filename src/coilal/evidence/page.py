@@ -40,6 +40,7 @@ def render(
     title: str,
     facts: Mapping[str, str],
     chapters: Sequence[Chapter],
+    labelled: Sequence[Section],
     across: Sequence[Section],
     findings: Sequence[Finding],
     baseline: str,
@@ -50,6 +51,7 @@ def render(
         title: heading.
         facts: name → value, shown below the heading.
         chapters: the comparisons.
+        labelled: sections on labelling sessions.
         across: sections over several comparisons.
         findings: what the reader must know about the runs.
         baseline: the strategy that the others are compared with.
@@ -63,5 +65,11 @@ def render(
     )
     template = environment.get_template("report.html.j2")
     return template.render(
-        title=title, facts=facts, chapters=chapters, across=across, findings=findings, baseline=baseline
+        title=title,
+        facts=facts,
+        chapters=chapters,
+        labelled=labelled,
+        across=across,
+        findings=findings,
+        baseline=baseline,
     )

@@ -17,7 +17,7 @@ import yaml
 from coilal.common.types import FloatArray, IntArray, Problem, UserError
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.data_record import COLUMN_OF, GIVEN_SPLIT, changes, read_rows
-from coilal.run_directory.files import read_status
+from coilal.run_directory.files import has_cycles, read_status
 from coilal.run_directory.health import DamagedError, read_config
 from coilal.run_directory.identity import flatten, identifying
 from coilal.run_directory.parts import EARLIER_PARTS
@@ -95,6 +95,11 @@ class Run:
     def is_full_pool(self) -> bool:
         """Return whether the run does nothing but train on the whole pool: a reference, not a strategy."""
         return len(self.cycles) == 1 and int(self.labelled[0]) == self.pool_size
+
+    @property
+    def is_labelling(self) -> bool:
+        """Return whether people label in the run: a session, which is compared with nothing."""
+        return bool(self.status.get("labelling"))
 
     @property
     def is_bound(self) -> bool:
@@ -232,7 +237,8 @@ def place(folder: Path) -> str:
 def _read(folder: Path, column: str) -> Run | Finding:
     status = read_status(folder)
     state = status.get("state", "without status.json")
-    if state != "done":
+    people = bool(status.get("labelling")) and has_cycles(folder)
+    if state != "done" and not people:
         reason = f": {status['error']}" if "error" in status else ""
         return Finding(place(folder), f"not finished ({state}{reason})", LEFT_OUT)
     missing = [name for name in _NEEDED if name not in status]
@@ -245,10 +251,10 @@ def _read(folder: Path, column: str) -> Run | Finding:
     if absent:
         return Finding(place(folder), f"cycles.csv or queries.csv lacks the column {', '.join(absent)}", LEFT_OUT)
     counts = queries.groupby("cycle").size().cumsum().tolist()
-    if counts != cycles["labelled"].tolist():
+    if counts != cycles["labelled"].tolist() and not people:  # who may be unsure
         what = f"cycles.csv and queries.csv disagree ({cycles['labelled'].tolist()} labelled, {counts} queried)"
         return Finding(place(folder), f"{what}: one of them is damaged", LEFT_OUT)
-    if not np.isfinite(cycles[column]).all():
+    if not np.isfinite(cycles[column]).all() and not people:
         return Finding(place(folder), f"{column} is undefined in a cycle", LEFT_OUT)
     study, task, model, strategy, seed = folder.parts[-5:]
     return Run(

@@ -24,7 +24,7 @@ from coilal.evidence.page import Chapter, render
 from coilal.evidence.plots import looks_of
 from coilal.evidence.reading import Finding, Run, find_studies, read_runs
 from coilal.evidence.report_settings import ReportSettings
-from coilal.evidence.sections import Desk, Images, sections, write_table
+from coilal.evidence.sections import Desk, Images, labelling_section, sections, write_table
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.learning_curve import Look, readable
 
@@ -84,6 +84,7 @@ def write_report(
         if not runs:
             reasons = "\n".join(f"  {finding.where}: {finding.what}" for finding in findings[:10])
             raise UserError(f"none of the {len(folders)} runs can be used:\n{reasons}")
+        people, runs = [run for run in runs if run.is_labelling], [run for run in runs if not run.is_labelling]
         comparisons, mixed = compare(runs, settings.baseline)
         findings += mixed
         looks = looks_of(settings.baseline, {name for c in comparisons for name in (*c.strategies, *c.bounds)})
@@ -95,12 +96,15 @@ def write_report(
         for chapter in _chapters(jobs):
             chapters.append(chapter)
             progress.advance(drawing)
-    across = across_sections(comparisons, settings, out)
+    across = across_sections(comparisons, settings, out) if comparisons else []
+    labelled = [labelling_section(run, out) for run in people]
+    runs += people
     write_table(out / "findings.csv", pd.DataFrame(findings, columns=["where", "what", "consequence"]))
     write_table(out / "runs.csv", _runs_table(runs, settings))
     page = out / "index.html"
     title = f"Active learning on {words.listed(list(studies))}"
-    write_atomically(page, render(title, _facts(runs, settings), chapters, across, findings, settings.baseline))
+    facts = _facts(runs, settings)
+    write_atomically(page, render(title, facts, chapters, labelled, across, findings, settings.baseline))
     return page, findings
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from coilal.evidence import plots, queried, words
+from coilal.evidence import labelling, plots, queried, words
 from coilal.evidence.analysis import (
     Analysis,
     aulc_table,
@@ -27,6 +27,7 @@ from coilal.evidence.cost import Cost
 from coilal.evidence.curves import band, difference_curves, mean_curves, plain_curve, whole_pool
 from coilal.evidence.penalty import column_means
 from coilal.evidence.plots import Curve
+from coilal.evidence.reading import Run
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.learning_curve import Look, readable
 
@@ -120,6 +121,20 @@ def write_table(path: Path, data: pd.DataFrame) -> None:
     """Write a table as CSV."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, data.to_csv(index=False))
+
+
+def labelling_section(run: Run, folder: Path) -> Section:
+    """Return what a labelling session has come to, its figure and table written into a folder."""
+    session = labelling.Session.of(run)
+    name = f"labelling_{run.task}_{run.model}_{run.strategy}_{run.seed}"
+    facts = labelling.facts(session)
+    write_table(folder / f"{name}.csv", facts)
+    pictures = []
+    if session.curve:
+        alt = "share of the audit set that the model gets right, against labelled images"
+        pictures = [Picture(name, alt, plots.save(labelling.curve_figure(session), folder / name))]
+    title = f"{run.study} · {run.model} · {run.task} · {run.strategy}"
+    return Section(title, labelling.note(session), pictures, [(name, facts)])
 
 
 def sections(desk: Desk) -> list[Section]:

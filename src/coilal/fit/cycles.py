@@ -119,7 +119,9 @@ class ActiveLearning:
         store: keeps what is finished.
         progress: shows what goes on.
         seed: training seed.
-        waits: whether answers take time, as a person's do; then each model is kept, and what it says of the pool.
+        waits: whether answers take time, as a person's do; then each model is kept.
+        seen: for people, who want to know what the model takes their images for: told the ids (n,) and logits
+            (n, C) of all that is scored, the whole pool then.
         ahead: batches that are asked for before they can be learnt from: the next one is chosen while so many
             are pending.
         initial: weights that its head starts from in every cycle, named as ``HeadShape.initial`` names them.
@@ -147,6 +149,7 @@ class ActiveLearning:
     initial: Mapping[str, Tensor]
     optimizer: Optimizer
     waits: bool = False
+    seen: Callable[[IntArray, Tensor], None] | None = None
     ahead: int = 0
     judged: tuple[Callable[[IntArray], NDArray[np.int64]], str] | None = None
     loggers: Sequence[Logger] = ()
@@ -217,6 +220,9 @@ class ActiveLearning:
         if self.asks:
             asked |= {"pool": self._candidates()} if self.needs.logits else {}
             asked |= {"labelled": labelled} if self.needs.labelled_logits else {}
+        if self.seen is not None:
+            pool = self._candidates()
+            asked |= {"pool": pool, "labelled": labelled, "pending": np.setdiff1d(self.session.pending, pool)}
         return {**self.evaluated, **asked}
 
     def scored(self, scored: float, parts: Mapping[str, IntArray]) -> None:
@@ -239,7 +245,10 @@ class ActiveLearning:
             device: where was trained.
         """
         cycle = self.cycle
-        self._check(np.concatenate(list(parts.values())), logits)
+        ids = np.concatenate(list(parts.values()))
+        self._check(ids, logits)
+        if self.seen is not None:
+            self.seen(ids, logits)
         outputs = dict(zip(parts, torch.split(logits, [len(ids) for ids in parts.values()]), strict=True))
         metrics: Row = {}
         with self.timed("evaluate"):
@@ -305,7 +314,6 @@ class ActiveLearning:
             candidates,
             _array(logits.get("pool")),
             labelled_logits=_array(logits.get("labelled")),
-            labelled_ids=labelled.ids,
             cycle=self.following,
         )
         if not asked and self.needs != Needs(self.needs.logits):

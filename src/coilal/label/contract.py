@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from coilal.active.labels import Answer, Label
 from coilal.common.types import Kind
+from coilal.evidence.audit import Point as Point
 
 Stage = Literal["audit", "batch", "again"]
 """Why an image is asked for: to measure, to learn from, or a second time, to measure the annotator."""
@@ -73,23 +74,6 @@ class Receipt:
     number: int
     conflict: str | None = None
     told: int = 1
-
-
-@dataclass(frozen=True)
-class Point:
-    """A cycle of the learning curve.
-
-    Attributes:
-        labelled: images that the model learnt from.
-        value: share of the audit set that it gets right: accuracy, of labels the exact match.
-        low: lower end of its 95 % interval (Clopper and Pearson 1934).
-        high: upper end.
-    """
-
-    labelled: int
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -212,14 +196,14 @@ class Desk(Protocol):
         """
         ...
 
-    def tell(self, who: str, number: int, answer: Answer, seconds: float, saw_guess: bool) -> Receipt:
+    def tell(self, who: str, number: int, answer: Answer, seconds: float | None, saw_guess: bool) -> Receipt:
         """Take an answer; on the disk before this returns. A later one of the same person corrects it.
 
         Args:
             who: who gives it.
             number: of the image.
             answer: a class name, a tuple of label names, ``NoLabel.UNSURE`` or ``NoLabel.SKIP``.
-            seconds: it took, as the page measured them.
+            seconds: it took, as the page measured them; None where nobody knows.
             saw_guess: whether the model's guess was on the screen.
 
         Raises:

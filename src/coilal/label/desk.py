@@ -18,9 +18,9 @@ from coilal.active.outputs import Selection
 from coilal.active.session import Session
 from coilal.common.types import IntArray, Kind, UserError
 from coilal.data.splits import PARTS
+from coilal.evidence.audit import METRIC, advice, points
 from coilal.label.answers import Answers, check_answer
 from coilal.label.contract import GalleryItem, NotAskedError, Progress, Receipt, Shown, Stage
-from coilal.label.curve import METRIC, advice, points
 from coilal.label.guesses import Guesses
 from coilal.label.images import Images
 from coilal.label.settings import LabelSettings, problem_of_name
@@ -109,6 +109,11 @@ class SessionDesk:
         ids, labels = self._audit.labelled
         return dict(zip(ids.tolist(), labels, strict=True))
 
+    def standing(self, number: int) -> Answer | None:
+        """Return the answer that stands for an image, None without one."""
+        with self.changed:
+            return self._answers.standing(number)
+
     def next(self, who: str, after: int | None = None) -> Shown | None:
         """Return the image that this person labels next; see ``contract.Desk``."""
         with self.changed:
@@ -136,7 +141,7 @@ class SessionDesk:
         with self.changed:
             return self._shown(number)
 
-    def tell(self, who: str, number: int, answer: Answer, seconds: float, saw_guess: bool) -> Receipt:
+    def tell(self, who: str, number: int, answer: Answer, seconds: float | None, saw_guess: bool) -> Receipt:
         """Take an answer; on the disk before this returns."""
         self._check(number)
         check_answer(answer, self.classes, self.kind)
@@ -261,9 +266,9 @@ class SessionDesk:
                 return batch.number
         return len(self._pool.batches) - 1
 
-    def _about(self, who: str, number: int, seconds: float, saw_guess: bool) -> dict[str, Any]:
-        name = who.partition("#")[0]
-        return {"who": name, "seconds": round(seconds, 2), "saw_guess": saw_guess, "stage": self._stage(number)}
+    def _about(self, who: str, number: int, seconds: float | None, saw_guess: bool) -> dict[str, Any]:
+        took = {} if seconds is None else {"seconds": round(seconds, 2)}
+        return {"who": who.partition("#")[0], **took, "saw_guess": saw_guess, "stage": self._stage(number)}
 
     def _stage(self, number: int) -> Stage:
         return "again" if number in self._again else self._answers.stage(number)

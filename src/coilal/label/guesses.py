@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from coilal.active.labels import Label
-from coilal.active.outputs import Logits, PoolOutputs
 from coilal.common.types import IntArray, Kind
 from coilal.label.contract import Guess
 
@@ -30,21 +29,21 @@ class Guesses:
         self._known = np.zeros(images, dtype=np.bool_)
         self._lock = Lock()
 
-    def note(self, outputs: PoolOutputs, names: Sequence[str]) -> None:
-        """Take down the outputs of a cycle; guesses of images that it did not score stay.
+    def note(self, ids: IntArray, logits: NDArray[np.float32], names: Sequence[str]) -> None:
+        """Take down what a model says; guesses of images that it was not asked for stay.
 
         Args:
-            outputs: with logits of the pool and of the labelled images.
+            ids: int64 (n,), dataset-global.
+            logits: (n, C).
             names: of the classes or labels, by column.
         """
+        probabilities = softmax(logits, axis=1) if self._kind == "multiclass" else expit(logits)
         with self._lock:
             if tuple(names) != self._names:
                 self._names = tuple(names)
                 self._probabilities = np.empty((len(self._known), len(names)), dtype=np.float32)
                 self._known[:] = False
-            self._take(outputs.ids, outputs.logits)
-            if outputs.labelled_ids is not None:
-                self._take(outputs.labelled_ids, outputs.labelled_logits)
+            self._probabilities[ids], self._known[ids] = probabilities, True
 
     def of(self, number: int) -> Guess | None:
         """Return the guess for an image, None where the model was not asked."""
@@ -52,11 +51,6 @@ class Guesses:
             if not self._known[number]:
                 return None
             return guess(self._probabilities[number], self._names, self._kind)
-
-    def _take(self, ids: IntArray, logits: Logits | None) -> None:
-        if logits is not None and len(ids):
-            self._probabilities[ids] = softmax(logits, axis=1) if self._kind == "multiclass" else expit(logits)
-            self._known[ids] = True
 
 
 def guess(probabilities: NDArray[np.float32], names: Sequence[str], kind: Kind) -> Guess:

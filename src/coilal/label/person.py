@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
+from torch import Tensor
 
-from coilal.active.outputs import PoolOutputs, Selection
+from coilal.active.outputs import Selection
 from coilal.active.session import Session
+from coilal.common.types import IntArray
 from coilal.label.desk import SessionDesk
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,10 @@ class Anew(Exception):  # noqa: N818 (no error: what is learnt, or from which im
     """The run begins anew, with what it has: there are other classes, audit labels or images than at its start."""
 
 
+class NothingToLearnError(Exception):
+    """A batch is not answered yet, and nobody waits for it."""
+
+
 class Person:
     """Answers when people have; satisfies ``runs.experiment.Annotator``.
 
@@ -29,13 +35,19 @@ class Person:
         session: asks for what is learnt from.
         names: that the model learns.
         is_changed: says whether the images in the folder are others than at the start.
+        waits: for answers; else a batch that is not answered ends the run.
     """
 
     def __init__(
-        self, desk: SessionDesk, session: Session, names: tuple[str, ...], is_changed: Callable[[], bool]
+        self,
+        desk: SessionDesk,
+        session: Session,
+        names: tuple[str, ...],
+        is_changed: Callable[[], bool],
+        waits: bool = True,
     ) -> None:
         self.session = session
-        self._desk, self._names, self._is_changed = desk, names, is_changed
+        self._desk, self._names, self._is_changed, self._waits = desk, names, is_changed, waits
         self._classes, self._audited = tuple(desk.classes), desk.audited
 
     def answer(self, session: Session, number: int) -> None:
@@ -43,6 +55,7 @@ class Person:
 
         Raises:
             Anew: classes, audit labels or images have changed.
+            NothingToLearnError: the batch is not answered, and nobody waits for it.
         """
         if number >= len(session.batches):  # only what was skipped is left
             session.ask(lambda free: Selection(free, np.full(len(free), np.nan)), ahead=number)
@@ -53,6 +66,8 @@ class Person:
                     raise Anew
                 if not len(session.pending_of(number)):
                     break
+                if not self._waits:
+                    raise NothingToLearnError
                 self._desk.changed.wait(LOOK_S)
         self._desk.learning = f"learning from batch {number + 1}"
 
@@ -67,9 +82,9 @@ class Person:
                 self._desk.changed.wait(LOOK_S)
         raise Anew
 
-    def note(self, outputs: PoolOutputs) -> None:
-        """Take down what the model says of the pool."""
-        self._desk.guesses.note(outputs, self._names)
+    def note(self, ids: IntArray, logits: Tensor) -> None:
+        """Take down what the model says of images: their ids (n,) and its logits (n, C)."""
+        self._desk.guesses.note(ids, logits.numpy(), self._names)
 
     def _must_begin_anew(self) -> bool:
         is_told = self._classes == tuple(self._desk.classes) and self._audited == self._desk.audited

@@ -19,7 +19,7 @@ from coilal.common.types import Problem, UserError
 from coilal.label.answers import TABLE
 from coilal.label.desk import SessionDesk
 from coilal.label.images import read_images
-from coilal.label.person import LOOK_S, Anew, Person
+from coilal.label.person import LOOK_S, Anew, NothingToLearnError, Person
 from coilal.label.settings import LabelSettings
 from coilal.label.table import write_labels
 from coilal.run_directory.data_record import read_rows
@@ -81,9 +81,25 @@ class LabellingRun:
             log.warning("%s", note)
 
     @property
+    def sessions(self) -> tuple[Session, Session]:
+        """Return that of the audit set, and that of what is learnt from."""
+        return self._opened
+
+    @property
     def pool(self) -> Session:
         """Return the session that asks for what is learnt from."""
         return self._opened[1]
+
+    def advance(self) -> None:
+        """Learn from what is told, as far as batches are complete, and ask for the next ones; wait for nobody."""
+        experiment = self._experiment(waits=False)
+        self._begin(experiment)
+        if not self.desk.is_audited:
+            return
+        self._tell_table()
+        with suppress(NothingToLearnError):
+            learn([experiment])
+            write_status(self.folder, {**read_status(self.folder), "state": "done", "end": now()})
 
     def work(self) -> None:
         """Learn whenever a batch is labelled, until somebody interrupts; the same command goes on."""
@@ -133,10 +149,10 @@ class LabellingRun:
             assert isinstance(person, Person)
             person.wait()
 
-    def _experiment(self) -> Experiment:
+    def _experiment(self, waits: bool = True) -> Experiment:
         names = self.images.names(self.pool.added)
         prepared = self.images.prepared(names, self.desk.audited)
-        person = Person(self.desk, self.pool, names, self._images_changed)
+        person = Person(self.desk, self.pool, names, self._images_changed, waits)
         return assemble(self.settings, self.plan, self._weights, person=(person, prepared))
 
     def _begin(self, experiment: Experiment) -> None:

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
+from torch import Tensor
 
-from coilal.active.outputs import PoolOutputs
 from coilal.active.session import Session
+from coilal.common.types import IntArray
 from coilal.features.backbone import Backbone
 from coilal.runs.plan import Plan
 from coilal.runs.prepare import Prepared
@@ -31,8 +32,8 @@ class Annotator(Protocol):
         """Return when the images of a batch are answered."""
         ...
 
-    def note(self, outputs: PoolOutputs) -> None:
-        """Take down what the model says of the pool."""
+    def note(self, ids: IntArray, logits: Tensor) -> None:
+        """Take down what the model says of images: their ids (n,) and its logits (n, C)."""
         ...
 
 

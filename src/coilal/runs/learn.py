@@ -9,7 +9,6 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,8 +16,6 @@ from typing import TypeVar
 from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
-from coilal.active.outputs import PoolOutputs
-from coilal.active.session import Batch
 from coilal.common.device_memory import free_memory
 from coilal.common.signals import ends_the_job
 from coilal.common.types import Problem
@@ -34,7 +31,7 @@ from coilal.fit.standardise import Inputs
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import read_status
 from coilal.run_directory.learning_curve import learning_curve
-from coilal.runs.experiment import Annotator, Experiment
+from coilal.runs.experiment import Experiment
 from coilal.runs.inputs import initial_features, training_inputs
 from coilal.runs.loggers.run_logger import Predicted, RunInfo, RunLogger
 from coilal.runs.progress import RunProgress
@@ -194,14 +191,15 @@ class _Run:
             kind=plan.task.kind,
             counts=self.counts,
             choose=partial(plan.choose, prepared),
-            needs=replace(plan.needs, logits=True, labelled_logits=True) if person else plan.needs,
+            needs=plan.needs,
             waits=person is not None,
+            seen=person.note if person else None,
             ahead=plan.budget.ahead,
             judged=plan.judged(prepared),
             evaluated=plan.evaluated(prepared),
             evaluate=plan.evaluator(prepared),
             names=prepared.samples.names,
-            asked=partial(_asked, predicted, person),
+            asked=predicted.note,
             store=self.recorder,
             progress=progress,
             seed=settings.seeds.train,
@@ -225,12 +223,6 @@ class _Run:
             progress.closing_line(experiment.title(), cycles, self.curve)
         value = f"val/{experiment.plan.task.primary}"
         return aulc(cycles["labelled"], cycles[value]) if value in cycles else math.nan
-
-
-def _asked(predicted: Predicted, person: Annotator | None, outputs: PoolOutputs, batch: Batch) -> None:
-    predicted.note(outputs, batch)
-    if person is not None:
-        person.note(outputs)
 
 
 def _tell_of_other_labels(told: tuple[str, ...], folder: Path) -> None:

@@ -25,6 +25,7 @@ from coilal.sweep.states import STATES, CellState, State, count, states, study_c
 STYLES: Mapping[State, str] = {
     "done": "green",
     "running": "cyan",
+    "paused": "yellow",
     "queued": "blue",
     "failed": "bold red",
     "damaged": "bold red",

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from scipy.stats import beta
 
 from coilal.common.types import Kind
-from coilal.label.contract import Point
 from coilal.run_directory.health import read_state
 
 METRIC: Mapping[Kind, str] = {"multiclass": "accuracy", "multilabel": "exact_match"}
 LAST = 3
 """Batches that are looked back on."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cycle of the learning curve.
+
+    Attributes:
+        labelled: images that the model learnt from.
+        value: share of the audit set that it gets right: accuracy, of labels the exact match.
+        low: lower end of its 95 % interval (Clopper and Pearson 1934).
+        high: upper end.
+    """
+
+    labelled: int
+    value: float
+    low: float
+    high: float
 
 
 def interval(right: int, of: int, level: float = 0.95) -> tuple[float, float]:
@@ -74,6 +91,6 @@ def advice(curve: Sequence[Point], seconds: Sequence[float]) -> list[str]:
     elif seconds:
         each = labels * median(seconds) / 60 / gain
         told.append(
-            f"At this rate a further percentage point takes {each:.0f} minutes or more: go on while it is worth it."
+            f"At this rate a further percentage point takes {each:.1f} minutes or more: go on while it is worth it."
         )
     return told
