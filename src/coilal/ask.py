@@ -42,9 +42,9 @@ def main() -> None:
     """Do what the command line asks for."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     own, others = parted(sys.argv[1:])
-    from coilal.label.elsewhere import export, take_answers, write_asked
-    from coilal.label.run import LabellingRun
-    from coilal.label.stored import settings_of
+    from coilal.labelling.elsewhere import export, take_answers, write_asked
+    from coilal.labelling.run import LabellingRun
+    from coilal.labelling.stored import settings_of
 
     run = LabellingRun(settings_of(others))
     try:

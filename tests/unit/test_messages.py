@@ -21,7 +21,10 @@ from coilal.runs.rules import RULES
 PACKAGE, CONF = Path(coilal.__file__).parent, Path(conf_folder())
 TOKEN = re.compile(r"(?<![\w./%$<{-])\+{0,2}([a-z][a-z_]*(?:[./][A-Za-z_]\w*)*)=(?=[^\s=])")
 HOLE = "…"  # stands for what an f-string fills in
-OF_COMMANDS = {"study", "outputs", "out", "replace", "model", "task", "sheet"}  # settings of commands without Hydra
+OF_COMMANDS = {  # settings of commands that Hydra does not know
+    *("study", "outputs", "out", "replace", "model", "task", "sheet"),
+    *("run", "overkill", "export", "classes", "class_folders", "answers", "who", "found_at"),
+}
 NO_ADVICE = {
     *("key", "validation", "test", "precision", "trainable"),  # of sentences about settings
     *("encoding", "index", "dtype", "keep_default_na", "sep", "d"),  # lines of Python, and Excel's own

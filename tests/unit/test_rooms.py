@@ -26,6 +26,7 @@ ROOMS = {
     "fit": {"common", "active", "features"},
     "runs": {"common", "run_directory", "data", "active", "features", "fit"},
     "sweep": {"common", "run_directory", "runs", "fit"},
+    "labelling": {"common", "run_directory", "data", "active", "features", "fit", "runs", "evidence"},
     "prediction": {"common", "run_directory", "data", "features", "fit", "runs"},
 }
 # command → rooms that it may import, besides common. Each but those that show what two rooms know has one.
@@ -35,6 +36,8 @@ COMMANDS = {
     "status": {"sweep"},
     "tune": {"sweep"},
     "predict": {"prediction"},
+    "label": {"labelling", "runs"},
+    "ask": {"labelling"},
     "report": {"evidence", "sweep"},
     "dashboard": {"evidence", "runs"},
     "render": {"demo", "data"},

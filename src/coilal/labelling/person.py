@@ -1,0 +1,91 @@
+"""People in place of the simulated oracle: the model waits for them, and they never for the model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from coilal.active.outputs import Selection
+from coilal.active.session import Session
+from coilal.common.types import IntArray
+from coilal.labelling.desk import SessionDesk
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+"""Seconds after which who waits looks up: for a signal, for images that are new."""
+
+
+class Anew(Exception):  # noqa: N818 (no error: what is learnt, or from which images, has changed)
+    """The run begins anew, with what it has: there are other classes, audit labels or images than at its start."""
+
+
+class NothingToLearnError(Exception):
+    """A batch is not answered yet, and nobody waits for it."""
+
+
+class Person:
+    """Answers when people have; satisfies ``runs.experiment.Annotator``.
+
+    Args:
+        desk: where people tell.
+        session: asks for what is learnt from.
+        names: that the model learns.
+        is_changed: says whether the images in the folder are others than at the start.
+        waits: for answers; else a batch that is not answered ends the run.
+    """
+
+    def __init__(
+        self,
+        desk: SessionDesk,
+        session: Session,
+        names: tuple[str, ...],
+        is_changed: Callable[[], bool],
+        waits: bool = True,
+    ) -> None:
+        self.session = session
+        self._desk, self._names, self._is_changed, self._waits = desk, names, is_changed, waits
+        self._classes, self._audited = tuple(desk.classes), desk.audited
+
+    def answer(self, session: Session, number: int) -> None:
+        """Return when the images of a batch are answered.
+
+        Raises:
+            Anew: classes, audit labels or images have changed.
+            NothingToLearnError: the batch is not answered, and nobody waits for it.
+        """
+        if number >= len(session.batches):  # only what was skipped is left
+            session.ask(lambda free: Selection(free, np.full(len(free), np.nan)), ahead=number)
+        self._desk.learning = ""
+        with self._desk.changed:
+            while True:
+                if self._must_begin_anew():
+                    raise Anew
+                if not len(session.pending_of(number)):
+                    break
+                if not self._waits:
+                    raise NothingToLearnError
+                self._desk.changed.wait(LOOK_S)
+        self._desk.learning = f"learning from batch {number + 1}"
+
+    def wait(self) -> None:
+        """Wait for another start.
+
+        Raises:
+            Anew: classes, audit labels or images have changed.
+        """
+        with self._desk.changed:
+            while not self._must_begin_anew():
+                self._desk.changed.wait(LOOK_S)
+        raise Anew
+
+    def note(self, ids: IntArray, logits: Tensor) -> None:
+        """Take down what the model says of images: their ids (n,) and its logits (n, C)."""
+        self._desk.guesses.note(ids, logits.numpy(), self._names)
+
+    def _must_begin_anew(self) -> bool:
+        is_told = self._classes == tuple(self._desk.classes) and self._audited == self._desk.audited
+        return not is_told or self._is_changed()

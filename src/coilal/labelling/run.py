@@ -1,0 +1,268 @@
+"""A labelling session from its settings on: a run whose oracle is people."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from coilal.active.journal import Journal
+from coilal.active.labels import as_text
+from coilal.active.outputs import Selection
+from coilal.active.session import Session
+from coilal.common.types import Problem, UserError
+from coilal.labelling.answers import TABLE
+from coilal.labelling.desk import SessionDesk
+from coilal.labelling.images import read_images
+from coilal.labelling.person import LOOK_S, Anew, NothingToLearnError, Person
+from coilal.labelling.settings import LabelSettings
+from coilal.labelling.table import write_labels
+from coilal.run_directory.data_record import read_rows
+from coilal.run_directory.files import (
+    ensure_writable,
+    has_cycles,
+    lock,
+    now,
+    read_status,
+    write_atomically,
+    write_status,
+)
+from coilal.run_directory.health import SESSION, ensure_sound, read_config
+from coilal.run_directory.identity import differences, identity_hash
+from coilal.run_directory.parts import EARLIER_PARTS, parts_so_far
+from coilal.runs.assemble import assemble
+from coilal.runs.experiment import Experiment
+from coilal.runs.inputs import training_inputs
+from coilal.runs.learn import learn
+from coilal.runs.progress import RunProgress
+from coilal.runs.provenance import initial_status
+from coilal.runs.run import settled
+from coilal.runs.settings import Settings
+from coilal.runs.study_map import map_name
+
+log = logging.getLogger(__name__)
+
+AUDIT = "checkpoints/audit.jsonl"
+"""The journal of the audit set, beside that of what is learnt from."""
+LABELS = "labels.csv"
+"""What was told, as a table that ``data=coils`` reads."""
+WAY_OUT = "bring the file back from a copy; a labelling session is never replaced"
+
+
+class LabellingRun:
+    """A run directory in which people label; the lock of the directory is held as long as it is open.
+
+    Args:
+        settings: those of the run.
+
+    Raises:
+        UserError: settings, data or the directory cannot be used; says which.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.label = settings, LabelSettings.of(settings)
+        self.folder = settings.folder()
+        ensure_writable(self.folder)
+        ensure_sound(self.folder, force=False)
+        self._ensure_same()
+        self.plan, self._weights = settled(settings)
+        self.images = read_images(settings, self.plan.task, self.label)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = lock(self.folder)
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        self.desk = SessionDesk(settings.study, self.folder, self.images, self.label, self._sessions(), self._seed)
+        self.desk.notes = self._what_changed()
+        for note in self.desk.notes:
+            log.warning("%s", note)
+
+    @property
+    def sessions(self) -> tuple[Session, Session]:
+        """Return that of the audit set, and that of what is learnt from."""
+        return self._opened
+
+    @property
+    def pool(self) -> Session:
+        """Return the session that asks for what is learnt from."""
+        return self._opened[1]
+
+    def advance(self) -> None:
+        """Learn from what is told, as far as batches are complete, and ask for the next ones; wait for nobody."""
+        experiment = self._experiment(waits=False)
+        self._begin(experiment)
+        if not self.desk.is_audited:
+            return
+        self._tell_table()
+        with suppress(NothingToLearnError):
+            learn([experiment])
+            write_status(self.folder, {**read_status(self.folder), "state": "done", "end": now()})
+
+    def work(self) -> None:
+        """Learn whenever a batch is labelled, until somebody interrupts; the same command goes on."""
+        try:
+            while True:
+                self._work()
+                self._reread()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Note that nobody works here any more, write the label table, and release the directory."""
+        with suppress(UserError):
+            self.write_table()
+        status = read_status(self.folder)
+        if status.get("state") == "running":
+            write_status(self.folder, {**status, "state": "paused", "end": now()})
+        self._lock.release()
+
+    def write_table(self) -> Path:
+        """Write what was told as a table that ``data=coils`` reads, and return its file."""
+        path = self.folder / LABELS
+        write_labels(path, self.images, tuple(self.desk.classes), *self._opened)
+        return path
+
+    def _work(self) -> None:
+        """Learn until classes, audit labels or images change; where nothing is left to be learnt, wait for that."""
+        experiment = self._experiment()
+        name = experiment.title()
+        with RunProgress(name, 0, "") as progress:  # meanwhile the audit set is labelled
+            self.desk.learning = "looking at all images"
+            training_inputs(experiment, progress)
+            self.desk.learning = ""
+        with self.desk.changed:
+            while not self.desk.is_audited:
+                if self._images_changed():
+                    return
+                self.desk.changed.wait(LOOK_S)
+        experiment = self._experiment()
+        self._begin(experiment)
+        self._tell_table()
+        with suppress(Anew):
+            learn([experiment])
+            write_status(self.folder, {**read_status(self.folder), "state": "done", "end": now()})
+            self.desk.learning = ""
+            person = experiment.annotator
+            assert isinstance(person, Person)
+            person.wait()
+
+    def _experiment(self, waits: bool = True) -> Experiment:
+        names = self.images.names(self.pool.added)
+        prepared = self.images.prepared(names, self.desk.audited)
+        person = Person(self.desk, self.pool, names, self._images_changed, waits)
+        return assemble(self.settings, self.plan, self._weights, person=(person, prepared))
+
+    def _begin(self, experiment: Experiment) -> None:
+        """Write what the run is; what it was stays in its earlier parts."""
+        settings, prepared = self.settings, experiment.prepared
+        prepared.keep_records()
+        earlier = parts_so_far(self.folder)
+        identity = read_status(self.folder).get("identity") or identity_hash(
+            settings.config, {**prepared.record.aspects, "weights": experiment.weights}
+        )
+        status = initial_status(settings, identity, prepared, experiment.weights)
+        if map_of_pool := map_name(experiment):
+            status["data"]["map"] = map_of_pool
+        status |= {"labelling": True, **({EARLIER_PARTS: earlier} if earlier else {})}
+        write_atomically(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(settings.config))))
+        write_atomically(self.folder / "splits.csv", prepared.counts.to_csv())
+        write_status(self.folder, status)
+
+    def _tell_table(self) -> None:
+        """Ask for and tell what the table says of the pool, before anything else."""
+        told = self.images.told_by_table
+        if told and not self.pool.batches:
+            ids = np.array(list(told), dtype=np.int64)
+            self.pool.ask(lambda _: Selection(ids, np.full(len(ids), np.nan)))
+        untold = {number: told[number] for number in self.pool.pending.tolist() if number in told}
+        if untold:
+            self.pool.tell(untold, {"who": TABLE, "stage": "batch"})
+
+    def _sessions(self) -> tuple[Session, Session]:
+        names = self.images.samples.names
+        audit = Session(names, self.images.audit, Journal(self.folder / AUDIT, WAY_OUT), may_lose=True)
+        pool = Session(names, self.images.pool, Journal(self.folder / SESSION, WAY_OUT), may_lose=True)
+        self._opened = audit, pool
+        self._seen = self._state_of_folder()
+        return audit, pool
+
+    @property
+    def _seed(self) -> int:
+        return self.settings.seeds.start
+
+    def _ensure_same(self) -> None:
+        """Refuse to go on with other settings, or in the directory of a study."""
+        if not has_cycles(self.folder):
+            return
+        if not read_status(self.folder).get("labelling"):
+            raise UserError(f"{self.folder} holds a run of a study; give the labelling session another study=…")
+        if other := differences(read_config(self.folder / "config.yaml"), self.settings.config):
+            raise UserError(
+                f"{self.folder} holds a session with other settings (there → here):\n  "
+                + "\n  ".join(other[:20])
+                + "\nUse the same ones, or another study=…"
+            )
+
+    def _what_changed(self) -> list[str]:
+        """Return what became of images that have a label since the last time, in sentences."""
+        audit, pool = self._opened
+        lost = [*audit.lost, *pool.lost]
+        notes = []
+        if lost:
+            few = ", ".join(lost[:5]) + (", …" if len(lost) > 5 else "")
+            notes.append(f"{len(lost)} images that were asked for are gone; their labels are kept, unused: {few}")
+        record = str(read_status(self.folder).get("data", {}).get("record"))
+        before = read_rows(self.settings.records / record)
+        names, digests = self.images.samples.names, self.images.decoded.digests.tolist()
+        told = [*audit.labelled[0].tolist(), *pool.labelled[0].tolist()]
+        other = [
+            names[number]
+            for number in told
+            if (row := before.get(names[number])) and row["content"] not in ("", f"{digests[number]:016x}")
+        ]
+        if other:
+            few = ", ".join(other[:5]) + (", …" if len(other) > 5 else "")
+            notes.append(
+                f"{len(other)} images show something else than when they were labelled: look again at {few}"
+            )
+        table = self.images.told_by_table
+        ids, labels = pool.labelled
+        differing = tuple(
+            f"{names[number]}: {as_text(label)} → {as_text(table[number])}"
+            for number, label in zip(ids.tolist(), labels, strict=True)
+            if number in table and table[number] != label
+        )
+        if differing:
+            notes.append(Problem("the table says otherwise than was told, which counts", differing).describe())
+        return notes
+
+    def _state_of_folder(self) -> Mapping[Path, int]:
+        """Return when each folder of the images was changed last; nothing where they are no files."""
+        folder = self.images.folder
+        if folder is None:
+            return {}
+        places = {folder, *(folder / Path(name).parent for name in self.images.samples.names)}
+        return {place: place.stat().st_mtime_ns for place in places if place.is_dir()}
+
+    def _images_changed(self) -> bool:
+        return bool(self._seen) and self._state_of_folder() != self._seen
+
+    def _reread(self) -> None:
+        """Take up images that are new; those that are gone are told, and left out from the next start on."""
+        if not self._images_changed():
+            return
+        before = self.images.samples.names
+        try:
+            found = read_images(self.settings, self.plan.task, self.label, before)
+        except UserError as error:
+            self.desk.notes = [f"the folder has changed, and cannot be read as it is: {error}"]
+            self._seen = self._state_of_folder()
+            return
+        with self.desk.changed:
+            self.images = replace(found)
+            self.desk.take_up(self.images, self._sessions())
+            new = len(found.samples) - len(before)
+            self.desk.notes = [f"{new} images are new in the folder, and can be asked for"] if new else []

@@ -1,0 +1,68 @@
+"""Somebody at the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.browser.browser import TOKEN, Served, sized
+from tests.unit.labelling.fake_desk import FakeDesk
+
+PATIENCE_S = 10
+
+
+class Person:
+    """Presses keys, and looks at the page."""
+
+    def __init__(self, driver: webdriver.Chrome, desk: FakeDesk, served: Served) -> None:
+        self.driver, self.desk, self.served = driver, desk, served
+
+    def enter(self, width: int, height: int) -> Person:
+        sized(self.driver, width, height)
+        self.driver.get(f"{self.served.address}/?token={TOKEN}")
+        self.driver.get_log("browser")  # of the tests before
+        self.sees("view01")
+        return self
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            ActionChains(self.driver, duration=0).send_keys(key).perform()
+
+    def until(self, holds: Callable[[], Any], what: str) -> Any:
+        return WebDriverWait(self.driver, PATIENCE_S, 0.01).until(lambda _: holds(), what)
+
+    def text(self, name: str) -> str:
+        return str(self.run("return document.getElementById(arguments[0]).textContent", name))
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+
+    def click(self, selector: str) -> None:
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+
+    def sees(self, name: str) -> None:
+        """Wait until an image is on the screen, decoded, and can be answered."""
+        script = """
+            const image = document.querySelector("#viewer img");
+            const open = document.querySelector("#classes button[aria-disabled=false]") !== null;
+            return open && image && image.naturalWidth > 0 ? image.alt : "";
+        """
+        self.until(lambda: name in self.run(script), f"{name} was not shown")
+
+    def answer(self, key: str, following: str) -> None:
+        self.press(key)
+        self.sees(following)
+
+    def is_pressed(self, name: str) -> bool:
+        return bool(self.run("return document.getElementById(arguments[0]).ariaPressed === 'true'", name))
+
+    def faults(self) -> list[str]:
+        """Return what the browser has complained of: scripts that failed, content that the policy refused."""
+        return [
+            entry["message"] for entry in self.driver.get_log("browser") if "ERR_CONNECTION" not in entry["message"]
+        ]
