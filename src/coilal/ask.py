@@ -18,7 +18,7 @@ from coilal.common.types import UserError
 HELP = """\
 Label without the page: write what is to be labelled next as files, and take files of answers.
 
-  python -m coilal.ask data=coils data.root=FOLDER study=line3 'label.classes=[ok,dent]'    begin
+  python -m coilal.ask data=coils data.root=FOLDER study=line3 label.classes=[ok,dent]    begin
   python -m coilal.ask study=line3                                                          ask again
   python -m coilal.ask study=line3 answers=FILE                                             tell, and ask for more
   python -m coilal.ask study=line3 export=coco out=FILE.json                                leave

@@ -1,6 +1,6 @@
 """Label images, those first that teach the most, on a page in the browser.
 
-python -m coilal.label data=coils data.root=FOLDER study=line3 'label.classes=[ok,dent,scratch]'
+python -m coilal.label data=coils data.root=FOLDER study=line3 label.classes=[ok,dent,scratch]
 python -m coilal.label --help
 """
 
@@ -21,8 +21,8 @@ from coilal.common.cli import conf_folder, run_main, shows_errors
 HELP = """\
 Label images, those first that teach the most, on a page in the browser.
 
-  python -m coilal.label data=coils data.root=FOLDER study=line3 'label.classes=[ok,dent,scratch]'
-  python -m coilal.label data=coils data.root=FOLDER study=line3 'label.classes=[gap,scratch]' task=multilabel
+  python -m coilal.label data=coils data.root=FOLDER study=line3 label.classes=[ok,dent,scratch]
+  python -m coilal.label data=coils data.root=FOLDER study=line3 label.classes=[gap,scratch] task=multilabel
 
 FOLDER holds the images; a table (labels.csv there, or data.labels=TABLE) may label some of them. An audit set is
 labelled first, which measures how good the model is; then the images that the strategy asks for. The model learns
@@ -59,7 +59,7 @@ def main(cfg: DictConfig) -> None:
     if label.host not in ("127.0.0.1", "localhost", "::1"):
         print("Whoever has this address can label; what goes to and fro is not encrypted.", flush=True)
     if label.open:
-        webbrowser.open(address)
+        webbrowser.open_new_tab(address)
     try:
         session.work()
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ OF_COMMANDS = {  # settings of commands that Hydra does not know
 }
 NO_ADVICE = {
     *("key", "validation", "test", "precision", "trainable"),  # of sentences about settings
+    *("token",),  # of an address
     *("encoding", "index", "dtype", "keep_default_na", "sep", "d"),  # lines of Python, and Excel's own
 }
 OPEN = ("+model.trunk.arguments.",)  # sections that take any key, added with a plus

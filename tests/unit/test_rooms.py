@@ -26,7 +26,7 @@ ROOMS = {
     "fit": {"common", "active", "features"},
     "runs": {"common", "run_directory", "data", "active", "features", "fit"},
     "sweep": {"common", "run_directory", "runs", "fit"},
-    "labelling": {"common", "run_directory", "data", "active", "features", "fit", "runs", "evidence"},
+    "labelling": {"common", "run_directory", "data", "active", "fit", "runs", "evidence"},
     "prediction": {"common", "run_directory", "data", "features", "fit", "runs"},
 }
 # command → rooms that it may import, besides common. Each but those that show what two rooms know has one.

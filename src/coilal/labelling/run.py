@@ -99,7 +99,7 @@ class LabellingRun:
         self._tell_table()
         with suppress(NothingToLearnError):
             learn([experiment])
-            write_status(self.folder, {**read_status(self.folder), "state": "done", "end": now()})
+            self._note_end()
 
     def work(self) -> None:
         """Learn whenever a batch is labelled, until somebody interrupts; the same command goes on."""
@@ -143,11 +143,15 @@ class LabellingRun:
         self._tell_table()
         with suppress(Anew):
             learn([experiment])
-            write_status(self.folder, {**read_status(self.folder), "state": "done", "end": now()})
+            self._note_end()
             self.desk.learning = ""
             person = experiment.annotator
             assert isinstance(person, Person)
             person.wait()
+
+    def _note_end(self) -> None:
+        done = {"state": "done", "end": now(), "validation_aulc": None}
+        write_status(self.folder, {**read_status(self.folder), **done})
 
     def _experiment(self, waits: bool = True) -> Experiment:
         names = self.images.names(self.pool.added)
