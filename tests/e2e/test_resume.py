@@ -44,18 +44,22 @@ def events(settings: str, folder: Path, kind: str) -> int:
     return len(counter.read_text())
 
 
-@pytest.mark.parametrize("kind", ["before_write", "after_write", "before_record", "after_record", "phase"])
+KINDS = ("before_write", "after_write", "before_record", "after_record", "phase")
+
+
+@pytest.mark.parametrize(("kind", "ahead"), [*((kind, 0) for kind in KINDS), ("after_record", 1)])
 def test_killed_anywhere_it_ends_as_an_undisturbed_run(
-    small: Callable[..., DictConfig], tmp_path: Path, kind: str
+    small: Callable[..., DictConfig], tmp_path: Path, kind: str, ahead: int
 ) -> None:
     def settings(study: str) -> tuple[str, Path]:
-        cfg = small(f"study={study}", "strategy=margin", "trainer.max_epochs=2", "budget.cycles=1")
+        budget = (f"budget.cycles={1 + ahead}", f"budget.ahead={ahead}")
+        cfg = small(f"study={study}", "strategy=margin", "trainer.max_epochs=2", *budget)
         return OmegaConf.to_yaml(cfg, resolve=True), run_folder(cfg)
 
     reference, whole = settings("whole")
     assert start(reference, None) == 0
     number = events(settings("count")[0], tmp_path, kind)
-    assert number == 4 if kind.endswith("record") else number > 8  # two batches, asked and told
+    assert number == 4 + 2 * ahead if kind.endswith("record") else number > 8  # batches, asked and told
     for moment in range(number):
         text, folder = settings(f"{kind}{moment}")
         assert start(text, (kind, moment)) == -signal.SIGKILL

@@ -54,6 +54,7 @@ class SessionDesk:
     ) -> None:
         self.changed = Condition(RLock())
         self.learning = ""
+        self.is_stopped = False
         self.notes: list[str] = []
         self._study, self._folder, self._label, self._seed = study, folder, label, seed
         self._held: dict[str, tuple[int, float]] = {}

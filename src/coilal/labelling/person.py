@@ -23,6 +23,10 @@ class Anew(Exception):  # noqa: N818 (no error: what is learnt, or from which im
     """The run begins anew, with what it has: there are other classes, audit labels or images than at its start."""
 
 
+class StoppedError(Exception):
+    """Nobody labels any more, for now."""
+
+
 class NothingToLearnError(Exception):
     """A batch is not answered yet, and nobody waits for it."""
 
@@ -56,6 +60,7 @@ class Person:
         Raises:
             Anew: classes, audit labels or images have changed.
             NothingToLearnError: the batch is not answered, and nobody waits for it.
+            StoppedError: nobody labels any more.
         """
         if number >= len(session.batches):  # only what was skipped is left
             session.ask(lambda free: Selection(free, np.full(len(free), np.nan)), ahead=number)
@@ -64,18 +69,31 @@ class Person:
             while True:
                 if self._must_begin_anew():
                     raise Anew
-                if not len(session.pending_of(number)):
+                if not len(session.pending_of(number)) and not self._asked_for_more(session, number):
                     break
                 if not self._waits:
                     raise NothingToLearnError
                 self._desk.changed.wait(LOOK_S)
         self._desk.learning = f"learning from batch {number + 1}"
 
+    def _asked_for_more(self, session: Session, number: int) -> bool:
+        """Ask for further images with a batch where nothing has a label yet: a model must learn from something."""
+        told = session.labelled[0]
+        asked = np.concatenate([batch.ids for batch in session.batches[: number + 1]])
+        free = session.unlabelled
+        if np.isin(told, asked).any() or not len(free):
+            return False
+        generator = np.random.default_rng(len(asked))
+        count = min(len(free), len(session.batches[number].ids))
+        session.join(generator.choice(free, count, replace=False), number)
+        return True
+
     def wait(self) -> None:
         """Wait for another start.
 
         Raises:
             Anew: classes, audit labels or images have changed.
+            StoppedError: nobody labels any more.
         """
         with self._desk.changed:
             while not self._must_begin_anew():
@@ -87,5 +105,7 @@ class Person:
         self._desk.guesses.note(ids, logits.numpy(), self._names)
 
     def _must_begin_anew(self) -> bool:
+        if self._desk.is_stopped:
+            raise StoppedError
         is_told = self._classes == tuple(self._desk.classes) and self._audited == self._desk.audited
         return not is_told or self._is_changed()

@@ -19,7 +19,7 @@ from coilal.common.types import Problem, UserError
 from coilal.labelling.answers import TABLE
 from coilal.labelling.desk import SessionDesk
 from coilal.labelling.images import read_images
-from coilal.labelling.person import LOOK_S, Anew, NothingToLearnError, Person
+from coilal.labelling.person import LOOK_S, Anew, NothingToLearnError, Person, StoppedError
 from coilal.labelling.settings import LabelSettings
 from coilal.labelling.table import write_labels
 from coilal.run_directory.data_record import read_rows
@@ -102,13 +102,20 @@ class LabellingRun:
             self._note_end()
 
     def work(self) -> None:
-        """Learn whenever a batch is labelled, until somebody interrupts; the same command goes on."""
+        """Learn whenever a batch is labelled, until ``stop`` or an interrupt; the same command goes on."""
         try:
-            while True:
-                self._work()
-                self._reread()
+            with suppress(StoppedError):
+                while True:
+                    self._work()
+                    self._reread()
         finally:
             self.close()
+
+    def stop(self) -> None:
+        """End ``work``, which another thread does, as soon as it waits."""
+        with self.desk.changed:
+            self.desk.is_stopped = True
+            self.desk.changed.notify_all()
 
     def close(self) -> None:
         """Note that nobody works here any more, write the label table, and release the directory."""
@@ -135,6 +142,8 @@ class LabellingRun:
             self.desk.learning = ""
         with self.desk.changed:
             while not self.desk.is_audited:
+                if self.desk.is_stopped:
+                    raise StoppedError
                 if self._images_changed():
                     return
                 self.desk.changed.wait(LOOK_S)

@@ -43,7 +43,7 @@ def test_a_status_of_other_types_is_damaged_before_its_run_is_done(
 
 @pytest.mark.parametrize(
     ("second", "message"),
-    [({"labelled": 8, "fit_s": None}, "no number"), ({"labelled": 4, "fit_s": 1.0}, "do not grow")],
+    [({"labelled": 8, "fit_s": None}, "no number"), ({"labelled": 8, "fit_s": 1.0, "cycle": 2}, "not numbered")],
 )
 def test_cycles_that_no_run_has_recorded_are_damaged(
     tmp_path: Path, second: dict[str, object], message: str
