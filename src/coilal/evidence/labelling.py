@@ -76,8 +76,10 @@ class Session:
     @property
     def seconds(self) -> list[float]:
         """Return the seconds of each decision."""
-        first = {each.decision: each.seconds for each in reversed(self.said)}
-        return [seconds for seconds in first.values() if seconds is not None]
+        of_decision: dict[tuple[str, int], float | None] = {}
+        for each in self.said:
+            of_decision.setdefault(each.decision, each.seconds)
+        return [seconds for seconds in of_decision.values() if seconds is not None]
 
     @property
     def labels_per_hour(self) -> float | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,7 @@ from scipy.special import expit, softmax
 from coilal.active.labels import Label
 from coilal.common.types import IntArray, Kind
 from coilal.labelling.contract import Guess
+from coilal.run_directory.files import write_atomically
 
 
 class Guesses:
@@ -44,6 +48,44 @@ class Guesses:
                 self._probabilities = np.empty((len(self._known), len(names)), dtype=np.float32)
                 self._known[:] = False
             self._probabilities[ids], self._known[ids] = probabilities, True
+
+    def save(self, path: Path, images: Sequence[str]) -> None:
+        """Keep them in a file, by image name.
+
+        Args:
+            path: the file.
+            images: names (N), by dataset-global id.
+
+        Raises:
+            UserError: the disk refuses it.
+        """
+        with self._lock:
+            known = np.flatnonzero(self._known)
+            buffer = io.BytesIO()
+            np.savez(
+                buffer,
+                images=np.array([images[number] for number in known.tolist()], dtype=np.str_),
+                names=np.array(self._names, dtype=np.str_),
+                probabilities=self._probabilities[known],
+            )
+        write_atomically(path, buffer.getvalue(), durable=False)
+
+    def load(self, path: Path, images: Sequence[str]) -> None:
+        """Take up what was kept; a file that cannot be read is passed over, as the next cycle guesses anew."""
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                names, of_images = tuple(kept["names"].tolist()), kept["images"].tolist()
+                probabilities = kept["probabilities"].reshape(len(of_images), len(names))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return
+        number_of = {name: number for number, name in enumerate(images)}
+        there = [place for place, name in enumerate(of_images) if name in number_of]
+        with self._lock:
+            ids = np.array([number_of[of_images[place]] for place in there], dtype=np.int64)
+            self._names = names
+            self._probabilities = np.empty((len(self._known), len(names)), dtype=np.float32)
+            self._known[:] = False
+            self._probabilities[ids], self._known[ids] = probabilities[there], True
 
     def of(self, number: int) -> Guess | None:
         """Return the guess for an image, None where the model was not asked."""

@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 
 AUDIT = "checkpoints/audit.jsonl"
 """The journal of the audit set, beside that of what is learnt from."""
+GUESSES = "checkpoints/guesses.npz"
+"""What the model took each image for when the session was closed."""
 LABELS = "labels.csv"
 """What was told, as a table that ``data=coils`` reads."""
 WAY_OUT = "bring the file back from a copy; a labelling session is never replaced"
@@ -76,6 +78,7 @@ class LabellingRun:
         self._lock = lock(self.folder)
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         self.desk = SessionDesk(settings.study, self.folder, self.images, self.label, self._sessions(), self._seed)
+        self.desk.guesses.load(self.folder / GUESSES, self.images.samples.names)
         self.desk.notes = self._what_changed()
         for note in self.desk.notes:
             log.warning("%s", note)
@@ -121,6 +124,7 @@ class LabellingRun:
         """Note that nobody works here any more, write the label table, and release the directory."""
         with suppress(UserError):
             self.write_table()
+            self.desk.guesses.save(self.folder / GUESSES, self.images.samples.names)
         status = read_status(self.folder)
         if status.get("state") == "running":
             write_status(self.folder, {**status, "state": "paused", "end": now()})

@@ -8,7 +8,7 @@ import pytest
 
 from coilal.common.types import DataError, Samples
 from coilal.data.splits import PARTS, draw_parts
-from coilal.data.stored_split import StoredSplit, place
+from coilal.data.stored_split import StoredSplit, place, place_audit
 
 SHARES = {"validation": 0.2, "test": 0.3}
 
@@ -116,3 +116,32 @@ def test_new_groups_without_a_label_stand_in_the_pool() -> None:
     assert not (place(more, SHARES, 0, stored).part[90:] == 0).all()
     labelled_since = place(more, SHARES, 0, stored.extended(some, place(some, SHARES, 0, stored).part))
     assert (labelled_since.part[90:] == 0).all(), "what was in the pool stays there when it gets its label"
+
+
+def coils(number: int, views: int, new: str = "") -> Samples:
+    groups = tuple(f"coil{coil:03}" for coil in range(number) for _ in range(views)) + ((new,) if new else ())
+    return Samples(tuple(f"{place}.png" for place in range(len(groups))), groups)
+
+
+@pytest.mark.parametrize("images", [0, 1, 10, 64])
+def test_an_audit_set_is_of_whole_groups_until_it_is_large_enough(images: int) -> None:
+    samples = coils(40, 4)
+    part = place_audit(samples, images, 3, StoredSplit()).part
+    audited = {group for group, where in zip(samples.groups, part.tolist(), strict=True) if where == 2}
+    assert set(part.tolist()) <= {0, 2}
+    assert (part == 2).sum() == 4 * len(audited)
+    assert images <= (part == 2).sum() < images + 4
+
+
+def test_an_audit_set_is_drawn_uniformly_over_groups_and_never_grows() -> None:
+    samples = coils(10, 2)
+    counts = np.zeros(10)
+    for seed in range(2000):
+        counts += place_audit(samples, 6, seed, StoredSplit()).part[::2] == 2
+    assert np.abs(counts / 2000 - 0.3).max() < 0.05
+    first = place_audit(samples, 6, 0, StoredSplit()).part
+    stored = StoredSplit().extended(samples, first)
+    more = coils(10, 2, new="coil999")
+    again = place_audit(more, 20, 1, stored)
+    assert again.part[:-1].tolist() == first.tolist()
+    assert again.part[-1] == 0, "what is new stands in the pool"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -37,3 +39,30 @@ def test_images_that_a_cycle_did_not_score_keep_theirs_until_there_are_other_cla
     guesses.note(np.array([2]), logits([0, 0, 1]), ("cross", "dent", "ok"))
     assert guesses.of(0) is None
     assert guesses.of(2).label == "ok"  # type: ignore[union-attr]
+
+
+def test_they_are_kept_by_image_name(tmp_path: Path) -> None:
+    guesses = Guesses("multiclass", 3)
+    guesses.note(np.array([2, 0]), logits([0, np.log(3)], [5, 0]), ("ok", "dent"))
+    guesses.save(tmp_path / "g.npz", ("a", "b", "c"))
+    later = Guesses("multiclass", 3)
+    later.load(tmp_path / "g.npz", ("c", "new", "b"))
+    assert later.of(0) == guesses.of(2)
+    assert later.of(1) is None
+    assert later.of(2) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", None])
+def test_a_file_that_cannot_be_read_is_passed_over(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "g.npz").write_bytes(content)
+    guesses = Guesses("multiclass", 1)
+    guesses.load(tmp_path / "g.npz", ("a",))
+    assert guesses.of(0) is None
+
+
+def test_none_are_kept_and_loaded_as_none(tmp_path: Path) -> None:
+    Guesses("multilabel", 2).save(tmp_path / "g.npz", ("a", "b"))
+    guesses = Guesses("multilabel", 2)
+    guesses.load(tmp_path / "g.npz", ("a", "b"))
+    assert guesses.of(0) is None
