@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from selenium import webdriver
 
+from coilal.labelling.contract import Desk
 from tests.browser.browser import Served, chromium, missing
 from tests.browser.person import Person
-from tests.unit.labelling.fake_desk import FakeDesk
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def sit(driver: webdriver.Chrome) -> Iterator[Callable[..., Person]]:
     """Return a function that opens the page over a desk for a person."""
     served: list[Served] = []
 
-    def opened(desk: FakeDesk, width: int = 1400, height: int = 900) -> Person:
+    def opened(desk: Desk, width: int = 1400, height: int = 900) -> Person:
         served.append(Served(desk))
         return Person(driver, desk, served[-1]).enter(width, height)
 

@@ -11,7 +11,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.browser import TOKEN, Served, sized
-from tests.unit.labelling.fake_desk import FakeDesk
 
 PATIENCE_S = 10
 
@@ -19,7 +18,7 @@ PATIENCE_S = 10
 class Person:
     """Presses keys, and looks at the page."""
 
-    def __init__(self, driver: webdriver.Chrome, desk: FakeDesk, served: Served) -> None:
+    def __init__(self, driver: webdriver.Chrome, desk: Any, served: Served) -> None:
         self.driver, self.desk, self.served = driver, desk, served
 
     def enter(self, width: int, height: int) -> Person:
