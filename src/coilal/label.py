@@ -6,6 +6,7 @@ python -m coilal.label --help
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import sys
@@ -70,11 +71,13 @@ def main(cfg: DictConfig) -> None:
 
 def kept_token(path: Path) -> str:
     """Return the secret of a session, the same at each start, so that an open page goes on."""
-    if path.exists():
-        return path.read_text(encoding="ascii").strip()
+    if path.exists() and (kept := path.read_text(encoding="ascii").strip()):
+        return kept
     token = secrets.token_urlsafe(24)
-    path.touch(mode=0o600)
-    path.write_text(token + "\n", encoding="ascii")
+    partial = path.with_name(f"{path.name}.partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        stream.write(token.encode("ascii") + b"\n")
+    partial.replace(path)
     return token
 
 

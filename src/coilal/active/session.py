@@ -81,7 +81,6 @@ class Session:
         self._batches: list[Batch] = []
         self._history: dict[int, list[Told]] = {}
         self._added: list[str] = []
-        self._joined: list[int] = []
         self._lock = RLock()
         self._journal = journal
         self.lost: tuple[str, ...] = ()
@@ -161,8 +160,8 @@ class Session:
         selection = choose(unlabelled)  # takes long, and others tell meanwhile
         ids, scores = np.array(selection.ids, dtype=np.int64), np.array(selection.scores, dtype=np.float64)
         with self._lock:
-            taken = np.isin(ids, self._joined) & ~np.isin(ids, self.unlabelled)
-            if taken.any():  # meanwhile, with a part that was labelled as a whole
+            taken = np.isin(ids, unlabelled) & ~np.isin(ids, self.unlabelled)
+            if taken.any():  # meanwhile: a part was labelled as a whole, a skip undone
                 if taken.all():
                     return self._batches[-1]
                 ids, scores = ids[~taken], scores[~taken]
@@ -183,7 +182,7 @@ class Session:
             ValueError: there is no such batch, or an image may not be asked for.
         """
         with self._lock:
-            if number >= len(self._batches):
+            if not 0 <= number < len(self._batches):
                 raise ValueError(f"there is no batch {number}")
             self._check_choice(ids)
             self._keep({"joined": [self._names[each] for each in ids], "batch": number})
@@ -243,7 +242,6 @@ class Session:
         scores = np.concatenate([batch.scores, np.full(len(ids), np.nan)])
         self._batches[number] = replace(batch, ids=np.concatenate([batch.ids, ids]), scores=scores)
         self._mark_asked(ids, number)
-        self._joined += ids.tolist()
 
     def _mark_asked(self, ids: IntArray, number: int) -> None:
         places = self._places(ids)

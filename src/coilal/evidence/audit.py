@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from scipy.stats import beta
 
@@ -68,28 +67,31 @@ def points(folder: Path, kind: Kind, audited: int) -> list[Point]:
     ]
 
 
-def advice(curve: Sequence[Point], seconds: Sequence[float]) -> list[str]:
+def advice(curve: Sequence[Point], per_image: float | None) -> list[str]:
     """Return what the last batches have bought, in sentences, and what that says about more.
 
     Args:
         curve: of the finished cycles.
-        seconds: of each answer, in their order.
+        per_image: seconds an image; None where nobody knows.
     """
     if len(curve) < 2:
         return []
     first, last = curve[max(0, len(curve) - 1 - LAST)], curve[-1]
     labels, gain = last.labelled - first.labelled, 100 * (last.value - first.value)
-    took = f" in about {labels * median(seconds) / 60:.0f} minutes" if seconds else ""
+    took = "" if per_image is None else f" in about {labels * per_image / 60:.0f} minutes"
     told = [
         f"The last {labels} labels{took} moved what the model gets right from {first.value:.0%} to "
         f"{last.value:.0%} of the audit set (95 % interval now {last.low:.0%} to {last.high:.0%})."
     ]
     if len(curve) <= LAST:
         return told
-    if gain <= 0:
-        told.append("They bought nothing that the audit set can see: further labels of this kind hardly pay.")
-    elif seconds:
-        each = labels * median(seconds) / 60 / gain
+    if last.low <= first.value <= last.high:
+        told.append(
+            "So small an audit set cannot tell that from chance: if the curve stays flat over further batches, "
+            "more labels of this kind hardly pay."
+        )
+    elif per_image is not None and gain > 0:
+        each = labels * per_image / 60 / gain
         told.append(
             f"At this rate a further percentage point takes {each:.1f} minutes or more: go on while it is worth it."
         )

@@ -17,10 +17,8 @@ from sklearn.metrics import cohen_kappa_score
 from coilal.common.types import Kind
 from coilal.evidence.audit import METRIC, Point, advice, points
 from coilal.evidence.reading import Run
-from coilal.run_directory.health import SESSION, DamagedError
+from coilal.run_directory.health import AUDIT, SESSION, DamagedError
 
-AUDIT = "checkpoints/audit.jsonl"
-"""The journal of the audit set, beside that of what is learnt from."""
 UNSURE = "unsure"
 
 
@@ -102,7 +100,7 @@ class Session:
             before = first.get(each.image)
             if each.stands:
                 first[each.image] = each
-            elif before is not None and each.is_again == again:
+            elif before is not None and each.is_again == again and (each.who == before.who) == again:
                 found.append((before.text, each.text))
         return found
 
@@ -147,7 +145,8 @@ def agreement(pairs: Sequence[tuple[str, str]]) -> str:
 
 def note(session: Session) -> str:
     """Return how to read it, and what the last batches say about more."""
-    told = advice(session.curve, session.seconds)
+    pace = session.labels_per_hour
+    told = advice(session.curve, None if pace is None else 3600 / pace)
     return " ".join(
         [
             "People labelled; the audit set was drawn at random, labelled first and never learnt from, so that it "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -196,7 +197,13 @@ def _summary(analysis: Analysis) -> pd.DataFrame | None:
 def _runs_table(runs: Sequence[Run], settings: ReportSettings) -> pd.DataFrame:
     names = ("study", "task", "model", "strategy", "seed")
     return pd.DataFrame(
-        [{**{name: getattr(run, name) for name in names}, "aulc": run.aulc(settings.column)} for run in runs]
+        [
+            {
+                **{name: getattr(run, name) for name in names},
+                "aulc": math.nan if run.is_labelling else run.aulc(settings.column),
+            }
+            for run in runs
+        ]
     )
 
 

@@ -31,9 +31,18 @@ class Answers:
         self.when: dict[int, float] = {}
         self.conflicts: dict[int, None] = {}
         self.seconds: list[float] = []
+        self._timed = 0  # images that these seconds were for
         told = [(each, number) for number in self._numbers() for each in self.session_of(number).history(number)]
+        decisions: set[tuple[str, str]] = set()
         for each, number in sorted(told, key=lambda pair: str(pair[0].about.get("when", ""))):
-            self._count(number, each)
+            decision = (str(each.about.get("when")), str(each.about.get("part", number)))
+            self._count(number, each, is_decision=decision not in decisions)
+            decisions.add(decision)
+
+    @property
+    def seconds_per_image(self) -> float | None:
+        """Return the mean seconds an image, a whole part being one decision; None before anything is known."""
+        return sum(self.seconds) / self._timed if self._timed else None
 
     def session_of(self, number: int) -> Session:
         """Return the session that asks for an image."""
@@ -64,10 +73,10 @@ class Answers:
         session, first = self.session_of(numbers[0]), numbers[0]
         known = {**about, "when": datetime.now(UTC).isoformat(timespec="milliseconds")}
         other = self._other(first, answer, str(about["who"])) if len(numbers) == 1 else None
-        is_again = about["stage"] == "again"
         if other is not None:
             known["conflict"] = True
-        stands = other is None and not is_again and not self._agrees(first, answer, str(about["who"]))
+        repeats = about["stage"] == "again" or self._agrees(first, answer, str(about["who"]))
+        stands = other is None and (len(numbers) > 1 or not repeats)
         try:
             session.tell(dict.fromkeys(numbers, answer), known, stands)
         except ValueError as error:
@@ -76,6 +85,11 @@ class Answers:
             told = session.history(number)[-1]
             self._count(number, told, is_decision=place == 0)
         return other
+
+    def was_told(self, number: int, answer: Answer, who: str) -> bool:
+        """Return whether the last answer of a person for an image was this one, whatever became of it."""
+        own = [told.answer for told in self.session_of(number).history(number) if told.about.get("who") == who]
+        return bool(own) and own[-1] == answer
 
     def history(self, number: int) -> list[str]:
         """Return all answers for an image as text, the first one first."""
@@ -101,8 +115,10 @@ class Answers:
             self.conflicts[number] = None
         elif told.stands:
             self.conflicts.pop(number, None)
-        if is_decision and (seconds := told.about.get("seconds")) is not None:
-            self.seconds.append(float(seconds))
+        if (seconds := told.about.get("seconds")) is not None:
+            self._timed += 1
+            if is_decision:
+                self.seconds.append(float(seconds))
 
     def _other(self, number: int, answer: Answer, who: str) -> str | None:
         """Return what somebody else has told that an answer contradicts."""
@@ -115,7 +131,9 @@ class Answers:
     def _agrees(self, number: int, answer: Answer, who: str) -> bool:
         """Return whether an answer repeats what somebody else has told."""
         standing = [told for told in self.session_of(number).history(number) if told.stands]
-        return bool(standing) and standing[-1].answer == answer and standing[-1].about.get("who") != who
+        if not standing or answer is NoLabel.SKIP:  # a second person may skip what is asked again
+            return False
+        return standing[-1].answer == answer and standing[-1].about.get("who") != who
 
 
 def answer_text(answer: Answer) -> str:

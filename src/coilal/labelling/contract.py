@@ -212,6 +212,14 @@ class Desk(Protocol):
         """
         ...
 
+    def was_told(self, who: str, number: int, answer: Answer) -> bool:
+        """Return whether the last answer of this person for an image was this one, whatever became of it.
+
+        Raises:
+            NotAskedError: there is no such image.
+        """
+        ...
+
     def tell_part(self, who: str, number: int, label: Label, seconds: float, saw_guess: bool) -> Receipt:
         """Take one label for all views of the image's part that have none: one decision.
 

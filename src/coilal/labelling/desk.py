@@ -6,7 +6,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from threading import Condition, RLock
 from typing import Any
 
@@ -20,13 +19,15 @@ from coilal.common.types import IntArray, Kind, UserError
 from coilal.data.splits import PARTS
 from coilal.evidence.audit import METRIC, advice, points
 from coilal.labelling.answers import Answers, check_answer
-from coilal.labelling.contract import GalleryItem, NotAskedError, Progress, Receipt, Shown, Stage
+from coilal.labelling.contract import GalleryItem, Guess, NotAskedError, Progress, Receipt, Shown, Stage
 from coilal.labelling.guesses import Guesses
 from coilal.labelling.images import Images
 from coilal.labelling.settings import LabelSettings, problem_of_name
 
 HELD_S = 180.0
 """Seconds after which an image that somebody was given, and who has not been heard of since, is free for others."""
+FEW_GROUPS = 10
+"""Parts in an audit set below which its interval says too much."""
 RECENT = 30
 """Answers that the pace is measured by."""
 
@@ -62,6 +63,7 @@ class SessionDesk:
         self._again: list[int] = []
         self._asked_again: set[int] = set()
         self.take_up(images, sessions)
+        self._asked_again = set(range(len(self._pool.batches) - self._open_batches()))  # at an earlier start
 
     def take_up(self, images: Images, sessions: tuple[Session, Session]) -> None:
         """Go on with these images and sessions; images that were there before have the numbers that they had."""
@@ -70,7 +72,10 @@ class SessionDesk:
             self._audit, self._pool = sessions
             self._answers = Answers(*sessions, images.audit)
             self.guesses = Guesses(images.kind, len(images.samples))
-            self._has_audit = bool((images.placed.part == PARTS.index("test")).any())
+            is_test = images.placed.part == PARTS.index("test")
+            self._has_audit = bool(is_test.any())
+            self._known_audit = sum(bool(is_test[number]) for number in images.known_by_table)
+            self._audit_groups = len({images.samples.groups[number] for number in np.flatnonzero(is_test)})
             self._views: dict[str, list[int]] = defaultdict(list)
             names, groups = images.samples.names, images.samples.groups
             for number in sorted(range(len(names)), key=names.__getitem__):
@@ -110,6 +115,16 @@ class SessionDesk:
         ids, labels = self._audit.labelled
         return dict(zip(ids.tolist(), labels, strict=True))
 
+    def was_told(self, who: str, number: int, answer: Answer) -> bool:
+        """Return whether the last answer of this person for an image was this one."""
+        self._check(number)
+        with self.changed:
+            return self._answers.was_told(number, self._ordered(answer), _name(who))
+
+    def _ordered(self, answer: Answer) -> Answer:
+        """Return several labels in the order of the classes."""
+        return tuple(name for name in self.classes if name in answer) if isinstance(answer, tuple) else answer
+
     def standing(self, number: int) -> Answer | None:
         """Return the answer that stands for an image, None without one."""
         with self.changed:
@@ -146,6 +161,7 @@ class SessionDesk:
         """Take an answer; on the disk before this returns."""
         self._check(number)
         check_answer(answer, self.classes, self.kind)
+        answer = self._ordered(answer)
         with self.changed:
             is_again = number in self._again
             if not (is_again and answer is NoLabel.SKIP):
@@ -160,6 +176,7 @@ class SessionDesk:
         """Take one label for all views of the image's part that have none."""
         self._check(number)
         check_answer(label, self.classes, self.kind)
+        answer = self._ordered(label)
         with self.changed:
             session = self._answers.session_of(number)
             free = set(session.unlabelled.tolist()) if session is self._pool else set()
@@ -169,8 +186,10 @@ class SessionDesk:
                 raise NotAskedError("all views of this part have a label")
             if joined := [view for view in views if view in free]:
                 session.join(np.array(joined, dtype=np.int64), self._batch_of(number))
-            about = self._about(who, number, seconds, saw_guess) | {"part": self._images.samples.groups[number]}
-            self._answers.tell([number, *(view for view in views if view != number)], label, about)
+            first = [number] if number in views else []
+            about = self._about(who, number, seconds, saw_guess)
+            about |= {"part": self._images.samples.groups[number], "stage": self._answers.stage(number)}
+            self._answers.tell([*first, *(view for view in views if view != number)], answer, about)
             self._taken(who, views)
             return Receipt(number, told=len(views))
 
@@ -196,7 +215,8 @@ class SessionDesk:
             recent = self._answers.seconds[-RECENT:]
             pace = 60 * len(recent) / sum(recent) if sum(recent) > 0 else None
             labelled, _ = self._pool.labelled
-            curve = points(self._folder, self.kind, len(self.audited))
+            curve = points(self._folder, self.kind, len(self.audited) + self._known_audit)
+            per_image = self._answers.seconds_per_image
             finished = not len(self._pool.unlabelled) and not len(self._pool.pending) and self.is_audited
             return Progress(
                 stage=stage,
@@ -207,11 +227,11 @@ class SessionDesk:
                 left=len(self._pool.unlabelled),
                 batch=max(0, min(len(self._pool.batches) - self._open_batches(), len(self._pool.batches) - 1)),
                 per_minute=pace,
-                seconds_left=(of - done) * median(recent) if recent and of else None,
+                seconds_left=None if per_image is None or not of else (of - done) * per_image,
                 learning=self.learning,
                 curve=curve,
                 metric=METRIC[self.kind].replace("_", " "),
-                advice=advice(curve, self._answers.seconds),
+                advice=advice(curve, per_image),
                 notes=self._all_notes(),
                 conflicts=list(self._answers.conflicts),
                 finished=finished,
@@ -265,11 +285,13 @@ class SessionDesk:
         for batch in self._pool.batches:
             if number in batch.ids:
                 return batch.number
-        return len(self._pool.batches) - 1
+        raise NotAskedError(f"the image with id {number} was never asked for")
 
     def _about(self, who: str, number: int, seconds: float | None, saw_guess: bool) -> dict[str, Any]:
         took = {} if seconds is None else {"seconds": round(seconds, 2)}
-        return {"who": who.partition("#")[0], **took, "saw_guess": saw_guess, "stage": self._stage(number)}
+        held, _ = self._held.get(who, (None, 0.0))
+        stage = self._stage(number) if held == number else self._answers.stage(number)  # else it is a correction
+        return {"who": _name(who), **took, "saw_guess": saw_guess, "stage": stage}
 
     def _stage(self, number: int) -> Stage:
         return "again" if number in self._again else self._answers.stage(number)
@@ -349,11 +371,15 @@ class SessionDesk:
             name=self._images.samples.names[number],
             answer=answer,
             guess=guess,
-            disagrees=guess is not None and not isinstance(answer, NoLabel) and guess.label != answer,
+            disagrees=not self._is_measured(number) and _differ(guess, answer),
             who=history[-1].partition(":")[0],
             history=history[:-1],
             stage=self._answers.stage(number),
         )
+
+    def _is_measured(self, number: int) -> bool:
+        """Return whether an image is of the audit set: correcting it where the model doubts it would flatter it."""
+        return self._answers.stage(number) == "audit"
 
     def _all_notes(self) -> list[str]:
         left_out = len(self._images.audit) - len(self._audit.pending) - len(self.audited)
@@ -363,9 +389,23 @@ class SessionDesk:
                 "There is no audit set (label.audit=0): how good the model is cannot be said, since images that "
                 "were chosen to be learnt from are harder, or easier, than those of the line."
             )
+        if self._has_audit and self._audit_groups < FEW_GROUPS:
+            notes.append(
+                f"The audit set shows {self._audit_groups} parts only: views of a part are alike, so that the "
+                "interval is too narrow. A larger label.audit, at the start, shows more of them."
+            )
         if left_out:
             notes.append(f"{left_out} images of the audit set have no label, and are left out of the measure.")
         return notes
+
+
+def _differ(guess: Guess | None, answer: Answer) -> bool:
+    return guess is not None and not isinstance(answer, NoLabel) and guess.label != answer
+
+
+def _name(who: str) -> str:
+    """Return the person of ``name#tab``; two windows without a name are two people."""
+    return who.partition("#")[0] or who
 
 
 def _fits(item: GalleryItem, label: str | None) -> bool:

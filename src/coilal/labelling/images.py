@@ -135,7 +135,7 @@ def read_images(settings: Settings, task: Task, label: LabelSettings, before: Se
     source: DataSource = instantiate(settings.data.source)
     samples = _in_order_of(source.read(), before)
     decoded = source.decode(samples, settings.data.image, cache_folder(settings.cache.dir), settings.cache.max_gb)
-    table = task.targets(samples) if samples.is_labelled.any() else None
+    table = _table(task, samples)
     seed = settings.seeds.split
     file = split_file(settings.records, {"audit": label.audit}, seed, source.data_set)
     placed = place_audit(samples, label.audit, seed, read_split(file))
@@ -167,6 +167,16 @@ def read_images(settings: Settings, task: Task, label: LabelSettings, before: Se
     return images
 
 
+def _table(task: Task, samples: Samples) -> Targets | None:
+    """Return what a table labels, None where it labels nothing; it may know one class alone."""
+    if not samples.is_labelled.any():
+        return None
+    if task.kind == "multiclass" and samples.classes is not None and len(samples.class_names) == 1:
+        used = np.ones(len(samples), dtype=np.bool_)
+        return Targets("multiclass", samples.classes, samples.class_names, used)
+    return task.targets(samples)
+
+
 def _in_order_of(samples: Samples, before: Sequence[str]) -> Samples:
     """Return the samples with those that were there before first.
 
@@ -177,6 +187,9 @@ def _in_order_of(samples: Samples, before: Sequence[str]) -> Samples:
         return samples
     place = {name: number for number, name in enumerate(samples.names)}
     if gone := [name for name in before if name not in place]:
-        raise UserError(f"images are gone, and are left out from the next start on: {', '.join(gone[:5])}")
+        raise UserError(
+            "images are gone; they are left out, and new ones taken up, from the next start on: "
+            + ", ".join(gone[:5])
+        )
     new = sorted(place.keys() - set(before))
     return samples.subset(np.array([place[name] for name in (*before, *new)], dtype=np.int64))

@@ -39,6 +39,7 @@ class Person:
         session: asks for what is learnt from.
         names: that the model learns.
         is_changed: says whether the images in the folder are others than at the start.
+        batch: images of a batch.
         waits: for answers; else a batch that is not answered ends the run.
     """
 
@@ -48,10 +49,12 @@ class Person:
         session: Session,
         names: tuple[str, ...],
         is_changed: Callable[[], bool],
+        batch: int,
         waits: bool = True,
     ) -> None:
         self.session = session
-        self._desk, self._names, self._is_changed, self._waits = desk, names, is_changed, waits
+        self._desk, self._names, self._is_changed = desk, names, is_changed
+        self._batch, self._waits = batch, waits
         self._classes, self._audited = tuple(desk.classes), desk.audited
 
     def answer(self, session: Session, number: int) -> None:
@@ -62,8 +65,8 @@ class Person:
             NothingToLearnError: the batch is not answered, and nobody waits for it.
             StoppedError: nobody labels any more.
         """
-        if number >= len(session.batches):  # only what was skipped is left
-            session.ask(lambda free: Selection(free, np.full(len(free), np.nan)), ahead=number)
+        if number >= len(session.batches):  # nothing was left to choose from; now there is what was skipped
+            session.ask(self._some, ahead=number)
         self._desk.learning = ""
         with self._desk.changed:
             while True:
@@ -75,6 +78,11 @@ class Person:
                     raise NothingToLearnError
                 self._desk.changed.wait(LOOK_S)
         self._desk.learning = f"learning from batch {number + 1}"
+
+    def _some(self, free: IntArray) -> Selection:
+        generator = np.random.default_rng(len(free))
+        chosen = generator.choice(free, min(len(free), self._batch), replace=False)
+        return Selection(chosen, np.full(len(chosen), np.nan))
 
     def _asked_for_more(self, session: Session, number: int) -> bool:
         """Ask for further images with a batch where nothing has a label yet: a model must learn from something."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -25,14 +26,13 @@ from coilal.labelling.table import write_labels
 from coilal.run_directory.data_record import read_rows
 from coilal.run_directory.files import (
     ensure_writable,
-    has_cycles,
     lock,
     now,
     read_status,
     write_atomically,
     write_status,
 )
-from coilal.run_directory.health import SESSION, ensure_sound, read_config
+from coilal.run_directory.health import AUDIT, LABELS, REPLACE, SESSION, DamagedError, ensure_sound, read_config
 from coilal.run_directory.identity import differences, identity_hash
 from coilal.run_directory.parts import EARLIER_PARTS, parts_so_far
 from coilal.runs.assemble import assemble
@@ -47,12 +47,11 @@ from coilal.runs.study_map import map_name
 
 log = logging.getLogger(__name__)
 
-AUDIT = "checkpoints/audit.jsonl"
-"""The journal of the audit set, beside that of what is learnt from."""
 GUESSES = "checkpoints/guesses.npz"
 """What the model took each image for when the session was closed."""
-LABELS = "labels.csv"
-"""What was told, as a table that ``data=coils`` reads."""
+LOOK_AT_FOLDER_S = 3.0
+RETRY_S = 10.0
+"""Seconds after which a folder that could not be read is read again: files may have been half copied."""
 WAY_OUT = "bring the file back from a copy; a labelling session is never replaced"
 
 
@@ -70,18 +69,30 @@ class LabellingRun:
         self.settings, self.label = settings, LabelSettings.of(settings)
         self.folder = settings.folder()
         ensure_writable(self.folder)
-        ensure_sound(self.folder, force=False)
+        self._ensure_sound()
         self._ensure_same()
         self.plan, self._weights = settled(settings)
+        self._began_reading = time.time_ns()
         self.images = read_images(settings, self.plan.task, self.label)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._failed_at: float | None = None
         self._lock = lock(self.folder)
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> None:
+        """Open the sessions and the desk; the split is kept before anybody sees an image."""
+        settings = self.settings
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         self.desk = SessionDesk(settings.study, self.folder, self.images, self.label, self._sessions(), self._seed)
         self.desk.guesses.load(self.folder / GUESSES, self.images.samples.names)
         self.desk.notes = self._what_changed()
         for note in self.desk.notes:
             log.warning("%s", note)
+        self._begin(self._experiment())
 
     @property
     def sessions(self) -> tuple[Session, Session]:
@@ -169,14 +180,14 @@ class LabellingRun:
     def _experiment(self, waits: bool = True) -> Experiment:
         names = self.images.names(self.pool.added)
         prepared = self.images.prepared(names, self.desk.audited)
-        person = Person(self.desk, self.pool, names, self._images_changed, waits)
+        person = Person(self.desk, self.pool, names, self._images_changed, self.plan.budget.query, waits)
         return assemble(self.settings, self.plan, self._weights, person=(person, prepared))
 
     def _begin(self, experiment: Experiment) -> None:
         """Write what the run is; what it was stays in its earlier parts."""
         settings, prepared = self.settings, experiment.prepared
         prepared.keep_records()
-        earlier = parts_so_far(self.folder)
+        earlier = [part for part in parts_so_far(self.folder) if part["cycles"]]
         identity = read_status(self.folder).get("identity") or identity_hash(
             settings.config, {**prepared.record.aspects, "weights": experiment.weights}
         )
@@ -203,16 +214,26 @@ class LabellingRun:
         audit = Session(names, self.images.audit, Journal(self.folder / AUDIT, WAY_OUT), may_lose=True)
         pool = Session(names, self.images.pool, Journal(self.folder / SESSION, WAY_OUT), may_lose=True)
         self._opened = audit, pool
-        self._seen = self._state_of_folder()
+        folder = self.images.folder
+        self._places = [] if folder is None else sorted({folder, *((folder / name).parent for name in names)})
+        self._seen, self._looked_at, self._is_stale = self._state_of_folder(), time.monotonic(), False
+        if any(changed > self._began_reading for changed in self._seen.values()):  # while it was read
+            self._failed_at = time.monotonic()
         return audit, pool
 
     @property
     def _seed(self) -> int:
         return self.settings.seeds.start
 
+    def _ensure_sound(self) -> None:
+        try:
+            ensure_sound(self.folder, force=False)
+        except DamagedError as error:  # whose way out is that of a study
+            raise UserError(str(error).replace(REPLACE, WAY_OUT)) from error
+
     def _ensure_same(self) -> None:
         """Refuse to go on with other settings, or in the directory of a study."""
-        if not has_cycles(self.folder):
+        if not (self.folder / "config.yaml").exists():
             return
         if not read_status(self.folder).get("labelling"):
             raise UserError(f"{self.folder} holds a run of a study; give the labelling session another study=…")
@@ -258,14 +279,17 @@ class LabellingRun:
 
     def _state_of_folder(self) -> Mapping[Path, int]:
         """Return when each folder of the images was changed last; nothing where they are no files."""
-        folder = self.images.folder
-        if folder is None:
-            return {}
-        places = {folder, *(folder / Path(name).parent for name in self.images.samples.names)}
-        return {place: place.stat().st_mtime_ns for place in places if place.is_dir()}
+        return {place: place.stat().st_mtime_ns for place in self._places if place.is_dir()}
 
     def _images_changed(self) -> bool:
-        return bool(self._seen) and self._state_of_folder() != self._seen
+        """Return whether the folder is to be read again; looks every few seconds, as keys wait meanwhile."""
+        now = time.monotonic()
+        if self._failed_at is not None and now - self._failed_at > RETRY_S:
+            self._is_stale = True
+        elif now - self._looked_at > LOOK_AT_FOLDER_S:
+            self._looked_at = now
+            self._is_stale = self._is_stale or self._state_of_folder() != self._seen
+        return self._is_stale
 
     def _reread(self) -> None:
         """Take up images that are new; those that are gone are told, and left out from the next start on."""
@@ -273,13 +297,18 @@ class LabellingRun:
             return
         before = self.images.samples.names
         try:
+            self._began_reading = time.time_ns()
             found = read_images(self.settings, self.plan.task, self.label, before)
         except UserError as error:
-            self.desk.notes = [f"the folder has changed, and cannot be read as it is: {error}"]
-            self._seen = self._state_of_folder()
+            self.desk.notes = [
+                f"the folder has changed, and nothing of that is taken up yet, since it cannot be read: {error}"
+            ]
+            self._seen, self._failed_at, self._is_stale = self._state_of_folder(), time.monotonic(), False
             return
+        self._failed_at = None
         with self.desk.changed:
             self.images = replace(found)
             self.desk.take_up(self.images, self._sessions())
             new = len(found.samples) - len(before)
-            self.desk.notes = [f"{new} images are new in the folder, and can be asked for"] if new else []
+            said = [f"{new} images are new in the folder, and can be asked for"] if new else []
+            self.desk.notes = [*said, *self._what_changed()]

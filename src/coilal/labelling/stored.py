@@ -33,6 +33,11 @@ def settings_of(overrides: Sequence[str]) -> Settings:
     if given.keys() <= set(PLACE):
         study = Path(given.get("outputs", "outputs"), study_name(given.get("study", "default")))
         return Settings.of(OmegaConf.create(read_config(_only_session(study) / "config.yaml")))
+    if not any(key.split(".")[0] == "data" for key in given):
+        raise UserError(
+            "of a session that has begun give study= and outputs= alone; to begin one, all its settings, data=… "
+            f"and data.root=… among them (given: {', '.join(overrides)})."
+        )
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=conf_folder()):
         return Settings.of(compose("train", overrides=[*overrides, "label=session"]))

@@ -18,7 +18,11 @@ TABLES = ("cycles.csv", "queries.csv", "splits.csv")
 RECORDS = ("config.yaml", "status.json", "checkpoints/state.json")
 SESSION = "checkpoints/session.jsonl"
 """The journal of what was asked and told."""
-FILES = (*RECORDS, SESSION, *TABLES, "predictions.npz", "curve.png")
+AUDIT = "checkpoints/audit.jsonl"
+"""The journal of the audit set of a labelling session."""
+LABELS = "labels.csv"
+"""What people told, as a table."""
+FILES = (*RECORDS, SESSION, *TABLES, "predictions.npz", "curve.png", LABELS)
 
 REPLACE = "replace the run with force=true, or leave it as it is and give this one another study=…"
 

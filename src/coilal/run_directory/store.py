@@ -80,12 +80,14 @@ class RunStore:
         folder: the run directory; must exist.
         queries: gives all images that were asked for: the rows of queries.csv, and those of a batch that is not
             trained on yet.
+        may_differ: whether what was asked for may have changed since: people take whole parts into a batch, and
+            remove files.
 
     Raises:
         DamagedError: the record cannot be read, or is of other images than the session has asked for.
     """
 
-    def __init__(self, folder: Path, queries: Callable[[], Sequence[Query]]) -> None:
+    def __init__(self, folder: Path, queries: Callable[[], Sequence[Query]], may_differ: bool = False) -> None:
         self.folder = folder
         self.queries = queries
         self.checkpoints = folder / "checkpoints"
@@ -97,7 +99,8 @@ class RunStore:
             self.rows, _ = read_state(path)
             recorded = self._recorded()
             asked = _digest(recorded)
-            if read_object(path).get("asked", asked) != asked:  # earlier versions did not write it
+            kept = read_object(path).get("asked", asked)  # earlier versions did not write it
+            if kept != asked and not may_differ:
                 raise DamagedError(folder / SESSION, "the finished cycles were trained on other images")
             self._write_tables(recorded)
 

@@ -64,7 +64,8 @@ def _learn(runs: Mapping[Experiment, _Run], failed: dict[Experiment, Exception])
     first, one = next(iter(runs.items()))
     alone, done = len(runs) == 1, sum(run.recorder.finished for run in runs.values())
     name = first.title() if alone else f"{first.kind()} · {len(runs)} runs"
-    with RunProgress(name, len(one.counts) - 1, one.metric, first=done, runs=len(runs)) as progress:
+    cycles = len(first.plan.counts(len(first.prepared.split.pool))) - 1
+    with RunProgress(name, cycles, one.metric, first=done, runs=len(runs)) as progress:
         inputs, extract_s = training_inputs(first, progress)
         share = extract_s / len(runs)
         for experiment in {run.settings.records: run for run in runs}.values():
@@ -157,14 +158,14 @@ class _Run:
     def __init__(self, experiment: Experiment) -> None:
         plan, prepared, folder = experiment.plan, experiment.prepared, experiment.settings.folder()
         self.experiment, self.folder = experiment, folder
-        self.counts = plan.counts(len(prepared.split.pool))
+        self.counts = plan.counts(len(prepared.split.pool), experiment.annotator is not None)
         self.annotator = experiment.annotator or plan.oracle(prepared)
         if experiment.annotator:
             self.session = experiment.annotator.session
         else:
             self.session = open_session(folder, prepared, plan.oracle(prepared), len(self.counts))
             _tell_of_other_labels(differing(self.session, prepared), folder)
-        self.recorder = Recorder(folder, prepared, plan.task.kind, self.session)
+        self.recorder = Recorder(folder, prepared, plan.task.kind, self.session, experiment.annotator is not None)
         self.metric, self.curve = f"test/{plan.task.primary}", folder / "curve.png"
         self.loggers: Sequence[Logger] = experiment.loggers
 

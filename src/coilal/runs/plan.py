@@ -100,9 +100,14 @@ class Plan:
         """What must be computed before a query."""
         return self.strategy.needed if self.replayed is None else Needs()
 
-    def counts(self, pool: int) -> tuple[int, ...]:
-        """Return the labelled counts after each cycle; the last batch may be cut short by the pool's end."""
+    def counts(self, pool: int, by_people: bool = False) -> tuple[int, ...]:
+        """Return the labelled counts after each cycle; the last batch may be cut short by the pool's end.
+
+        People skip images, are unsure, and add files: theirs are those of the budget, whatever the pool holds.
+        """
         counts = self.budget.counts()
+        if by_people:
+            return counts
         if self.replayed is not None:
             counts = tuple(int(n) for n in self.replayed.groupby("cycle").size().cumsum())
         if self.strategy.groups is not None:  # batches are as large as groups are; the run ends with the pool

@@ -21,9 +21,11 @@ from coilal.runs.prepare import Prepared
 class Recorder(RunStore):
     """The store of one run, as the loop sees it."""
 
-    def __init__(self, folder: Path, prepared: Prepared, kind: Kind, session: Session) -> None:
+    def __init__(
+        self, folder: Path, prepared: Prepared, kind: Kind, session: Session, by_people: bool = False
+    ) -> None:
         self.prepared, self.kind = prepared, kind
-        super().__init__(folder, lambda: queries(session, prepared.samples.names))
+        super().__init__(folder, lambda: queries(session, prepared.samples.names), by_people)
 
     def record(
         self, row: dict[str, float], logits: Mapping[str, Tensor], weights: Mapping[str, Tensor], last: bool
@@ -63,10 +65,8 @@ def queries(session: Session, names: tuple[str, ...]) -> list[Query]:
 
 def label_text(session: Session, image: int) -> str:
     """Return the text of the label that was told, "" where none was."""
-    told = session.history(image)
-    if not told or isinstance(told[-1].answer, NoLabel):
-        return ""
-    return as_text(told[-1].answer)
+    answer = session.answer(image)
+    return "" if answer is None or isinstance(answer, NoLabel) else as_text(answer)
 
 
 def _weights(weights: Mapping[str, Tensor]) -> bytes:

@@ -29,7 +29,7 @@ from coilal.run_directory.files import (
     write_failure,
     write_status,
 )
-from coilal.run_directory.health import SESSION, ensure_sound, read_config
+from coilal.run_directory.health import AUDIT, SESSION, ensure_sound, read_config
 from coilal.run_directory.parts import EARLIER_PARTS, other_versions, parts_so_far, seconds_before
 from coilal.runs import same_data
 from coilal.runs.provenance import initial_status
@@ -248,6 +248,11 @@ def is_done(settings: Settings) -> bool:
             is damaged, or holds files of other people.
     """
     folder = settings.folder()
+    if (folder / AUDIT).exists():
+        raise UserError(
+            f"{folder} holds a labelling session, and what people told is never replaced: give this run another "
+            "study=…"
+        )
     ensure_sound(folder, settings.force)
     if settings.force or not (folder / "config.yaml").exists() or failed_at_start(folder):
         return False

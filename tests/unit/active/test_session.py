@@ -316,3 +316,15 @@ def test_who_joins_a_batch_that_is_not_there_is_told() -> None:
     session = Session(NAMES, np.array(POOL))
     with pytest.raises(ValueError, match="there is no batch 0"):
         session.join(ids(1), 0)
+
+
+def test_an_undone_skip_is_not_asked_for_while_it_is_chosen() -> None:
+    session = Session(NAMES, np.array(POOL))
+    session.ask(choice(5, 7))
+    session.tell({5: NoLabel.SKIP, 7: "ok"})
+
+    def meanwhile(_: Any) -> Selection:
+        session.tell({5: "gap"})
+        return Selection(ids(5, 9), np.zeros(2))
+
+    assert session.ask(meanwhile).ids.tolist() == [9]

@@ -106,6 +106,12 @@ class FakeDesk:
         with self._lock:
             return [number for number in self._waiting if number not in self._held.values()][:most]
 
+    def was_told(self, who: str, number: int, answer: Answer) -> bool:
+        self._check(number)
+        name = who.partition("#")[0]
+        own = [told.answer for told in self.told if told.number == number and told.who.partition("#")[0] == name]
+        return bool(own) and own[-1] == answer
+
     def show(self, who: str, number: int) -> Shown:
         self._check(number)
         first = number - number % self._views

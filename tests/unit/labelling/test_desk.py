@@ -238,7 +238,6 @@ def test_the_gallery_shows_the_latest_first_and_whom_the_model_contradicts(tmp_p
 
 def test_who_has_no_audit_set_is_told_what_that_means(tmp_path: Path) -> None:
     assert any("no audit set" in note for note in opened(tmp_path, audit=False).desk.progress("e#1").notes)
-    assert not opened(tmp_path / "..").desk.progress("e#1").notes
 
 
 def test_files_are_read_by_number_and_what_cannot_be_read_is_said(tmp_path: Path) -> None:
@@ -272,3 +271,99 @@ def test_a_hundred_answers_of_four_people_at_once_are_each_kept_once(tmp_path: P
     assert errors == []
     assert sorted(there.pool.labelled[0].tolist()) == list(range(9))
     assert all(len(there.pool.history(number)) == 1 for number in range(9))
+
+
+def test_a_part_s_label_touches_no_answer_that_is_there(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4, 0)
+    there.desk.tell("eva#1", 4, "dent", 1.0, saw_guess=False)
+    assert there.desk.tell_part("max#2", 4, "ok", 1.0, saw_guess=False).told == 2
+    assert there.desk.standing(4) == "dent"
+    assert [there.desk.standing(number) for number in (3, 5)] == ["ok", "ok"]
+
+
+def test_a_part_of_which_nothing_was_asked_for_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
+    there = opened(tmp_path)
+    for _ in range(2):
+        with pytest.raises(NotAskedError, match="was never asked for"):
+            there.desk.tell_part("eva#1", 4, "ok", 1.0, saw_guess=False)
+    assert not opened(tmp_path).pool.batches
+
+
+def test_a_second_person_skips_what_was_skipped_before(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4)
+    there.desk.tell("eva#1", 4, NoLabel.SKIP, 1.0, saw_guess=False)
+    ask(there.pool, 4)
+    there.desk.tell("max#2", 4, NoLabel.SKIP, 1.0, saw_guess=False)
+    assert not len(there.pool.pending)
+
+
+def test_windows_without_a_name_are_different_people(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4)
+    there.desk.tell("#one", 4, "dent", 1.0, saw_guess=False)
+    assert there.desk.tell("#two", 4, "ok", 1.0, saw_guess=False).conflict == "dent"
+
+
+def test_what_was_asked_again_before_a_restart_is_not_asked_once_more(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False, reask=0.5)
+    for numbers in ((4, 0), (7, 1)):
+        ask(there.pool, *numbers)
+        for number in numbers:
+            there.desk.tell("eva#1", number, "ok", 1.0, saw_guess=False)
+    shown = there.desk.next("eva#1")
+    assert shown is not None
+    there.desk.tell("eva#1", shown.number, "ok", 1.0, saw_guess=False)
+    again = opened(tmp_path, audit=False, reask=0.5)
+    ask(again.pool, 2)
+    again.desk.tell("eva#1", 2, "ok", 1.0, saw_guess=False)
+    asked_again = [shown.number for _ in range(3) if (shown := again.desk.next("eva#1"))]
+    assert len(set(asked_again)) == 1, "for the batch that was finished just now alone"
+
+
+def test_a_part_is_told_though_somebody_has_told_its_first_view_the_same(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4, 0)
+    there.desk.tell("eva#1", 4, "ok", 1.0, saw_guess=False)
+    assert there.desk.tell_part("max#2", 4, "ok", 1.0, saw_guess=False).told == 2
+    assert sorted(there.pool.labelled[0].tolist()) == [3, 4, 5]
+
+
+def test_a_correction_of_an_image_that_waits_to_be_asked_again_is_a_correction(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False, reask=1.0)
+    for numbers in ((4, 0), (7, 1)):
+        ask(there.pool, *numbers)
+        for number in numbers:
+            there.desk.tell("eva#1", number, "ok", 1.0, saw_guess=False)
+    shown = there.desk.next("eva#1")
+    assert shown is not None
+    (other,) = {4, 0} - {shown.number}
+    there.desk.tell("eva#1", other, "dent", 1.0, saw_guess=False)  # from the gallery
+    assert there.desk.standing(other) == "dent"
+
+
+def test_labels_are_kept_in_the_order_of_the_classes(tmp_path: Path) -> None:
+    there = opened(tmp_path, "multilabel", audit=False)
+    ask(there.pool, 4)
+    there.desk.tell("eva#1", 4, ("dent", "ok"), 1.0, saw_guess=False)
+    assert there.desk.standing(4) == ("ok", "dent")
+    assert there.desk.tell("max#2", 4, ("ok", "dent"), 1.0, saw_guess=False).conflict is None
+
+
+def test_what_a_person_told_last_is_known_whatever_became_of_it(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4)
+    there.desk.tell("eva#1", 4, "ok", 1.0, saw_guess=False)
+    there.desk.tell("max#2", 4, "dent", 1.0, saw_guess=False)
+    assert there.desk.was_told("max#9", 4, "dent")
+    assert not there.desk.was_told("max#9", 4, "ok")
+    assert there.desk.was_told("eva#1", 4, "ok")
+
+
+def test_few_parts_in_the_audit_set_are_told_and_its_images_are_not_offered_for_correction(tmp_path: Path) -> None:
+    there = opened(tmp_path)
+    assert any("shows 1 parts only" in note for note in there.desk.progress("eva#1").notes)
+    answer_audit(there.desk)
+    there.desk.guesses.note(np.array([9]), np.array([[0.0, 3.0]], dtype=np.float32), ("ok", "dent"))
+    assert there.desk.gallery(disagrees=True) == []

@@ -15,6 +15,7 @@ from PIL import Image
 
 from coilal.active.labels import NoLabel
 from coilal.common.types import UserError
+from coilal.labelling import run as runs
 from coilal.labelling.run import LabellingRun
 from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_cycles, read_queries
@@ -183,8 +184,10 @@ def test_other_settings_and_the_directory_of_a_study_are_refused(composed: Compo
     plain = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "label"])
     with pytest.raises(UserError, match=r"label=… is for python -m coilal\.label"):
         run(cfg)
-    with pytest.raises(UserError):
-        run(plain)
+    for force in (False, True):
+        plain.force = force
+        with pytest.raises(UserError, match="what people told is never replaced"):
+            run(plain)
 
 
 def test_two_at_once_on_one_session_are_refused(composed: Compose, folder: Path) -> None:
@@ -212,3 +215,77 @@ def test_who_is_unsure_of_the_whole_starting_set_is_asked_for_more(composed: Com
     assert len(session.pool.pending) == 6
     session = advance(cfg)
     assert read_cycles(session.folder)["labelled"].tolist() == [6]
+
+
+def part_of_the_audit(cfg: DictConfig, most: int) -> LabellingRun:
+    """Answer some images of the audit set, and close the session."""
+    session = LabellingRun(Settings.of(cfg))
+    for _ in range(most):
+        shown = session.desk.next("eva#1")
+        assert shown is not None
+        session.desk.tell("eva#1", shown.number, label_of(shown.name), 1.0, saw_guess=False)
+    session.close()
+    return session
+
+
+def test_closed_within_the_audit_it_goes_on_with_the_same_images(composed: Compose, folder: Path) -> None:
+    cfg = settings(composed, folder)
+    first = part_of_the_audit(cfg, 2)
+    assert read_status(first.folder)["state"] == "paused"
+    waiting = first.sessions[0].pending.tolist()
+    for number in range(20, 40):  # many new coils, before the model has begun
+        write(folder / f"Spule{number}_0.png", np.random.default_rng(number), is_faulty=False)
+    again = LabellingRun(Settings.of(cfg))
+    names = again.images.samples.names
+    assert [names[number] for number in again.sessions[0].pending] == [
+        first.images.samples.names[number] for number in waiting
+    ]
+    assert not again.desk.notes
+    again.close()
+    with pytest.raises(UserError, match="a session with other settings"):
+        LabellingRun(Settings.of(settings(composed, folder, "budget.query=7")))
+
+
+def test_a_session_goes_on_without_a_labelled_file(composed: Compose, folder: Path) -> None:
+    cfg = settings(composed, folder)
+    advance(cfg)
+    session = advance(cfg)
+    (folder / session.images.samples.names[session.pool.labelled[0][0]]).unlink()
+    before = read_cycles(session.folder)
+    session = advance(cfg)
+    assert len(read_cycles(session.folder)) > len(before)
+
+
+def test_a_class_alone_in_the_table_is_enough_where_the_settings_name_others(
+    composed: Compose, folder: Path
+) -> None:
+    (folder / "labels.csv").write_text("image,label\nSpule00_0.png,ok\nSpule02_1.png,ok\n")
+    session = LabellingRun(Settings.of(settings(composed, folder)))
+    session.close()
+    assert tuple(session.desk.classes) == ("ok", "dent")
+
+
+def test_what_is_skipped_last_comes_again_and_new_files_come_in_batches(composed: Compose, folder: Path) -> None:
+    cfg = settings(composed, folder)
+    skipped: set[str] = set()
+    for _ in range(5):
+        session = advance(cfg, lambda name, left=skipped: NoLabel.SKIP if name in left else label_of(name))  # type: ignore[misc]
+        skipped = {session.images.samples.names[number] for number in session.pool.pending[:1].tolist()}
+    session = advance(cfg)
+    assert not len(session.pool.unlabelled)
+    for number in range(50, 70):
+        write(folder / f"Spule{number}_0.png", np.random.default_rng(number), is_faulty=bool(number % 2))
+    session = advance(cfg)
+    assert 0 < len(session.pool.pending) <= 12
+
+
+def test_a_half_copied_file_is_taken_up_when_it_is_whole(
+    composed: Compose, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RETRY_S", 0.3)
+    with working(settings(composed, folder)) as session:
+        wait_for(lambda: answer_all(session) >= 18)
+        (folder / "Spule90_0.png").write_bytes(b"half")
+        wait_for(lambda: any("nothing of that is taken up yet" in note for note in session.desk.notes))
+        write(folder / "Spule90_0.png", np.random.default_rng(5), is_faulty=False)
+        wait_for(lambda: "Spule90_0.png" in session.images.samples.names)
