@@ -119,10 +119,10 @@ def test_a_run_that_is_cut_off_asks_for_the_same(
     expected = queries(small(f"strategy={strategy}", "study=whole"))
     cfg, ask = small(f"strategy={strategy}", "study=cut"), Session.ask
 
-    def dies(self: Session, choose: Choose | None = None) -> Batch:
+    def dies(self: Session, choose: Choose | None = None, ahead: int = 0) -> Batch:
         if len(self.batches) == 2:  # after the second training
             raise RuntimeError("the machine is gone")
-        return ask(self, choose)
+        return ask(self, choose, ahead)
 
     with monkeypatch.context() as patch:
         patch.setattr(Session, "ask", dies)

@@ -71,6 +71,7 @@ def test_an_array_of_packed_jobs_does_a_grid_and_a_failing_cell_stops_nothing(st
     assert seen["counts"] == {
         "done": 8,
         "running": 0,
+        "paused": 0,
         "queued": 0,
         "failed": 2,
         "damaged": 0,
@@ -129,6 +130,7 @@ def test_jobs_outlive_a_killed_launcher_and_the_second_call_finishes_the_study(
     assert seen["counts"] == {
         "done": 0,
         "running": 1,
+        "paused": 0,
         "queued": 1,
         "failed": 0,
         "damaged": 0,

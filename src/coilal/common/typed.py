@@ -25,6 +25,7 @@ TEXTS = frozenset(
             "data.source.group_pattern",
         ),
         *("model.name", "model.weights", "task.name", "strategy.name", "hparams.data"),
+        *("label.classes", "label.host"),
         *("project", "entity", "logger.wandb.project", "logger.wandb.entity"),
         *(f"hydra.launcher.{name}" for name in ("partition", "account", "qos", "constraint", "name")),
         *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "split", "doubt")),

@@ -53,6 +53,7 @@ def test_json_holds_everything(study: Path) -> None:
     assert content["counts"] == {
         "done": 1,
         "running": 0,
+        "paused": 0,
         "queued": 0,
         "failed": 1,
         "damaged": 0,
