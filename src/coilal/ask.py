@@ -42,6 +42,8 @@ def main() -> None:
     """Do what the command line asks for."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     own, others = parted(sys.argv[1:])
+    if own["export"] and not own["out"]:
+        raise UserError("say with out= where the labels are to be written.")
     from coilal.labelling.elsewhere import export, take_answers, write_asked
     from coilal.labelling.run import LabellingRun
     from coilal.labelling.stored import settings_of
@@ -49,8 +51,6 @@ def main() -> None:
     run = LabellingRun(settings_of(others))
     try:
         if own["export"]:
-            if not own["out"]:
-                raise UserError("say with out= where the labels are to be written.")
             export(run, own["export"], Path(own["out"]).expanduser())
             print(f"labels: {own['out']}")
             return

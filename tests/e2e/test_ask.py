@@ -44,7 +44,13 @@ def fill(line: Path, asked: Path, answers: Path) -> int:
 
 def test_asked_filled_in_and_told_until_a_model_is_there(line: Path) -> None:
     begin = ("data=coils", f"data.root={line / 'images'}", "study=line3", "data.image.size=[56,42]")
-    more = ("label.classes=[ok,fault]", "label.audit=16", "trainer.accelerator=cpu", "trainer.max_epochs=3")
+    more = (
+        "label.classes=[ok,fault]",
+        "label.audit=16",
+        "label.show_guess=true",
+        "trainer.accelerator=cpu",
+        "trainer.max_epochs=3",
+    )
     assert "16 images are to be labelled" in ask(line, *begin, *more)
     folder = line / "outputs" / "line3" / "multiclass" / "tiny" / "entropy" / "seed0"
     asked = folder / "asked"

@@ -52,7 +52,7 @@ def take_answers(run: LabellingRun, file: Path, who: str) -> None:
         if is_passed or before == answer or desk.was_told(by, number, answer):
             known += 1
             continue
-        receipt = desk.tell(by, number, answer, given.seconds.get(name), saw_guess=True)
+        receipt = desk.tell(by, number, answer, given.seconds.get(name), saw_guess=desk.shows_guess)
         told += 1
         if receipt.conflict is not None and before is not None:
             conflicts.append(
@@ -129,7 +129,7 @@ def _rows(run: LabellingRun, session: Session) -> tuple[list[Asked], list[int]]:
         waiting = set(session.pending_of(batch.number).tolist())
         for number, score in zip(batch.ids.tolist(), batch.scores.tolist(), strict=True):
             if number in waiting:
-                guess = run.desk.guesses.of(number)
+                guess = run.desk.guesses.of(number) if run.desk.shows_guess else None
                 rows.append(
                     Asked(
                         image=samples.names[number],

@@ -40,6 +40,7 @@ class Person:
         names: that the model learns.
         is_changed: says whether the images in the folder are others than at the start.
         batch: images of a batch.
+        each_batch: is called when a batch is answered.
         waits: for answers; else a batch that is not answered ends the run.
     """
 
@@ -50,11 +51,12 @@ class Person:
         names: tuple[str, ...],
         is_changed: Callable[[], bool],
         batch: int,
+        each_batch: Callable[[], object],
         waits: bool = True,
     ) -> None:
         self.session = session
         self._desk, self._names, self._is_changed = desk, names, is_changed
-        self._batch, self._waits = batch, waits
+        self._batch, self._each_batch, self._waits = batch, each_batch, waits
         self._classes, self._audited = tuple(desk.classes), desk.audited
 
     def answer(self, session: Session, number: int) -> None:
@@ -77,6 +79,7 @@ class Person:
                 if not self._waits:
                     raise NothingToLearnError
                 self._desk.changed.wait(LOOK_S)
+        self._each_batch()
         self._desk.learning = f"learning from batch {number + 1}"
 
     def _some(self, free: IntArray) -> Selection:

@@ -133,13 +133,20 @@ class LabellingRun:
 
     def close(self) -> None:
         """Note that nobody works here any more, write the label table, and release the directory."""
+        self._keep_table()
         with suppress(UserError):
-            self.write_table()
             self.desk.guesses.save(self.folder / GUESSES, self.images.samples.names)
         status = read_status(self.folder)
         if status.get("state") == "running":
             write_status(self.folder, {**status, "state": "paused", "end": now()})
         self._lock.release()
+
+    def _keep_table(self) -> None:
+        """Write the label table; the journals hold the same, so that a full disk stops nobody."""
+        try:
+            self.write_table()
+        except UserError as error:
+            log.warning("the label table is not up to date: %s", error)
 
     def write_table(self) -> Path:
         """Write what was told as a table that ``data=coils`` reads, and return its file."""
@@ -180,7 +187,8 @@ class LabellingRun:
     def _experiment(self, waits: bool = True) -> Experiment:
         names = self.images.names(self.pool.added)
         prepared = self.images.prepared(names, self.desk.audited)
-        person = Person(self.desk, self.pool, names, self._images_changed, self.plan.budget.query, waits)
+        batch = self.plan.budget.query
+        person = Person(self.desk, self.pool, names, self._images_changed, batch, self._keep_table, waits)
         return assemble(self.settings, self.plan, self._weights, person=(person, prepared))
 
     def _begin(self, experiment: Experiment) -> None:
