@@ -13,7 +13,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from coilal.common.cli import conf_folder, run_main, shows_errors
+from coilal.common.cli import conf_folder, run_documented, shows_errors
 from coilal.common.typed import quoted
 
 HELP = """\
@@ -62,8 +62,4 @@ def _added(argument: str) -> str:
 
 
 if __name__ == "__main__":
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        run_main(lambda: print(HELP))  # Hydra's would be that of coilal.train
-    else:
-        sys.argv[1:] = with_sheet(sys.argv[1:])
-        run_main(main)
+    run_documented(main, HELP, with_sheet(sys.argv[1:]))

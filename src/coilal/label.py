@@ -17,7 +17,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from coilal.common.cli import conf_folder, run_main, shows_errors
+from coilal.common.cli import conf_folder, run_documented, shows_errors
 
 HELP = """\
 Label images, those first that teach the most, on a page in the browser.
@@ -88,8 +88,4 @@ def with_session(arguments: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        run_main(lambda: print(HELP))  # Hydra's would be that of coilal.train
-    else:
-        sys.argv[1:] = with_session(sys.argv[1:])
-        run_main(main)
+    run_documented(main, HELP, with_session(sys.argv[1:]))

@@ -28,6 +28,21 @@ def conf_folder() -> str:
     return str(packed if packed.is_dir() else package.parents[1] / "conf")
 
 
+def run_documented(main: Callable[[], int | None], help_text: str, arguments: Sequence[str]) -> None:
+    """Call the main function of a command on Hydra, whose own help would be that of coilal.train.
+
+    Args:
+        main: see ``run_main``.
+        help_text: what ``--help`` shows.
+        arguments: for Hydra; those of the command line that ask for help count before them.
+    """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        run_main(lambda: print(help_text))
+        return
+    sys.argv[1:] = arguments
+    run_main(main)
+
+
 def run_main(main: Callable[[], int | None], config_name: str = "train") -> None:
     """Call the main function of a command; show errors that the user can mend without a traceback.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jinja2
 import pandas as pd
 
+from coilal.common.pages import templates_of
 from coilal.evidence.answer import Answer
 from coilal.evidence.reading import Finding
 from coilal.evidence.sections import Section
@@ -56,14 +56,7 @@ def render(
         findings: what the reader must know about the runs.
         baseline: the strategy that the others are compared with.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("coilal.evidence", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("report.html.j2")
+    template = templates_of("coilal.evidence").get_template("report.html.j2")
     return template.render(
         title=title,
         facts=facts,

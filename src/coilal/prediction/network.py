@@ -13,12 +13,10 @@ from torch import Tensor
 
 from coilal.common.device_memory import free_memory
 from coilal.common.long_work import LongWork
-from coilal.common.machine import cache_folder
 from coilal.common.types import DecodedImages, FloatArray, IntArray, Kind, UserError
-from coilal.features import key
 from coilal.features import weights as weights_files
 from coilal.features.backbone import Backbone
-from coilal.features.boundary import CacheSettings, Prefix, boundary_outputs
+from coilal.features.boundary import Prefix, boundary_outputs
 from coilal.fit.heads import HeadShape, Optimizer
 from coilal.fit.module import CoilModule
 from coilal.fit.rows import Rows
@@ -26,6 +24,8 @@ from coilal.fit.scoring import at_once, evaluating, infer
 from coilal.prediction.trained_run import WAY_OUT, WEIGHTS, TrainedRun
 from coilal.run_directory.health import DamagedError
 from coilal.runs.backbones import backbone_loader, ensure_weights_fit
+from coilal.runs.experiment import OnTrainer
+from coilal.runs.inputs import cache_settings, outputs_key
 from coilal.runs.precision import frozen_weights
 from coilal.runs.settings import Settings
 from coilal.runs.trainer import build_trainer, quieten_libraries
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(OnTrainer):
     """The trained model of a run.
 
     Attributes:
@@ -81,15 +81,9 @@ class Network:
         return network
 
     @property
-    def device(self) -> torch.device:
-        """Where is computed."""
-        device: torch.device = self.trainer.strategy.root_device
-        return device
-
-    @property
-    def precision(self) -> str:
-        """Lightning's own name of the precision."""
-        return str(self.trainer.precision_plugin.precision)
+    def weights(self) -> str:
+        """Fingerprint of the weights that the backbone began with."""
+        return str(self.run.status["weights"])
 
     @property
     def shape(self) -> HeadShape:
@@ -125,7 +119,8 @@ class Network:
     def _logits(self, images: DecodedImages, ids: IntArray) -> Tensor:
         precision = self.trainer.precision_plugin.forward_context
         weights = frozen_weights(self.precision, self.device)
-        boundary = boundary_outputs(self._prefix, images, self._cache, self.device, precision, weights=weights)
+        prefix = Prefix(outputs_key(self), self.settings.model.trainable, lambda: self.backbone)
+        boundary = boundary_outputs(prefix, images, cache_settings(self), self.device, precision, weights=weights)
         on_gpu = self.device.type == "cuda"
         rows = Rows(boundary, self.device, free_memory(self.device) // 2 if on_gpu else 0)
         work = LongWork("predicting", len(ids), 0)
@@ -137,26 +132,6 @@ class Network:
 
         with evaluating(self._module):
             return infer(forward, rows, ids, at_once(rows), precision)
-
-    @property
-    def _prefix(self) -> Prefix:
-        settings = self.settings
-        identity = key.of_outputs(
-            settings.model.given,
-            self.run.status["weights"],
-            settings.seeds.train,
-            self.device.type,
-            self.precision,
-            settings.tf32,
-            self.reread,
-        )
-        return Prefix(identity, settings.model.trainable, lambda: self.backbone)
-
-    @property
-    def _cache(self) -> CacheSettings:
-        cache = self.settings.cache
-        precision = "float32" if cache.precision == "auto" and self.precision == "32-true" else cache.precision
-        return CacheSettings(cache_folder(cache.dir), precision, cache.max_gb, cache.memory_gb)
 
     @cached_property
     def _module(self) -> CoilModule:

@@ -37,8 +37,25 @@ class Annotator(Protocol):
         ...
 
 
+class OnTrainer:
+    """Has a trainer, which says where and how precisely is computed."""
+
+    trainer: Trainer
+
+    @property
+    def device(self) -> torch.device:
+        """Where is computed."""
+        device: torch.device = self.trainer.strategy.root_device
+        return device
+
+    @property
+    def precision(self) -> str:
+        """Lightning's own name of the precision, of which the settings know several: 32, 32-true."""
+        return str(self.trainer.precision_plugin.precision)
+
+
 @dataclass(frozen=True, eq=False)
-class Experiment:
+class Experiment(OnTrainer):
     """What a run works with.
 
     Attributes:
@@ -77,14 +94,3 @@ class Experiment:
         """Return what the data make of the settings: labelled counts, parts of the split, classes."""
         parts = [(name, ids.tobytes()) for name, ids in self.prepared.split.parts()]
         return (self.plan.counts(len(self.prepared.split.pool)), *parts, self.prepared.targets.names)
-
-    @property
-    def device(self) -> torch.device:
-        """Where is computed."""
-        device: torch.device = self.trainer.strategy.root_device
-        return device
-
-    @property
-    def precision(self) -> str:
-        """Lightning's own name of the precision, of which the settings know several: 32, 32-true."""
-        return str(self.trainer.precision_plugin.precision)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from coilal.active.features import Features
@@ -27,6 +28,7 @@ from coilal.runs.backbones import built_for
 from coilal.runs.experiment import Experiment
 from coilal.runs.precision import frozen_weights, words
 from coilal.runs.progress import RunProgress
+from coilal.runs.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -83,25 +85,54 @@ def prefix(experiment: Experiment) -> Prefix:
     return Prefix(outputs_key(experiment), experiment.settings.model.trainable, experiment.load_backbone)
 
 
-def outputs_key(experiment: Experiment) -> dict[str, Any]:
+class Computed(Protocol):
+    """What outputs of a backbone depend on, whoever computes them."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of the run."""
+        ...
+
+    @property
+    def weights(self) -> str:
+        """Return the fingerprint of the weights."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Return where is computed."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """Return Lightning's own name of the precision."""
+        ...
+
+    @property
+    def reread(self) -> bool:
+        """Return whether earlier versions computed other features with these weights."""
+        ...
+
+
+def outputs_key(computed: Computed) -> dict[str, Any]:
     """Return what determines the outputs of the frozen part, besides the images."""
-    settings = experiment.settings
+    settings = computed.settings
     return key.of_outputs(
         settings.model.given,
-        experiment.weights,
+        computed.weights,
         settings.seeds.train,
-        experiment.device.type,
-        experiment.precision,
+        computed.device.type,
+        computed.precision,
         settings.tf32,
-        experiment.reread,
+        computed.reread,
     )
 
 
-def cache_settings(experiment: Experiment) -> CacheSettings:
+def cache_settings(computed: Computed) -> CacheSettings:
     """Return where and how outputs are kept."""
-    cache = experiment.settings.cache
+    cache = computed.settings.cache
     precision = cache.precision
-    if precision == "auto" and experiment.precision == "32-true":
+    if precision == "auto" and computed.precision == "32-true":
         precision = "float32"  # the same files as for who asks for it
     return CacheSettings(cache_folder(cache.dir), precision, cache.max_gb, cache.memory_gb)
 

@@ -13,12 +13,20 @@ from coilal.active.labels import NoLabel
 from coilal.common.types import UserError
 from coilal.labelling import desk as desks
 from coilal.labelling.contract import NotAskedError
-from tests.unit.labelling.sessions import NAMES, ask, opened
+from tests.unit.labelling.sessions import NAMES, Opened, ask, opened
 
 
 def answer_audit(there: desks.SessionDesk) -> None:
     while (shown := there.next("eva#1")) and shown.stage == "audit":
         there.tell("eva#1", shown.number, "ok", 1.0, saw_guess=False)
+
+
+def label_two_batches(there: Opened) -> None:
+    """Ask for two batches of two, and label each."""
+    for numbers in ((4, 0), (7, 1)):
+        ask(there.pool, *numbers)
+        for number in numbers:
+            there.desk.tell("eva#1", number, "ok", 1.0, saw_guess=False)
 
 
 def test_the_audit_set_comes_first_in_an_order_that_is_drawn(tmp_path: Path) -> None:
@@ -308,10 +316,7 @@ def test_windows_without_a_name_are_different_people(tmp_path: Path) -> None:
 
 def test_what_was_asked_again_before_a_restart_is_not_asked_once_more(tmp_path: Path) -> None:
     there = opened(tmp_path, audit=False, reask=0.5)
-    for numbers in ((4, 0), (7, 1)):
-        ask(there.pool, *numbers)
-        for number in numbers:
-            there.desk.tell("eva#1", number, "ok", 1.0, saw_guess=False)
+    label_two_batches(there)
     shown = there.desk.next("eva#1")
     assert shown is not None
     there.desk.tell("eva#1", shown.number, "ok", 1.0, saw_guess=False)
@@ -332,10 +337,7 @@ def test_a_part_is_told_though_somebody_has_told_its_first_view_the_same(tmp_pat
 
 def test_a_correction_of_an_image_that_waits_to_be_asked_again_is_a_correction(tmp_path: Path) -> None:
     there = opened(tmp_path, audit=False, reask=1.0)
-    for numbers in ((4, 0), (7, 1)):
-        ask(there.pool, *numbers)
-        for number in numbers:
-            there.desk.tell("eva#1", number, "ok", 1.0, saw_guess=False)
+    label_two_batches(there)
     shown = there.desk.next("eva#1")
     assert shown is not None
     (other,) = {4, 0} - {shown.number}

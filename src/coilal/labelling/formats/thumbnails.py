@@ -7,12 +7,12 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from coilal.active.labels import as_text
+from coilal.common.pages import templates_of
 from coilal.common.types import Kind
 from coilal.labelling.formats.rows import Asked
 
@@ -39,16 +39,11 @@ def thumbnails_page(
         classes: names of the classes or labels.
         show_guess: whether the model's guesses are shown.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("coilal.labelling.formats", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     cells = [_cell(row, pixels, show_guess) for row, pixels in zip(asked, pictures, strict=True)]
-    return environment.get_template("thumbnails.html.j2").render(
-        title=title, cells=cells, is_multilabel=kind == "multilabel", classes=classes
+    return (
+        templates_of("coilal.labelling.formats")
+        .get_template("thumbnails.html.j2")
+        .render(title=title, cells=cells, is_multilabel=kind == "multilabel", classes=classes)
     )
 
 

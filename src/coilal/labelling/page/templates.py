@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import jinja2
 from starlette.templating import Jinja2Templates
 
-TEMPLATES = Jinja2Templates(
-    env=jinja2.Environment(
-        loader=jinja2.PackageLoader("coilal.labelling.page", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-)
+from coilal.common.pages import templates_of
+
+TEMPLATES = Jinja2Templates(env=templates_of("coilal.labelling.page"))
