@@ -77,6 +77,27 @@ def test_undo_shows_the_answer_and_takes_another(sit: Sit) -> None:
     assert [(told.number, told.answer) for told in desk.told] == [(0, "ok"), (1, "dent"), (1, "scratch")]
 
 
+def test_undo_twice_comes_back_to_the_first_one_undone(sit: Sit) -> None:
+    desk = FakeDesk()
+    person = sit(desk)
+    person.answer("1", name(1))
+    person.answer("2", name(2))
+    person.answer("z", name(1))
+    person.answer("z", name(0))
+    person.answer("3", name(1))
+    assert person.text("said").startswith("Undo:")
+    person.answer("1", name(2))
+    assert desk.answers() == {0: "scratch", 1: "ok"}
+
+
+def test_what_others_hold_is_said(sit: Sit) -> None:
+    desk = FakeDesk(asked=1)
+    person = sit(desk)
+    desk.held = 2
+    person.press("1")
+    person.until(lambda: "2 images are open in another window" in person.text("moment-title"), "nothing was said")
+
+
 def test_unsure_and_skip_go_on(sit: Sit) -> None:
     desk = FakeDesk()
     person = sit(desk)

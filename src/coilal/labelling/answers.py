@@ -86,6 +86,26 @@ class Answers:
             self._count(number, told, is_decision=place == 0)
         return other
 
+    def with_same_decision(self, number: int, who: str, part: Sequence[int]) -> set[int]:
+        """Return the views of a part whose label is from the same decision of this person as that of an image.
+
+        Args:
+            number: of the image.
+            who: the person.
+            part: all views.
+        """
+        decision = self._decision(number)
+        if decision is None or decision[0] != who:
+            return set()
+        return {view for view in part if self._decision(view) == decision}
+
+    def _decision(self, number: int) -> tuple[str, str] | None:
+        """Return who decided on a whole part, and when; None where the label is not from such a decision."""
+        standing = [told for told in self.session_of(number).history(number) if told.stands]
+        if not standing or "part" not in standing[-1].about:
+            return None
+        return str(standing[-1].about["who"]), str(standing[-1].about["when"])
+
     def was_told(self, number: int, answer: Answer, who: str) -> bool:
         """Return whether the last answer of a person for an image was this one, whatever became of it."""
         own = [told.answer for told in self.session_of(number).history(number) if told.about.get("who") == who]

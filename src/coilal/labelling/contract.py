@@ -82,6 +82,7 @@ class Progress:
 
     Attributes:
         stage: of the image that comes next; None where none is waiting.
+        held: images that wait, and were all given to others.
         done: answered images of the stage's batch or set.
         of: its images.
         labelled: images with a label, the audit set left out.
@@ -100,6 +101,7 @@ class Progress:
     """
 
     stage: Stage | None
+    held: int
     done: int
     of: int
     labelled: int
@@ -222,6 +224,8 @@ class Desk(Protocol):
 
     def tell_part(self, who: str, number: int, label: Label, seconds: float, saw_guess: bool) -> Receipt:
         """Take one label for all views of the image's part that have none: one decision.
+
+        Where the image's label is from such a decision of the same person, that is corrected as a whole.
 
         Raises:
             NotAskedError: as for ``tell``.

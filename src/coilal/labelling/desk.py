@@ -173,7 +173,7 @@ class SessionDesk:
             return Receipt(number, conflict)
 
     def tell_part(self, who: str, number: int, label: Label, seconds: float, saw_guess: bool) -> Receipt:
-        """Take one label for all views of the image's part that have none."""
+        """Take one label for all views of the image's part that have none, and that one's own last one was for."""
         self._check(number)
         check_answer(label, self.classes, self.kind)
         answer = self._ordered(label)
@@ -181,7 +181,10 @@ class SessionDesk:
             session = self._answers.session_of(number)
             free = set(session.unlabelled.tolist()) if session is self._pool else set()
             waiting = set(session.pending.tolist())
-            views = [view for view in self._part(number) if view in free | waiting]
+            mine = self._answers.with_same_decision(number, _name(who), self._part(number))
+            if self._answers.standing(number) == answer:  # nothing to correct
+                mine = set()
+            views = [view for view in self._part(number) if view in free | waiting or view in mine]
             if not views:
                 raise NotAskedError("all views of this part have a label")
             if joined := [view for view in views if view in free]:
@@ -210,7 +213,8 @@ class SessionDesk:
         """Return how far the session is."""
         with self.changed:
             taken = self._held_by_others(who, time.monotonic())
-            following = next((number for number in self._waiting() if number not in taken), None)
+            waiting = self._waiting()
+            following = next((number for number in waiting if number not in taken), None)
             stage, done, of = self._done(None if following is None else self._stage(following))
             recent = self._answers.seconds[-RECENT:]
             pace = 60 * len(recent) / sum(recent) if sum(recent) > 0 else None
@@ -220,6 +224,7 @@ class SessionDesk:
             finished = not len(self._pool.unlabelled) and not len(self._pool.pending) and self.is_audited
             return Progress(
                 stage=stage,
+                held=len(waiting) if following is None else 0,
                 done=done,
                 of=of,
                 labelled=len(labelled),

@@ -72,6 +72,7 @@ class FakeDesk:
         self.files: dict[int, bytes] = {}
         self.disk_is_full = False
         self.learning = ""
+        self.held = 0
         self.conflict: str | None = None
         self._images, self._views, self._audit, self._picture = images, views, audit, picture
         self._guesses = guess
@@ -161,6 +162,7 @@ class FakeDesk:
         curve = CURVE if len(answers) > 2 else ()
         return Progress(
             stage=self._stage(self._waiting[0]) if self._waiting else None,
+            held=self.held,
             done=done,
             of=self._of,
             labelled=sum(not isinstance(answer, NoLabel) for answer in answers.values()),

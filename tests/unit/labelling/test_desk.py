@@ -369,3 +369,25 @@ def test_few_parts_in_the_audit_set_are_told_and_its_images_are_not_offered_for_
     answer_audit(there.desk)
     there.desk.guesses.note(np.array([9]), np.array([[0.0, 3.0]], dtype=np.float32), ("ok", "dent"))
     assert there.desk.gallery(disagrees=True) == []
+
+
+def test_a_wrong_whole_part_is_corrected_as_a_whole_and_by_its_author_alone(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4, 0)
+    there.desk.tell_part("eva#1", 4, "dent", 1.0, saw_guess=False)
+    there.desk.tell("eva#1", 3, "dent", 1.0, saw_guess=False)  # by itself, afterwards
+    with pytest.raises(NotAskedError, match="all views of this part have a label"):
+        there.desk.tell_part("max#2", 4, "ok", 1.0, saw_guess=False)
+    for again in (there, opened(tmp_path, audit=False)):
+        assert again.desk.tell_part("eva#1", 4, "ok", 1.0, saw_guess=False).told == 2
+        assert [again.desk.standing(number) for number in (3, 4, 5)] == ["dent", "ok", "ok"]
+
+
+def test_it_is_said_that_others_hold_what_is_left(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4, 0)
+    assert there.desk.next("eva#1")
+    assert there.desk.progress("max#2").held == 0
+    assert there.desk.next("max#2")
+    progress = there.desk.progress("ida#3")
+    assert (progress.stage, progress.held) == (None, 2)

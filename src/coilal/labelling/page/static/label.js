@@ -35,6 +35,8 @@ let isModelView = false;
 let since = 0;
 let hiddenSince = null;
 let looks = null;
+let undoing = null; // number of the image that undo has shown
+const reopened = []; // numbers of those that undo has shown before it, not answered yet
 let wanted = 0; // counts what is to be shown, so that a late image does not replace a later one
 
 // ---- what is on the screen
@@ -68,6 +70,7 @@ async function put(number) {
 async function show(next, { undone = false } = {}) {
   stopLooking();
   shown = next;
+  undoing = undone ? next.number : null;
   isBusy = true;
   if (!(await put(next.number))) return;
   since = performance.now();
@@ -251,16 +254,26 @@ function trouble(text) {
 async function follow(reply) {
   ahead = reply.ahead;
   live = reply.shown ? reply.shown.number : null;
+  const left = reopened.pop();
+  if (left !== undefined && (await showUndone(left))) return; // of several that were undone, this one is not answered
   if (reply.shown) await show(reply.shown);
   else pause();
+}
+
+async function showUndone(number) {
+  const reply = await attempt(() => get(`/api/show/${number}`, { who: person.who() }));
+  if (reply) await show(reply.shown, { undone: true });
+  return reply !== null;
 }
 
 async function undo() {
   if (isBusy && shown) return;
   const reply = await attempt(() => post("/api/undo", { who: person.who() }));
   if (!reply) return;
-  if (reply.shown) await show(reply.shown, { undone: true });
-  else say("Nothing was answered in this tab that could be undone.");
+  if (reply.shown) {
+    if (shown && shown.number === undoing) reopened.push(undoing);
+    await show(reply.shown, { undone: true });
+  } else say("Nothing was answered in this tab that could be undone.");
 }
 
 // ---- back and forth
@@ -283,6 +296,7 @@ function stepView(by) {
 }
 
 async function goOn() {
+  reopened.length = 0;
   const reply = await attempt(() => get("/api/next", { who: person.who() }));
   if (reply) await follow(reply);
 }
@@ -311,7 +325,7 @@ function pause() {
   element("image-place").textContent = element("guess").textContent = "";
   strip.show(null);
   describeAnswer();
-  say("Nothing waits for an answer: the model is at work.");
+  say("Nothing waits for an answer.");
   element("moment").hidden = false;
   refresh().then((progress) => progress && !shown && showMoment(progress, pictures, open).catch(() => {}));
   looks = setTimeout(look, LOOK_MS);

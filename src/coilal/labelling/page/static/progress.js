@@ -82,10 +82,19 @@ async function showCurve(points) {
 // While nothing waits: what the model does, and the last answers.
 export async function showMoment(progress, pictures, open) {
   const doing = progress.learning || "choosing the next images";
-  element("moment-title").textContent = progress.finished ? "Every image is labelled" : `The model is ${doing} …`;
-  element("moment-text").textContent = progress.finished
-    ? "Nothing is left to ask for. The labels are on the disk; the window of the command can be closed."
-    : "The next image comes by itself. Meanwhile the last answers can be looked at, and corrected.";
+  const [title, text] = progress.finished
+    ? ["Every image is labelled", "Nothing is left to ask for. The labels are on the disk; Ctrl-C ends the command."]
+    : progress.held
+      ? [
+          `${progress.held} ${progress.held === 1 ? "image is" : "images are"} open in another window`,
+          "One that nobody looks at any more is free after three minutes, and comes here by itself.",
+        ]
+      : [
+          `The model is ${doing} …`,
+          "The next image comes by itself. Meanwhile the last answers can be looked at, and corrected.",
+        ];
+  element("moment-title").textContent = title;
+  element("moment-text").textContent = text;
   const { items } = await get("/api/gallery", { most: 24 });
   const shown = items.map((item) => {
     const entry = document.createElement("li");
