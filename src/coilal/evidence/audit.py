@@ -90,7 +90,9 @@ def advice(curve: Sequence[Point], per_image: float | None) -> list[str]:
             "So small an audit set cannot tell that from chance: if the curve stays flat over further batches, "
             "more labels of this kind hardly pay."
         )
-    elif per_image is not None and gain > 0:
+    elif gain < 0:
+        told.append("The model got worse: look through the last labels in the gallery, where it disagrees.")
+    elif per_image is not None:
         each = labels * per_image / 60 / gain
         told.append(
             f"At this rate a further percentage point takes {each:.1f} minutes or more: go on while it is worth it."

@@ -41,6 +41,7 @@ def test_advice_says_what_the_last_batches_bought_and_at_what_rate() -> None:
 def test_no_advice_from_noise_and_none_too_early() -> None:
     for values in ((0.8, 0.8, 0.8, 0.8, 0.8), (0.88, 0.86, 0.85, 0.84, 0.84), (0.80, 0.81, 0.83, 0.84, 0.86)):
         assert "cannot tell that from chance" in advice(curve(*values), 5.0)[1]
+    assert "got worse" in advice(curve(0.9, 0.8, 0.7, 0.6, 0.5), 5.0)[1]
     assert len(advice(curve(0.5, 0.6), 5.0)) == 1
     assert advice(curve(0.5), 5.0) == []
     assert "minutes" not in advice(curve(0.5, 0.6), None)[0]
