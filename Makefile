@@ -1,5 +1,5 @@
 # The few daily commands.
-.PHONY: run test fast lint ci sheet
+.PHONY: run test fast lint docs ci sheet
 # Where the environment forbids Python to write bytecode, each process would compile the tests again.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -19,6 +19,9 @@ lint:           ## format, lint, types
 	uv run ruff format .
 	uv run ruff check --fix .
 	uv run mypy
+
+docs:           ## the documentation as a site, in outputs/site
+	NO_MKDOCS_2_WARNING=1 uv run --isolated --only-group docs mkdocs build --quiet --strict --config-file .ci/mkdocs.yml
 
 ci:             ## what must pass
 	bash .ci/run

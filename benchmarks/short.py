@@ -1,4 +1,4 @@
-"""The short table that the README shows."""
+"""The short table that docs/speed.md shows."""
 
 from __future__ import annotations
 

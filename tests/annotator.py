@@ -24,17 +24,17 @@ class Served:
     Args:
         typed: settings of the session.
         cwd: where it is typed.
+        port: of the page; 0 for any that is free.
     """
 
-    def __init__(self, typed: tuple[str, ...], cwd: Path) -> None:
-        self._out = cwd / "label.out"
-        self.command = Command("coilal.label", *typed, "label.open=false", "label.port=0", cwd=cwd)
+    def __init__(self, typed: tuple[str, ...], cwd: Path, port: int = 0) -> None:
+        self.command = Command("coilal.label", *typed, "label.open=false", f"label.port={port}", cwd=cwd)
         self.client: httpx.Client | None = None
 
     def enter(self) -> httpx.Client:
         """Wait for the address, and return a client that has been let in."""
-        address = self._wait_for_address()
-        base, _, token = address.partition("/?token=")
+        self.address = self._wait_for_address()
+        base, _, token = self.address.partition("/?token=")
         self.client = httpx.Client(base_url=base, headers={"Origin": base}, timeout=30)
         assert self.client.get("/", params={"token": token}).status_code == 303
         return self.client
@@ -68,12 +68,14 @@ class Annotator:
     Attributes:
         truth: label by image name.
         error_rate: share of answers that are another class.
-        told: what was acknowledged, by image name.
+        told: what was acknowledged, by image name, second looks left out.
+        looks: acknowledged second looks, by image name.
     """
 
     truth: Mapping[str, str]
     error_rate: float = 0.0
     told: dict[str, list[str]] = field(default_factory=dict)
+    looks: dict[str, list[str]] = field(default_factory=dict)
     random: random.Random = field(default_factory=lambda: random.Random(0))
 
     def label(self, client: httpx.Client, most: int, who: str = "sim#1") -> int:
@@ -96,11 +98,13 @@ class Annotator:
 
     def answer(self, client: httpx.Client, shown: Mapping[str, Any], who: str, again: bool = False) -> None:
         """Tell the label of an image, and note that it was acknowledged."""
-        name = shown["name"]
+        name, is_second = shown["name"], shown["stage"] == "again"
         body = {"who": who, "number": shown["number"], "label": self._said(name), "seconds": 1.5}
-        reply = client.post("/api/tell", json={**body, "saw_guess": False, "again": again})
+        before = len(self.told.get(name, [])) + len(self.looks.get(name, []))
+        more = {"saw_guess": False, "second_look": is_second, "id": f"{name} {before}", "again": again}
+        reply = client.post("/api/tell", json={**body, **more})
         assert reply.status_code == 200, reply.text
-        self.told.setdefault(name, []).append(str(body["label"]))
+        (self.looks if is_second else self.told).setdefault(name, []).append(str(body["label"]))
 
     def _said(self, name: str) -> str:
         right = self.truth[name]

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from coilal.run_directory.files import RunName, study_of
+
 GROUPS = 20
 POOL, VALIDATION, TEST = 600, 100, 200
 CLASSES = {"none": 400, "gap": 150, "crossover": 50}
@@ -27,6 +29,8 @@ class Simulated:
         labelled: labelled counts.
         noise: sd of the metric between runs of one seed; seeds themselves differ by four times that.
         overrides: settings that differ from the usual ones (dotted keys).
+        splits: numbers of the splits; None: one, in run directories of versions that knew no others.
+        split_noise: sd of the metric between splits, of a strategy's own; splits as such differ by ten times that.
     """
 
     effects: Mapping[str, float]
@@ -36,6 +40,8 @@ class Simulated:
     task: str = "multiclass"
     model: str = "tiny"
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    splits: Sequence[int] | None = None
+    split_noise: float = 0.0
 
 
 def curves(effect: float, labelled: Sequence[int], noise: float, seeds: Sequence[int], strategy: str) -> np.ndarray:
@@ -53,44 +59,53 @@ def curves(effect: float, labelled: Sequence[int], noise: float, seeds: Sequence
 def write_study(study: Path, simulated: Simulated) -> None:
     """Write the run directories of a simulated study."""
     for strategy, effect in simulated.effects.items():
-        values = curves(effect, simulated.labelled, simulated.noise, simulated.seeds, strategy)
-        for seed, curve in zip(simulated.seeds, values, strict=True):
-            folder = study / simulated.task / simulated.model / strategy / f"seed{seed}"
-            write_run(folder, simulated.labelled, curve, simulated.overrides)
+        of_strategy = study / simulated.task / simulated.model / strategy
+        for split in (None,) if simulated.splits is None else simulated.splits:
+            values = curves(effect, simulated.labelled, simulated.noise, simulated.seeds, strategy)
+            if split is not None:
+                values = np.clip(values + _of_split(simulated, strategy, split), 0, 1)
+            folder = of_strategy if split is None else of_strategy / f"split{split}"
+            for seed, curve in zip(simulated.seeds, values, strict=True):
+                write_run(folder / f"seed{seed}", simulated.labelled, curve, simulated.overrides)
+
+
+def _of_split(simulated: Simulated, strategy: str, split: int) -> np.ndarray:
+    """Return what a split adds to the curves of a strategy (T): to the starting set the same for all strategies."""
+    common = np.random.default_rng([split, 7]).normal(0, 10 * simulated.split_noise)
+    own = np.random.default_rng([split, 7, *strategy.encode()]).normal(0, simulated.split_noise)
+    return common + np.where(np.arange(len(simulated.labelled)) > 0, own, 0.0)
 
 
 def write_run(
     folder: Path, labelled: Sequence[int], curve: np.ndarray, overrides: Mapping[str, Any] | None = None
 ) -> None:
     """Write one finished run, in the format of a run directory."""
-    study, task, model, strategy, seed = folder.parts[-5:]
-    number = int(seed.removeprefix("seed"))
+    study = study_of(folder)
+    name = RunName.of(folder.relative_to(study).as_posix())
+    assert name is not None
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(
-        yaml.safe_dump(_config(study, task, model, strategy, number, overrides or {}))
-    )
-    (folder / "status.json").write_text(json.dumps(_status(task, model, strategy, number)))
-    _cycles(labelled, curve, number, strategy).to_csv(folder / "cycles.csv", index=False)
-    _queries(labelled, number, strategy).to_csv(folder / "queries.csv", index=False)
+    (folder / "config.yaml").write_text(yaml.safe_dump(_config(study.name, name, overrides or {})))
+    (folder / "status.json").write_text(json.dumps(_status(name)))
+    _cycles(labelled, curve, name.strategy).to_csv(folder / "cycles.csv", index=False)
+    _queries(labelled, name).to_csv(folder / "queries.csv", index=False)
     pool = {"part": "pool", "images": POOL, "groups": GROUPS, **CLASSES}
     pd.DataFrame([pool]).to_csv(folder / "splits.csv", index=False)
+    np.savez_compressed(folder / "predictions.npz", **_predictions(float(curve[-1]), name))
 
 
-def _config(
-    study: str, task: str, model: str, strategy: str, seed: int, overrides: Mapping[str, Any]
-) -> dict[str, Any]:
+def _config(study: str, name: RunName, overrides: Mapping[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = {
         "study": study,
-        "seed": seed,
-        "seeds": {"split": 0, "start": seed, "train": seed},
+        "seed": name.seed,
+        "seeds": {"split": name.split or 0, "start": name.seed, "train": name.seed},
         "data": {
             "split": {"validation": 0.1, "test": 0.2},
             "source": {"_target_": "coilal.data.folder.ImageFolder", "root": "/nowhere"},
             "image": {"size": [56, 42], "fit": "squash", "mode": "L"},
         },
-        "model": {"name": model, "optimizer": {"lr_head": 0.003}},
-        "task": {"name": task},
-        "strategy": {"name": strategy, "needs": []},
+        "model": {"name": name.model, "optimizer": {"lr_head": 0.003}},
+        "task": {"name": name.task},
+        "strategy": {"name": name.strategy, "needs": []},
         "trainer": {"max_epochs": 50},
         "outputs": "outputs",
         "force": False,
@@ -104,15 +119,15 @@ def _config(
     return config
 
 
-def _status(task: str, model: str, strategy: str, seed: int) -> dict[str, Any]:
+def _status(name: RunName) -> dict[str, Any]:
     return {
         "state": "done",
         "host": "here",
         "start": "2026-11-20T10:00:00+00:00",
-        "task": task,
-        "model": model,
-        "strategy": strategy,
-        "seeds": {"seed": seed, "split": 0, "start": seed, "train": seed},
+        "task": name.task,
+        "model": name.model,
+        "strategy": name.strategy,
+        "seeds": {"seed": name.seed, "split": name.split or 0, "start": name.seed, "train": name.seed},
         "weights": "0391b30f20c311a0",
         "data": {
             "images": POOL + VALIDATION + TEST,
@@ -124,7 +139,7 @@ def _status(task: str, model: str, strategy: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _cycles(labelled: Sequence[int], curve: np.ndarray, seed: int, strategy: str) -> pd.DataFrame:
+def _cycles(labelled: Sequence[int], curve: np.ndarray, strategy: str) -> pd.DataFrame:
     table = pd.DataFrame({"cycle": range(len(labelled)), "labelled": labelled, "test/macro_f1": curve})
     table["test/accuracy"] = 1 - (1 - curve) / 2
     for place, name in enumerate(CLASSES):
@@ -137,14 +152,28 @@ def _cycles(labelled: Sequence[int], curve: np.ndarray, seed: int, strategy: str
     return table
 
 
-def _queries(labelled: Sequence[int], seed: int, strategy: str) -> pd.DataFrame:
-    start = np.random.default_rng([seed, 1]).permutation(POOL)
+def _predictions(right: float, name: RunName) -> dict[str, Any]:
+    """Return what the model says of the test images, of which so large a share is right."""
+    generator = np.random.default_rng([name.seed, name.split or 0, *name.strategy.encode()])
+    targets = np.arange(TEST) % len(CLASSES)
+    said = np.where(generator.random(TEST) < right, targets, (targets + 1) % len(CLASSES))
+    sure = generator.uniform(0.5, 0.99, TEST)
+    probabilities = np.repeat(((1 - sure) / (len(CLASSES) - 1))[:, None], len(CLASSES), axis=1)
+    probabilities[np.arange(TEST), said] = sure
+    images = [f"Spule{image % GROUPS:03}_Image{900 + image // GROUPS:04}.jpg" for image in range(TEST)]
+    names = list(CLASSES)
+    return {"images": images, "targets": targets, "probabilities": probabilities.astype(np.float32), "names": names}
+
+
+def _queries(labelled: Sequence[int], name: RunName) -> pd.DataFrame:
+    numbers = [name.seed, *([] if name.split is None else [name.split])]
+    start = np.random.default_rng([*numbers, 1]).permutation(POOL)
     rest = start[labelled[0] :]
-    order = [*start[: labelled[0]], *np.random.default_rng([seed, *strategy.encode()]).permutation(rest)]
-    names = [name for name, count in CLASSES.items() for _ in range(count)]
+    order = [*start[: labelled[0]], *np.random.default_rng([*numbers, *name.strategy.encode()]).permutation(rest)]
+    labels = [label for label, count in CLASSES.items() for _ in range(count)]
     rows = []
     for cycle, (first, last) in enumerate(zip([0, *labelled], labelled, strict=False)):
         for rank, image in enumerate(order[first:last]):
-            name = f"Spule{image % GROUPS:03}_Image{image // GROUPS:04}.jpg"
-            rows.append({"cycle": cycle, "rank": rank, "image": name, "score": None, "label": names[image]})
+            file = f"Spule{image % GROUPS:03}_Image{image // GROUPS:04}.jpg"
+            rows.append({"cycle": cycle, "rank": rank, "image": file, "score": None, "label": labels[image]})
     return pd.DataFrame(rows)

@@ -43,7 +43,7 @@ def run(settings: dict[str, Any], scratch: Path, variant: str = "", seeds: int |
         raise SystemExit(done.returncode)  # coilal has said why; its last line is the reason in the table
     report = Report()
     for number in chosen:
-        (folder,) = outputs.glob(f"*/*/*/*/seed{number}")
+        (folder,) = outputs.glob(f"*/*/*/*/split0/seed{number}")
         check_start(folder, settings["start"][str(number)])
         report.cycles += read_cycles(folder, number)
         report.before |= read_preparation(folder) if number == chosen[0] else {}

@@ -44,7 +44,7 @@ def work_s(settings: dict[str, Any], cache: Path, outputs: Path) -> float:
     overrides = [*settings["overrides"], f"seed={seed}", f"outputs={outputs}", f"cache.dir={cache}"]
     start = time.perf_counter()
     run = subprocess.Popen([*COMMAND, *overrides])
-    while not any(outputs.glob(f"*/*/*/*/seed{seed}/status.json")):
+    while not any(outputs.glob(f"*/*/*/*/split0/seed{seed}/status.json")):
         if run.poll() is not None:
             raise SystemExit(run.returncode or "the run ended without a status.json")
         time.sleep(POLL_S)

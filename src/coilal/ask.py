@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from coilal.common.cli import run_main
+from coilal.common.cli import asks_for_help, run_main
 from coilal.common.types import UserError
 
 HELP = """\
@@ -59,9 +59,15 @@ def main() -> None:
         run.advance()
         folder = Path(own["out"]).expanduser() if own["out"] else run.folder / "asked"
         number = write_asked(run, folder, own["found_at"] or None)
-        print(f"{number} images are to be labelled: {folder}" if number else "nothing is left to be labelled")
+        print(_to_be_labelled(number, folder))
     finally:
         run.close()
+
+
+def _to_be_labelled(number: int, folder: Path) -> str:
+    if number == 0:
+        return "nothing is left to be labelled"
+    return f"{'1 image is' if number == 1 else f'{number} images are'} to be labelled: {folder}"
 
 
 def parted(arguments: Sequence[str]) -> tuple[Mapping[str, str], list[str]]:
@@ -79,7 +85,7 @@ def parted(arguments: Sequence[str]) -> tuple[Mapping[str, str], list[str]]:
 
 
 if __name__ == "__main__":
-    if {"--help", "-h"} & set(sys.argv[1:]):
+    if asks_for_help():
         print(HELP)
     else:
         run_main(main)

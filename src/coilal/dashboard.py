@@ -19,6 +19,7 @@ from coilal.common.cli import conf_folder, run_main, shows_errors
 from coilal.common.folder_names import study_name
 from coilal.common.types import UserError
 from coilal.evidence.reading import find_studies
+from coilal.run_directory.files import RunName, study_of
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 def tasks_and_models(folders: Iterable[Path]) -> list[tuple[str, str]]:
     """Return the pairs of task and model among run directories, sorted."""
-    return sorted({(folder.parts[-4], folder.parts[-3]) for folder in folders})
+    names = (RunName.of(folder.relative_to(study_of(folder)).as_posix()) for folder in folders)
+    return sorted({(name.task, name.model) for name in names if name})
 
 
 def send(workspace: Workspace) -> str:

@@ -6,13 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.browser import TOKEN, Served, sized
 
-PATIENCE_S = 10
+PATIENCE_S = 30
+LOOKS = """
+    const has = (id) => document.getElementById(id)?.textContent.trim();
+    const { activeElement: focus } = document;
+    return { shows: document.querySelector("#viewer img")?.alt, said: has("said"), trouble: has("trouble"),
+             focus: focus?.id || focus?.tagName, dialog: document.querySelector("dialog[open]")?.id };
+"""
+"""What tells why something did not come."""
 
 
 class Person:
@@ -21,11 +29,11 @@ class Person:
     def __init__(self, driver: webdriver.Chrome, desk: Any, served: Served) -> None:
         self.driver, self.desk, self.served = driver, desk, served
 
-    def enter(self, width: int, height: int) -> Person:
+    def enter(self, width: int, height: int, first: str) -> Person:
         sized(self.driver, width, height)
         self.driver.get(f"{self.served.address}/?token={TOKEN}")
         self.driver.get_log("browser")  # of the tests before
-        self.sees("view01")
+        self.sees(first)
         return self
 
     def press(self, *keys: str) -> None:
@@ -33,7 +41,10 @@ class Person:
             ActionChains(self.driver, duration=0).send_keys(key).perform()
 
     def until(self, holds: Callable[[], Any], what: str) -> Any:
-        return WebDriverWait(self.driver, PATIENCE_S, 0.01).until(lambda _: holds(), what)
+        try:
+            return WebDriverWait(self.driver, PATIENCE_S, 0.01).until(lambda _: holds())
+        except TimeoutException:
+            raise TimeoutException(f"{what}; the page: {self.run(LOOKS)}") from None
 
     def text(self, name: str) -> str:
         return str(self.run("return document.getElementById(arguments[0]).textContent", name))
@@ -53,12 +64,30 @@ class Person:
         """
         self.until(lambda: name in self.run(script), f"{name} was not shown")
 
+    def waiting(self) -> str:
+        """Return the name of the image that is on the screen and can be answered, "" while there is none."""
+        name = self.run(
+            """
+            const open = document.querySelector("#classes button[aria-disabled=false]");
+            const here = document.querySelector("#viewer img");
+            const moment = document.getElementById("moment");
+            return open && here && here.naturalWidth && moment.hidden
+              ? document.getElementById("image-name").textContent : "";
+            """
+        )
+        return str(name)
+
     def answer(self, key: str, following: str) -> None:
         self.press(key)
         self.sees(following)
 
     def is_pressed(self, name: str) -> bool:
         return bool(self.run("return document.getElementById(arguments[0]).ariaPressed === 'true'", name))
+
+    def swaps(self) -> list[float]:
+        """Return how long each answer took, in ms, from its key until the next image was painted."""
+        measured = "return performance.getEntriesByName('coilal.swap').map((each) => each.duration)"
+        return [float(duration) for duration in self.run(measured)]
 
     def faults(self) -> list[str]:
         """Return what the browser has complained of: scripts that failed, content that the policy refused."""

@@ -133,6 +133,44 @@ def test_a_class_is_added_and_has_the_next_key(sit: Sit) -> None:
     person.answer("1", name(2))
 
 
+def test_a_class_stays_though_news_from_before_it_come_late(sit: Sit) -> None:
+    person = sit(desk := FakeDesk())
+    person.run(
+        """
+        const real = window.fetch;
+        window.fetch = async (address, ...rest) => {
+          const reply = await real(address, ...rest);
+          if (String(address).includes("/api/progress")) await new Promise((done) => (window.deliver = done));
+          return reply;
+        };
+        """
+    )
+    person.until(lambda: person.run("return window.deliver !== undefined"), "no news on their way")
+    person.press("n", "b", "u", "r", "r", Keys.ENTER)
+    person.until(lambda: not is_open(person, "add-dialog"), "still open")
+    person.run("window.deliver()")
+    person.run("return new Promise((done) => setTimeout(done, 200))")
+    person.answer("4", name(1))
+    assert desk.answers() == {0: "burr"}
+
+
+@pytest.mark.parametrize("dialog", ["add-dialog", "key-list"])
+def test_a_key_counts_before_the_frame_in_which_a_dialog_goes(sit: Sit, dialog: str) -> None:
+    person = sit(desk := FakeDesk("multilabel"))
+    person.press("1", {"add-dialog": "n", "key-list": "?"}[dialog])
+    person.until(lambda: is_open(person, dialog), "not open")
+    person.run(
+        """
+        document.getElementById(arguments[0]).close();
+        const pressed = (key) => new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+        for (const key of ["3", "Enter"]) document.activeElement.dispatchEvent(pressed(key));
+        """,
+        dialog,
+    )
+    person.sees(name(1))
+    assert desk.answers() == {0: ("ok", "scratch")}
+
+
 def test_labels_are_switched_and_told_with_enter(sit: Sit) -> None:
     desk = FakeDesk("multilabel", classes=[f"fault {number}" for number in range(1, 12)])
     person = sit(desk)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser.browser import sized
 from tests.browser.person import Person
 from tests.unit.labelling.fake_desk import FakeDesk
 
@@ -37,6 +38,40 @@ def test_nothing_overflows_and_the_image_is_large(sit: Sit, width: int, kind: st
     assert person.run(panel) <= 0
     person.driver.get(f"{person.served.address}/gallery")
     assert person.run("return document.documentElement.scrollWidth") <= width
+
+
+def test_the_strip_has_the_image_in_its_middle_whatever_the_window(sit: Sit) -> None:
+    person = sit(FakeDesk(views=40, images=80, asked=40))
+    for number in range(20):
+        person.answer("1", f"view{number + 2:02d}")
+    off = """
+        const list = document.getElementById("views"), here = list.querySelector("[aria-current]");
+        const [outer, inner] = [list.getBoundingClientRect(), here.getBoundingClientRect()];
+        const middle = (box) => [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+        const [x, y] = middle(outer).map((value, axis) => Math.abs(value - middle(inner)[axis]));
+        return Math.max(x, y);
+    """
+    for width, height in ((1400, 900), (380, 860), (700, 500), (1400, 500)):
+        sized(person.driver, width, height)
+        person.until(lambda: person.run(off) < 12, f"not in the middle at {width} × {height}")
+
+
+@pytest.mark.parametrize("width", [380, 1400])
+def test_the_strip_says_that_it_has_some_of_many_views(sit: Sit, width: int) -> None:
+    person = sit(FakeDesk(views=100, images=100, asked=100), width)
+    assert person.text("some-views") == "41 of 100 views; ↑ and ↓ show the others"
+    person.driver.get(f"{person.served.address}/?show=50")
+    person.sees("view51")
+    assert person.text("some-views") == "81 of 100 views; ↑ and ↓ show the others"
+    assert person.run("return document.getElementById('some-views').checkVisibility()")
+    assert person.run("return document.documentElement.scrollWidth") <= width
+    person.answer(Keys.ARROW_UP, "view50")
+
+
+def test_of_a_part_that_is_shown_whole_the_strip_says_nothing(sit: Sit) -> None:
+    person = sit(FakeDesk(views=80, images=80))
+    assert person.run("return document.querySelectorAll('#views li').length") == 80
+    assert not person.run("return document.getElementById('some-views').checkVisibility()")
 
 
 def test_the_image_stays_in_its_place(sit: Sit) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -18,7 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from coilal.common.cli import conf_folder
 from coilal.common.instantiate import instantiate
 from coilal.data.checks import SMALL_BUDGET
+from coilal.data.division import Division
+from coilal.data.splits import PARTS, draw_parts
 from coilal.features.build import build_backbone
+from coilal.run_directory.data_record import DataRecord
 from coilal.run_directory.identity import flatten
 from coilal.runs.rules import RULES
 from coilal.runs.settings import Settings
@@ -74,6 +78,25 @@ def test_tuned_values_belong_to_a_model_and_a_task(path: Path, composed: Compose
     model, task = pairs[path.stem]
     cfg = composed(f"model={model}", f"task={task}")
     assert cfg.hparams.source in {path.stem, path.stem.removesuffix("_from_multiclass")}, "a replay may share"
+
+
+@pytest.mark.parametrize("task", [path.stem.removeprefix("tiny_") for path in CONF.glob("hparams/tuned/tiny_*")])
+def test_tuned_values_say_which_images_of_the_rendered_coils_they_were_chosen_with(
+    task: str, composed: Composed
+) -> None:
+    settings = Settings.of(composed(f"task={task}"))
+    samples, chosen = instantiate(settings.data.source).read(), settings.hparams.chosen_on
+    assert chosen is not None
+    assert chosen.source == settings.hparams.source
+    now = DataRecord.of(samples, None, None).aspects
+    assert (chosen.labels, chosen.groups) == (now["labels"], now["groups"])
+    assert chosen.division is not None
+    part = draw_parts(samples, Division.of(chosen.division, chosen.split))
+    found = re.search(
+        r", (\d+) of the validation split", (CONF / f"hparams/tuned/{chosen.source}.yaml").read_text()
+    )
+    assert found is not None
+    assert np.count_nonzero(part == PARTS.index("validation")) == int(found[1])
 
 
 @pytest.mark.parametrize("option", [o for g, o in CHOICES if g == "trainer" and o != "gpu"])

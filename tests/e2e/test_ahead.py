@@ -56,6 +56,27 @@ def test_a_strategy_that_begins_chooses_the_first_batches_one_after_the_other(
     assert found.groupby("cycle").size().tolist() == [16, 16, 16]
 
 
+@pytest.mark.parametrize("start", ["random", "typiclust"])
+def test_batches_that_people_label_ahead_are_of_few_images_of_a_coil(
+    small: Callable[..., DictConfig], start: str
+) -> None:
+    given = (
+        "strategy=margin",
+        "strategy.per_group=1",
+        f"budget.start={start}",
+        "budget.initial=6",
+        "budget.query=6",
+    )
+    ahead = queries(small("study=ahead", "budget.ahead=1", *given))
+    coils = ahead["image"].str.partition("_")[0]
+    for number in (0, 1, 2):
+        assert coils[ahead["cycle"] == number].is_unique
+    if start == "random":
+        alone = queries(small("study=alone", *given))
+        without = queries(small("study=without", *given, "strategy.per_group=null"))
+        assert batch(alone, 0) == batch(without, 0), "a starting set is the same for all strategies"
+
+
 def test_whole_groups_cannot_be_planned_ahead(small: Callable[..., DictConfig]) -> None:
     with pytest.raises(UserError, match=r"strategy\.groups .* which budget\.ahead cannot plan"):
         run(small("strategy=margin", "strategy.groups=2", "budget.ahead=1"))

@@ -71,7 +71,7 @@ def test_a_grid_runs_and_one_failing_cell_does_not_take_the_others_down(tmp_path
     assert done.returncode == 2
     assert "avg_confidence" in done.stderr, "the refusal of margin names what fits"
     assert "Traceback" not in done.stderr
-    runs = {path.parent.parent.name for path in (tmp_path / "outputs").rglob("status.json")}
+    runs = {path.parents[2].name for path in (tmp_path / "outputs").rglob("status.json")}
     assert runs == {"random", "avg_confidence"}
     (line,) = re.findall(r".* cycle 2/2 .*", done.stdout)  # of both, where output is no terminal
     assert re.search(r"multilabel · tiny · 2 runs .*0\.\d+ to 0\.\d+ \(2 runs\)", line)

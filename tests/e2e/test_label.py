@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 CLASSES = ("gap", "none", "other")
 COMMON = (
     *("study=line3", "data=coils", "data.image.size=[56,42]", "trainer.accelerator=cpu", "trainer.max_epochs=5"),
-    *("budget.initial=24", "budget.query=24", "strategy=margin", "seeds.split=2", "score_validation=false"),
+    *("budget.initial=24", "budget.query=24", "strategy=margin", "score_validation=false"),
 )
 KILLS = int(os.environ.get("COILAL_KILLS", "6"))
 """Random kills; the campaign that is reported had 200."""
@@ -64,7 +64,7 @@ def session(line: Path, *more: str) -> tuple[str, ...]:
 
 
 def folder_of(outputs: Path) -> Path:
-    return outputs / "line3" / "multiclass" / "tiny" / "margin" / "seed0"
+    return outputs / "line3" / "multiclass" / "tiny" / "margin" / "split0" / "seed0"
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
@@ -77,11 +77,11 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def as_told(folder: Path) -> dict[str, list[str]]:
-    """Return all answers that stand, by image."""
+def as_told(folder: Path, stands: bool = True) -> dict[str, list[str]]:
+    """Return all answers that stand, by image; or those beside them."""
     told: dict[str, list[str]] = {}
     for record in records(folder):
-        for image, answer in record.get("told", {}).items() if record.get("stands", True) else ():
+        for image, answer in record.get("told", {}).items() if record.get("stands", True) == stands else ():
             told.setdefault(image, []).append(answer)
     return told
 
@@ -112,10 +112,12 @@ def test_five_hundred_answers_through_the_page_are_what_a_study_with_that_seed_a
     assert all(len(answers) == 1 for answers in told.values())
 
     audit = set(json.loads((folder / "checkpoints" / "audit.jsonl").read_text().splitlines()[1])["asked"])
+    measured_with = {name.split("_")[0] for name in audit}
     table = tmp_path / "all.csv"
     rows = [
         (name, label, name.split("_")[0], "test" if name in audit else "pool")
         for name, label in truth(line).items()
+        if name in audit or name.split("_")[0] not in measured_with  # the rest stands aside
     ]
     pd.DataFrame(rows, columns=["image", "label", "group", "split"]).to_csv(table, index=False)
     settings = (f"data.root={line / 'images'}", f"data.labels={table}", f"outputs={tmp_path / 'study'}")
@@ -143,7 +145,8 @@ def test_killed_at_any_moment_no_label_is_lost_none_doubled_and_the_batch_is_the
     line: Path, tmp_path: Path
 ) -> None:
     """The annotator sends an answer again after a kill, as the page does: it may have arrived."""
-    settings = session(line, f"outputs={tmp_path}", "budget.query=12", "label.audit=24", "label.reask=0")
+    budget = ("budget.initial=4", "budget.query=4", "label.audit=8", "label.reask=0.3")
+    settings = session(line, f"outputs={tmp_path}", *budget)
     chance, folder, annotator = random.Random(KILLS), folder_of(tmp_path), Annotator(truth(line))
     moments: Counter[str] = Counter()
     served = Served(settings, tmp_path)
@@ -170,9 +173,34 @@ def test_killed_at_any_moment_no_label_is_lost_none_doubled_and_the_batch_is_the
         assert pending(folder)[: len(waiting)] == waiting, "the same images wait as before"
     annotator.label(client, 30)
     served.stop()
-    told = as_told(folder)
+    told, looks = as_told(folder), as_told(folder, stands=False)
     assert told == annotator.told
-    print(f"kills: {KILLS}, of these {dict(moments)}; {len(told)} labels, none lost, none doubled")
+    assert looks == annotator.looks, "second looks are second looks, and each is there once"
+    numbers = f"{len(told)} labels, {sum(map(len, looks.values()))} second looks"
+    print(f"kills: {KILLS}, of these {dict(moments)}; {numbers}, none lost, none doubled")
+
+
+def test_a_kill_takes_no_guess_and_no_doubted_answer_away(line: Path, tmp_path: Path) -> None:
+    budget = ("budget.initial=8", "budget.query=8", "label.audit=8", "label.reask=0")
+    settings = session(line, f"outputs={tmp_path}", *budget)
+    served = Served(settings, tmp_path)
+    client = served.enter()
+    Annotator(truth(line), error_rate=0.4).label(client, 60)
+    _wait_for_cycles(folder_of(tmp_path), client)
+    before = _as_the_model_sees_it(client)
+    served.kill()
+    served = Served(settings, tmp_path)
+    doubted, pending = _as_the_model_sees_it(served.enter())
+    served.stop()
+    assert (doubted, pending) == before
+    assert doubted
+    assert pending is not None
+
+
+def _as_the_model_sees_it(client: httpx.Client) -> tuple[list[str], Any]:
+    """Return the answers that the model doubts, and its guess for the image that is shown."""
+    items = client.get("/api/gallery", params={"disagrees": 1, "most": 200}).json()["items"]
+    return [item["name"] for item in items], client.get("/api/next?who=sim%231").json()["shown"]["guess"]
 
 
 def _killed_while_answering(

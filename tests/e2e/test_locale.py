@@ -33,7 +33,7 @@ def test_a_run_begins_and_goes_on_in_any_locale(tmp_path: Path) -> None:
     (tmp_path / "data" / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
     # PYTHONIOENCODING: what a terminal cannot show is no matter of files
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "utf-8"}
-    run = tmp_path / "outputs" / "default" / "multiclass" / "tiny" / "random" / "seed0"
+    run = tmp_path / "outputs" / "default" / "multiclass" / "tiny" / "random" / "split0" / "seed0"
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-m", "coilal.train", *SETTINGS],

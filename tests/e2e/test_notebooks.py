@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,17 @@ def test_outputs_are_stripped_and_cells_are_short(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("splits", [None, (0, 1, 2)], ids=["one split", "three splits"])
 @pytest.mark.parametrize(("path", "figures"), list(zip(NOTEBOOKS, [1, 4], strict=True)), ids=["average", "compare"])
-def test_runs_on_a_small_study(path: Path, figures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_on_a_small_study(
+    path: Path, figures: int, splits: Sequence[int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import nbformat
     from nbclient import NotebookClient
 
     for model in ("tiny", "mobilenet"):
-        write_study(tmp_path / "s", Simulated({"random": 0.0, "margin": 0.03, "entropy": 0.0}, model=model))
+        gains = {"random": 0.0, "margin": 0.03, "entropy": 0.0}
+        write_study(tmp_path / "s", Simulated(gains, model=model, splits=splits, split_noise=0.01))
     monkeypatch.setenv("COILAL_STUDY", "s")
     monkeypatch.setenv("COILAL_OUTPUTS", str(tmp_path))
     notebook = nbformat.read(path, as_version=4)
@@ -43,4 +48,7 @@ def test_runs_on_a_small_study(path: Path, figures: int, tmp_path: Path, monkeyp
     assert not [output for output in outputs if output.output_type == "stream" and output.name == "stderr"]
     shown = [output for output in outputs if output.output_type in ("display_data", "execute_result")]
     assert sum("image/png" in output.data for output in shown) == figures
-    assert sum("text/html" in output.data for output in shown) >= 4, "tables"
+    tables = [output.data["text/html"] for output in shown if "text/html" in output.data]
+    assert len(tables) >= 4
+    if splits is not None:
+        assert any("<th>split</th>" in table for table in tables), "runs, and spread, by split"

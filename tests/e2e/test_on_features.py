@@ -131,8 +131,9 @@ def test_a_run_that_is_cut_off_asks_for_the_same(
     pd.testing.assert_frame_equal(queries(cfg), expected)
 
 
-def test_what_the_upper_bound_has_tried_is_what_the_next_cycle_reaches(small: Small) -> None:
-    cfg = small("strategy=oracle")
+@pytest.mark.parametrize("error_rate", [0, 0.2])
+def test_what_the_upper_bound_has_tried_is_what_the_next_cycle_reaches(small: Small, error_rate: float) -> None:
+    cfg = small("strategy=oracle", f"oracle.error_rate={error_rate}")
     found = queries(cfg)
     reached = read_cycles(run_folder(cfg))["val/macro_f1"]
     for cycle, batch in found[found["cycle"] > 0].groupby("cycle"):

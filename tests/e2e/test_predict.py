@@ -21,12 +21,12 @@ SETTINGS = [
     "trainer.max_epochs=3",
     "trainer.accelerator=cpu",
 ]
-RUN = "outputs/line3/multiclass/tiny/entropy/seed0"
+RUN = "outputs/line3/multiclass/tiny/entropy/split0/seed0"
 
 
 def test_a_run_is_used_on_the_command_line(tmp_path: Path) -> None:
     made = command(
-        "coilal.render", "--out", "photos", "--coils", "12", "--images-per-coil", "16", "--format", "png",
+        "coilal.render", "--out", "photos", "--coils", "12", "--images-per-coil", "12", "--format", "png",
         cwd=tmp_path,
     )  # fmt: skip
     assert made.returncode == 0
@@ -36,13 +36,13 @@ def test_a_run_is_used_on_the_command_line(tmp_path: Path) -> None:
     done = command("coilal.predict", f"run={RUN}", "data.root=photos", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "operating point: at most 5 % of the good validation images" in done.stdout
-    assert "192 images" in done.stdout
+    assert "144 images" in done.stdout
     images = pd.read_csv(tmp_path / "predictions.csv").set_index("image")
     stored = np.load(tmp_path / RUN / "predictions.npz")
     ours = images.loc[stored["images"], [f"probability/{name}" for name in stored["names"]]]
     np.testing.assert_allclose(ours, stored["probabilities"], atol=1e-5)
     groups = pd.read_csv(tmp_path / "predictions_groups.csv")
-    assert groups["views"].tolist() == [16] * 12
+    assert groups["views"].tolist() == [12] * 12
 
     refused = command("coilal.predict", f"run={RUN}", "data.root=photos", "data.image.mode=RGB", cwd=tmp_path)
     assert refused.returncode == 2

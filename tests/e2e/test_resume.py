@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 import multiprocessing
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 import coilal.runs.learn  # noqa: F401 (where it is imported, tests/conftest.py lets no curve be drawn)
 from coilal.run_directory.files import read_status
 from coilal.run_directory.health import SESSION
-from coilal.run_directory.store import read_cycles, read_queries
+from coilal.run_directory.store import read_asked, read_cycles, read_queries
 from coilal.runs import provenance
 from coilal.runs.progress import RunProgress
 from coilal.runs.run import run
@@ -74,6 +78,71 @@ def test_killed_anywhere_it_ends_as_an_undisturbed_run(
         for name in theirs.files:
             np.testing.assert_array_equal(ours[name], theirs[name])
         assert not list(folder.rglob("*.partial"))
+
+
+def test_a_run_that_an_earlier_version_began_goes_on_with_the_figures_of_a_line(
+    small: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That scored no validation images for random, and had no settings of an inspection."""
+    cfg = small("strategy=random", "trainer.max_epochs=1", "budget.cycles=1")
+    folder = run_folder(cfg)
+
+    def preempted(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunProgress, "cycle_done", preempted)
+        with pytest.raises(SystemExit):
+            run(cfg)
+    config, state = folder / "config.yaml", folder / "checkpoints/state.json"
+    stored = OmegaConf.to_container(OmegaConf.load(config))
+    assert isinstance(stored, dict)
+    del stored["inspection"]
+    OmegaConf.save(OmegaConf.create(stored), config)
+    content = json.loads(state.read_text())
+    new = re.compile("val/|test/(point|group|calibration)/")
+    content["cycles"] = [{name: row[name] for name in row if not new.match(name)} for row in content["cycles"]]
+    state.write_text(json.dumps(content))
+    assert math.isnan(run(cfg)), "the validation AULC of half a curve"
+    cycles = read_cycles(folder)
+    assert cycles["test/macro_f1"].notna().all()
+    assert cycles["test/point/escape_rate"].isna().tolist() == [True, False]
+    assert read_status(folder)["state"] == "done"
+
+
+def test_a_run_of_a_version_that_kept_no_predictions_goes_on_and_keeps_those_of_now(
+    small: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ("strategy=random", "trainer.max_epochs=1", "budget.cycles=3")
+    run(small(*settings, "study=whole"))
+    whole = read_queries(run_folder(small(*settings, "study=whole")))
+    cfg = small(*settings)
+    folder = run_folder(cfg)
+
+    def preempted(_progress: RunProgress, cycle: int, *_: object) -> None:
+        if cycle == 1:
+            raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunProgress, "cycle_done", preempted)
+        with pytest.raises(SystemExit):
+            run(cfg)
+    said = ["prediction", "confidence"]
+    records = [json.loads(line) for line in (folder / SESSION).read_text().splitlines()]
+    (folder / SESSION).write_text("".join(f"{json.dumps(without(record))}\n" for record in records))
+    read_queries(folder).drop(columns=said).to_csv(folder / "queries.csv", index=False)
+    assert read_asked(folder).keys().isdisjoint(said)
+    run(cfg)
+    queries = read_queries(folder)
+    pd.testing.assert_frame_equal(queries.drop(columns=said), whole.drop(columns=said), check_exact=True)
+    assert (queries["prediction"] != "").groupby(queries["cycle"]).mean().tolist() == [0, 0, 0, 1]
+    last = queries["cycle"] == 3
+    pd.testing.assert_frame_equal(queries[last], whole[last], check_exact=True)
+
+
+def without(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of a journal as versions before predictions were kept wrote it."""
+    return {key: value for key, value in record.items() if key != "predicted"}
 
 
 def test_a_run_that_goes_on_keeps_what_its_earlier_parts_knew(

@@ -56,7 +56,7 @@ def test_the_run_directory_holds_what_the_contract_says(small: Small) -> None:
     cfg = small("strategy=margin", "seed=4")
     value = run(cfg)
     folder = run_folder(cfg)
-    assert folder.parts[-5:] == ("default", "multiclass", "tiny", "margin", "seed4")
+    assert folder.parts[-6:] == ("default", "multiclass", "tiny", "margin", "split0", "seed4")
     assert {"config.yaml", "status.json", "cycles.csv", "queries.csv", "predictions.npz", "curve.png"} <= {
         path.name for path in folder.iterdir()
     }
@@ -72,7 +72,11 @@ def test_the_run_directory_holds_what_the_contract_says(small: Small) -> None:
     assert (cycles.loc[0, ["decode_s", "extract_s", "fit_s", "infer_s", "write_s", "peak_memory_mb"]] > 0).all()
     assert (cycles.loc[1:, ["decode_s", "extract_s"]] == 0).all(axis=None)
     queries = read_queries(folder)
-    assert list(queries.columns) == ["cycle", "rank", "image", "score", "label"]
+    assert list(queries.columns) == ["cycle", "rank", "image", "score", "label", "prediction", "confidence"]
+    chosen = queries["cycle"] > 0
+    assert queries.loc[~chosen, ["prediction", "confidence"]].eq("").all(axis=None), "no model has chosen them"
+    assert queries.loc[chosen, "prediction"].isin(np.load(folder / "predictions.npz")["names"]).all()
+    assert queries.loc[chosen, "confidence"].astype(float).between(1 / 8, 1).all()
     assert queries.groupby("cycle").size().tolist() == [16, 16, 16]
     assert queries["image"].is_unique
     assert queries.loc[queries["cycle"] > 0, "score"].astype(float).notna().all()
@@ -112,22 +116,23 @@ def test_strategies_share_split_starting_set_and_first_model(small: Small) -> No
         folders.append(run_folder(cfg))
     random, entropy = (without_times(folder) for folder in folders)
     pd.testing.assert_frame_equal(random[:1], entropy[list(random)][:1], check_exact=True)
-    assert not [name for name in random if name.startswith("val/")], "nobody looks at validation"
+    assert "test/point/escape_rate" in random, "a comparison needs the operating point of random, too"
     starts = [read_queries(folder).query("cycle == 0")["image"].tolist() for folder in folders]
     assert starts[0] == starts[1]
     assert read_queries(folders[0])["score"].eq("").all(), "random computes no scores"
-    assert read_status(folders[0])["validation_aulc"] is None
 
 
-def test_random_scores_validation_only_when_told_to(small: Small) -> None:
-    value = run(small("strategy=random", "study=auto"))
-    assert math.isnan(value)
-    assert math.isnan(run(small("strategy=random", "study=auto"))), "skipped, and still no value"
-    told = small("strategy=random", "study=told", "score_validation=true")
-    value = run(told)
-    cycles = read_cycles(run_folder(told))
+def test_random_scores_validation_unless_told_not_to(small: Small) -> None:
+    auto = small("strategy=random", "study=auto")
+    value, cycles = run(auto), read_cycles(run_folder(auto))
     assert value == pytest.approx(aulc(cycles["labelled"], cycles["val/macro_f1"]))
-    assert math.isnan(run(small("study=never", "score_validation=false")))
+    assert run(auto) == value, "skipped, with its value"
+    never = small("strategy=random", "study=never", "score_validation=false")
+    assert math.isnan(run(never))
+    without = read_cycles(run_folder(never))
+    assert not [name for name in without if name.startswith(("val/", "test/point/", "test/calibration/"))]
+    pd.testing.assert_frame_equal(cycles.filter(regex="^test/[^/]*$"), without.filter(regex="^test/[^/]*$"))
+    assert read_status(run_folder(never))["validation_aulc"] is None
     with pytest.raises(UserError, match="auto, true or false"):
         run(small("study=other", "score_validation=maybe"))
 

@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from optuna.trial import TrialState
 
 from coilal.common.cli import conf_folder
+from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_cycles
 from coilal.sweep.search.apply import load
 from tests.commands import command
@@ -27,6 +28,7 @@ SPACE = [
     "score_validation=choice(true,false)",
     "budget.labelled=[16]",
 ]
+FOLDS = ["data.split.folds=4"]  # at random these few coils have one division
 SEARCH = ["hydra/sweeper=optuna", "hydra.sweeper.seeds=[0,1]", "study=s", *SPACE]
 
 
@@ -35,7 +37,18 @@ def coilal(folder: Path, module: str, *arguments: str) -> subprocess.CompletedPr
 
 
 def search(folder: Path, cache: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return coilal(folder, "train", "-m", *SMALL, f"cache.dir={cache}", "hparams=default", *SEARCH, *overrides)
+    return coilal(
+        folder,
+        "train",
+        "-m",
+        *SMALL,
+        f"cache.dir={cache}",
+        "hparams=default",
+        "split=1",
+        *FOLDS,
+        *SEARCH,
+        *overrides,
+    )
 
 
 def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its_values(
@@ -59,7 +72,8 @@ def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its
     assert states == [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
     assert "pooling=cls" in impossible.user_attrs["error"]
     assert "NaN" in without_value.user_attrs["error"]
-    runs = sorted((database.with_suffix("") / f"trial{good.number:04}" / "multiclass/tiny/entropy").glob("seed*"))
+    trial = database.with_suffix("") / f"trial{good.number:04}"
+    runs = sorted((trial / "multiclass/tiny/entropy/split1").glob("seed*"))
     scores = [read_cycles(run)["val/macro_f1"].item() for run in runs]
     assert len(scores) == 2
     assert good.value == pytest.approx(sum(scores) / 2, rel=1e-12)
@@ -81,6 +95,18 @@ def test_a_search_goes_on_to_its_total_past_failures_and_kills_and_runs_take_its
     assert cfg.model.head.dropout == 0.1
     assert (database.parent / "tiny_multiclass_history.png").stat().st_size > 1000
 
+    typed = ("-m", *SMALL, *FOLDS, f"cache.dir={cache}", "study=t", "split=1,2")
+    grid = coilal(tmp_path, "train", "--config-dir", "mine", *typed, "seed=0,1", "budget.cycles=0")
+    assert grid.returncode == 0, grid.stderr
+    told = [line for line in (grid.stdout + grid.stderr).splitlines() if "were chosen with split 1" in line]
+    assert len(told) == 1
+    assert "images that split 2 tests" in told[0]
+    runs = {
+        path.parts[-3]: read_status(path.parent) for path in tmp_path.glob("outputs/t/*/*/*/*/seed1/status.json")
+    }
+    assert runs["split2"]["hparams_chosen_on"]["source"] == "own/tiny_multiclass"
+    assert "hparams_chosen_on" not in runs["split1"]
+
 
 def test_trials_of_a_batch_whose_heads_are_alike_are_trained_side_by_side(tmp_path: Path, cache: Path) -> None:
     database = tmp_path / "outputs/s/optuna/tiny_multiclass.db"
@@ -100,7 +126,7 @@ def test_trials_of_a_batch_whose_heads_are_alike_are_trained_side_by_side(tmp_pa
     assert done.returncode == 0, done.stderr
     assert "6 of 6 cells side by side, up to 4 at a time" in done.stdout, "two trials of two seeds, and one trial"
     for trial in load(database).trials:
-        runs = sorted((database.with_suffix("") / f"trial{trial.number:04}").glob("*/*/*/seed*"))
+        runs = sorted((database.with_suffix("") / f"trial{trial.number:04}").glob("*/*/*/split0/seed*"))
         values = [read_cycles(run)["val/macro_f1"].item() for run in runs]
         assert len(values) == 2
         assert trial.value == pytest.approx(sum(values) / 2, rel=1e-12)

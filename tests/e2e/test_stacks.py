@@ -50,17 +50,17 @@ def test_a_stack_leaves_whole_runs_and_those_that_are_refused_stop_no_other(
     # One is refused before there are jobs, two by the stack.
     assert "7 of 7 cells side by side, up to 7 at a time" in out
     assert "3 of 8 cells failed" in err
-    assert "multiclass/tiny/uncertainty/seed0: " in err
+    assert "multiclass/tiny/uncertainty/split0/seed0: " in err
     assert "holds a run with other settings" in err
-    assert "multiclass/tiny/avg_confidence/seed0, multiclass/tiny/avg_confidence/seed1" in err
+    assert "multiclass/tiny/avg_confidence/split0/seed0, multiclass/tiny/avg_confidence/split0/seed1" in err
     study = tmp_path / "outputs" / "grid"
-    for run in one_by_one.glob("*/*/*/seed*"):
+    for run in one_by_one.glob("*/*/*/split0/seed*"):
         stacked = study / run.relative_to(one_by_one)
         assert [name for name in WHOLE if not (stacked / name).is_file()] == []
-    assert read_status(study / "multiclass/tiny/uncertainty/seed1")["state"] == "done"
+    assert read_status(study / "multiclass/tiny/uncertainty/split0/seed1")["state"] == "done"
     for name in ("uncertainty", "avg_confidence"):
         for seed in (0, 1):
-            (study / f"multiclass/tiny/{name}/seed{seed}/status.json").unlink(missing_ok=True)
+            (study / f"multiclass/tiny/{name}/split0/seed{seed}/status.json").unlink(missing_ok=True)
     assert_same(study, one_by_one)
 
 
@@ -69,13 +69,13 @@ def test_a_stack_that_is_killed_goes_on_with_the_same_command(
 ) -> None:
     process = start(tmp_path, cache, *GRID)
     study, until = tmp_path / "outputs" / "grid", time.monotonic() + 120
-    while not any(study.glob("*/*/*/seed*/checkpoints/state.json")):
+    while not any(study.glob("*/*/*/split0/seed*/checkpoints/state.json")):
         assert process.poll() is None, process.communicate(timeout=60)
         assert time.monotonic() < until
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
-    states = [read_status(run.parent)["state"] for run in study.glob("*/*/*/seed*/status.json")]
+    states = [read_status(run.parent)["state"] for run in study.glob("*/*/*/split0/seed*/status.json")]
     assert "running" in states, "it was killed in the middle"
 
     finish(start(tmp_path, cache, *GRID))

@@ -33,8 +33,8 @@ def test_every_row_of_the_study_runs_in_one_command_and_is_one_study(tmp_path: P
     }
     folder = tmp_path / "outputs" / "smoke"
     for name in ("random", "entropy", "margin", "uncertainty"):
-        source = read_queries(folder / "multiclass/dino_s" / name / "seed0")
-        replayed = read_queries(folder / "multilabel_from_multiclass/dino_s" / name / "seed0")
+        source = read_queries(folder / "multiclass/dino_s" / name / "split0" / "seed0")
+        replayed = read_queries(folder / "multilabel_from_multiclass/dino_s" / name / "split0" / "seed0")
         assert replayed["image"].tolist() == source["image"].tolist()
 
 

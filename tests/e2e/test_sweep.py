@@ -40,7 +40,7 @@ def launches(study: Path) -> list[dict[str, Any]]:
 
 
 def results(study: Path) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    folders = [path.parent for path in study.glob("*/*/*/seed*/status.json")]
+    folders = [path.parent for path in study.glob("*/*/*/split0/seed*/status.json")]
     assert all(read_status(folder)["state"] == "done" for folder in folders)
     return {
         folder.relative_to(study).as_posix(): (without_times(folder), read_queries(folder)) for folder in folders
@@ -79,11 +79,11 @@ def test_a_cell_that_fails_in_one_of_several_processes_is_named_and_stops_no_oth
     assert "2 processes (as asked for)" in out
     study = Path("outputs/grid")
     for number, strategy in ((1, "random"), (2, "margin")):
-        assert f"#{number} done: {study}/multiclass/tiny/{strategy}/seed0\n" in out
+        assert f"#{number} done: {study}/multiclass/tiny/{strategy}/split0/seed0\n" in out
     (failed,) = [line for line in out.splitlines() if "#0 failed" in line]
-    assert "multiclass/tiny/avg_confidence/seed0: " in failed
+    assert "multiclass/tiny/avg_confidence/split0/seed0: " in failed
     log = tmp_path / failed.rpartition("; log: ")[2]
-    assert "avg_confidence/seed0 failed: " in log.read_text()
+    assert "avg_confidence/split0/seed0 failed: " in log.read_text()
     assert "1 of 3 cells failed" in err
     assert "Traceback" not in err
     (launch,) = launches(tmp_path / study)
@@ -107,9 +107,9 @@ def test_force_does_finished_cells_again_and_a_crash_shows_its_traceback(tmp_pat
     assert process.returncode == 1
     assert "2 of 2 cells failed" in err
     assert "model.head.hidden: [] → [10000000000000]" in err, "the finished run of other settings is refused"
-    assert "multiclass/tiny/entropy/seed2: " in err
+    assert "multiclass/tiny/entropy/split0/seed2: " in err
     assert "    | " in err, "the last lines of the traceback"
-    assert read_status(study / "multiclass/tiny/entropy/seed2")["state"] == "failed"
+    assert read_status(study / "multiclass/tiny/entropy/split0/seed2")["state"] == "failed"
 
 
 def test_cells_that_share_a_directory_are_refused_before_anything_is_written(tmp_path: Path, cache: Path) -> None:

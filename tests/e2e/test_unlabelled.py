@@ -164,7 +164,7 @@ def test_a_run_whose_pool_is_labelled_leaves_out_the_unlabelled_of_other_parts(
     assert "unlabelled" not in counts
 
 
-def test_a_given_split_is_used_as_it_is_and_seed_and_shares_of_a_split_do_not_matter(
+def test_a_given_split_is_used_as_it_is_and_shares_of_a_split_do_not_matter(
     start: Start, table: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     given = with_split(table, start)
@@ -173,7 +173,7 @@ def test_a_given_split_is_used_as_it_is_and_seed_and_shares_of_a_split_do_not_ma
     run(start())
     assert "train means pool" in caplog.text
     assert "Val means validation" in caplog.text
-    assert "nothing is drawn, and data.split and seeds.split do not matter" in caplog.text
+    assert "nothing is drawn, and data.split and split do not matter" in caplog.text
     counts = pd.read_csv(run_folder(start()) / "splits.csv", index_col="part")
     assert [counts.loc[part, "images"] for part in PARTS] == [
         (given["split"] == name).sum() for name in ("train", "Val", "test")
@@ -185,8 +185,10 @@ def test_a_given_split_is_used_as_it_is_and_seed_and_shares_of_a_split_do_not_ma
     assert not list(Path(start().records).glob("split-*")), "the study has drawn none"
 
     caplog.clear()
-    run(start("seeds.split=7", "data.split.test=0.4"))
+    run(start("data.split.test=0.4"))
     assert "is finished; skipped" in caplog.text
+    with pytest.raises(UserError, match="there is no other than split=0"):
+        run(start("split=7"))
 
 
 def test_a_changed_given_split_is_told(start: Start, table: pd.DataFrame, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from coilal.common.types import DataError, DecodedImages, Samples, Split
+from coilal.data.division import Division
 from coilal.data.stored_split import StoredSplit, place
 from coilal.run_directory.data_record import DataRecord
 from coilal.runs.same_data import changed
@@ -17,7 +18,7 @@ from tests.inputs.case import Case
 TITLE = "Data that changed"
 PLACE = 50
 
-SHARES = {"validation": 0.25, "test": 0.25}
+DIVISION = Division(validation=0.25, test=0.25)
 SAMPLES = Samples(
     names=tuple(f"i{number}.png" for number in range(8)),
     groups=tuple(f"coil{number}" for number in range(8)),
@@ -51,8 +52,8 @@ def _resumed(after: DataRecord) -> Callable[[Path], str]:
 
 def _placed(samples: Samples) -> Callable[[Path], str]:
     def try_it(_: Path) -> str:
-        first = place(SAMPLES, SHARES, 0, StoredSplit())
-        again = place(samples, SHARES, 0, StoredSplit().extended(SAMPLES, first.part))
+        first = place(SAMPLES, DIVISION, StoredSplit())
+        again = place(samples, DIVISION, StoredSplit().extended(SAMPLES, first.part))
         kept = again.part[: len(SAMPLES)].tolist() == first.part.tolist()
         return f"{'nothing moved' if kept else 'moved'}; {again.note}"
 

@@ -16,7 +16,7 @@ from tests.inputs.case import Case
 TITLE = "Run directories"
 PLACE = 60
 
-RUN = "study/multiclass/tiny/margin/seed0"
+RUN = "study/multiclass/tiny/margin/split0/seed0"
 STATUS = {"state": "running", "host": "here", "pid": 1, "start": "2026-01-01T00:00:00+00:00"}
 
 
@@ -87,7 +87,7 @@ def seen_by_status(place: Path) -> str:
     (other / "status.json").write_text('{"state": "run', encoding="utf-8")
     found = {cell.cell.name: cell for cell in Overview.of(place / "study").cells}
     assert len(found) == 2
-    cell = found["multiclass/tiny/margin/seed1"]
+    cell = found["multiclass/tiny/margin/split0/seed1"]
     return f"{cell.state}: {cell.why}"
 
 

@@ -17,7 +17,7 @@ from tests.slurm.conftest import JOBS, PATIENCE_S, Study, until
 pytestmark = pytest.mark.slow
 
 LONG = ["strategy=margin", "budget.initial=8", "budget.query=4", "budget.cycles=20", "trainer.max_epochs=240"]
-RUN = "multiclass/tiny/margin/seed0"
+RUN = "multiclass/tiny/margin/split0/seed0"
 
 
 def slurm(*command: str) -> str:
@@ -56,14 +56,14 @@ def test_an_array_of_packed_jobs_does_a_grid_and_a_failing_cell_stops_nothing(st
     assert code == 2, err
     assert "2 of 10 cells failed" in err
     for seed in (0, 1):
-        assert f"multiclass/tiny/avg_confidence/seed{seed}" in err, "the failed cells are named"
+        assert f"multiclass/tiny/avg_confidence/split0/seed{seed}" in err, "the failed cells are named"
     assert "fit" in err
     assert "Traceback" not in err
     (launch,) = study.launches()
     (array,) = {job["id"].partition("_")[0] for job in launch["jobs"]}
     assert [job["id"] for job in launch["jobs"]] == [f"{array}_{number}" for number in range(5)]
     assert [len(job["cells"]) for job in launch["jobs"]] == [2] * 5
-    behind = next(job for job in launch["jobs"] if job["cells"][0].endswith("avg_confidence/seed0"))
+    behind = next(job for job in launch["jobs"] if job["cells"][0].endswith("avg_confidence/split0/seed0"))
     folder = study.root / behind["cells"][1]
     assert read_status(folder)["state"] == "done", "the cell behind the one that failed is done, in the same job"
     assert read_status(folder)["slurm_job"] == behind["id"]
@@ -86,8 +86,8 @@ def test_an_array_of_packed_jobs_does_a_grid_and_a_failing_cell_stops_nothing(st
     assert study.launch(*grid)[0] == 2
     again = study.launches()[1]
     assert sorted(cell for job in again["jobs"] for cell in job["cells"]) == [
-        "multiclass/tiny/avg_confidence/seed0",
-        "multiclass/tiny/avg_confidence/seed1",
+        "multiclass/tiny/avg_confidence/split0/seed0",
+        "multiclass/tiny/avg_confidence/split0/seed1",
     ], "only what failed is submitted again"
     assert {path: path.stat().st_mtime_ns for path in study.root.rglob("status.json")} == written
 
@@ -140,7 +140,7 @@ def test_jobs_outlive_a_killed_launcher_and_the_second_call_finishes_the_study(
     code, _, err = study.launch(*grid)
     assert code == 0, err
     first, second = study.launches()
-    assert [job["cells"] for job in second["jobs"]] == [["multiclass/tiny/margin/seed2"]]
+    assert [job["cells"] for job in second["jobs"]] == [["multiclass/tiny/margin/split0/seed2"]]
     jobs = {job["cells"][0]: job["id"] for launch in (first, second) for job in launch["jobs"]}
     for cell, job in jobs.items():
         status = json.loads((study.root / cell / "status.json").read_text())

@@ -39,3 +39,4 @@ def defined_in(tree: ast.AST, before: str = "") -> list[str]:
 def test_every_room_is_on_the_map() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert set(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)) == rooms
+    assert {path.stem for path in (REPOSITORY / "docs" / "reference").glob("*.md")} - {"index"} == rooms

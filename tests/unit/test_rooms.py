@@ -22,12 +22,13 @@ ROOMS = {
     "active": {"common"},
     "features": {"common"},
     "demo": {"common", "data", "run_directory"},
-    "evidence": {"common", "run_directory"},
+    "inspection": {"common"},
+    "evidence": {"common", "run_directory", "inspection"},
     "fit": {"common", "active", "features"},
-    "runs": {"common", "run_directory", "data", "active", "features", "fit"},
+    "runs": {"common", "run_directory", "data", "active", "features", "inspection", "fit"},
     "sweep": {"common", "run_directory", "runs", "fit"},
     "labelling": {"common", "run_directory", "data", "active", "fit", "runs", "evidence"},
-    "prediction": {"common", "run_directory", "data", "features", "fit", "runs"},
+    "prediction": {"common", "run_directory", "data", "active", "features", "inspection", "fit", "runs"},
 }
 # command → rooms that it may import, besides common. Each but those that show what two rooms know has one.
 COMMANDS = {
@@ -36,10 +37,11 @@ COMMANDS = {
     "status": {"sweep"},
     "tune": {"sweep"},
     "predict": {"prediction"},
+    "relabel": {"prediction"},
     "label": {"labelling", "runs"},
     "ask": {"labelling"},
     "report": {"evidence", "sweep"},
-    "dashboard": {"evidence", "runs"},
+    "dashboard": {"evidence", "run_directory", "runs"},
     "render": {"demo", "data"},
     "pretrain": {"demo", "features"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -12,6 +13,19 @@ from coilal.common.types import Kind, UserError
 
 Label = str | tuple[str, ...]
 """The name of a class (multiclass), or the names of the labels that an image has, perhaps none (multilabel)."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model takes an image for.
+
+    Attributes:
+        label: a class name, or the names of the labels above one half.
+        confidence: probability of the class; of labels, the least sure one's max(p, 1 − p).
+    """
+
+    label: Label
+    confidence: float
 
 
 class NoLabel(Enum):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coilal.active.features import Features
+from coilal.active.labels import Prediction
 from coilal.common.types import BoolArray, FloatArray, IntArray, Kind
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class PoolOutputs:
         classes: number C of classes or labels.
         cycle: in which the batch enters the labelled images; 0 for the starting set.
         groups: int64 (n,), the group (coil) of each unlabelled image.
+        taken: outputs on images that the batch has already, where a strategy is asked for the rest of it.
     """
 
     kind: Kind
@@ -79,6 +81,7 @@ class PoolOutputs:
     classes: int = 0
     cycle: int = 1
     groups: IntArray | None = None
+    taken: PoolOutputs | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -115,10 +118,13 @@ class Selection:
     Attributes:
         ids: int64 (b,), dataset-global.
         scores: float64 (b,), the strategy's score of each, NaN where it computes none.
+        predictions: what the model takes each for that they were chosen by (b); none where there was no model yet.
+            Who runs the cycle adds them, not the strategy.
     """
 
     ids: IntArray
     scores: FloatArray
+    predictions: Sequence[Prediction] = ()
 
 
 QueryFunction = Callable[[PoolOutputs, int, np.random.Generator], Selection]

@@ -59,6 +59,32 @@ def draw(
     return np.asarray(generator.permutation(np.concatenate(drawn)))
 
 
+def draw_spread(
+    pool_ids: IntArray, groups: IntArray, count: int, most: int, generator: np.random.Generator
+) -> IntArray:
+    """Draw images at random, at most so many of one group.
+
+    Where all groups have given their share and images are missing, each may give as many again.
+
+    Args:
+        pool_ids: int64 (n,), dataset-global.
+        groups: number of the group of each (n).
+        count: images to draw, 1 to n.
+        most: images of one group, at least one.
+        generator: random numbers.
+
+    Returns:
+        int64 (count,), dataset-global, in random order.
+    """
+    shuffled = generator.permutation(len(pool_ids))
+    by_group = np.argsort(groups[shuffled], kind="stable")
+    _, first, sizes = np.unique(groups[shuffled][by_group], return_index=True, return_counts=True)
+    place = np.empty(len(shuffled), dtype=np.int64)  # of each image within its group
+    place[by_group] = np.arange(len(shuffled)) - np.repeat(first, sizes)
+    drawn = np.sort(np.argsort(place // most, kind="stable")[:count])
+    return np.asarray(pool_ids[shuffled[drawn]])
+
+
 def _allocate(sizes: IntArray, count: int, generator: np.random.Generator) -> IntArray:
     """Return how many images each stratum gives: its quota rounded, at least 1, together ``count``."""
     if count < len(sizes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import logging
 import os
 import re
 import sys
@@ -36,11 +37,23 @@ def run_documented(main: Callable[[], int | None], help_text: str, arguments: Se
         help_text: what ``--help`` shows.
         arguments: for Hydra; those of the command line that ask for help count before them.
     """
-    if {"--help", "-h"} & set(sys.argv[1:]):
+    if asks_for_help():
         run_main(lambda: print(help_text))
         return
     sys.argv[1:] = arguments
     run_main(main)
+
+
+def asks_for_help() -> bool:
+    """Return whether the command line asks for help."""
+    return bool({"--help", "-h"} & set(sys.argv[1:]))
+
+
+def log_with_times() -> None:
+    """Log to stdout, each line with the time, in a command that Hydra does not start."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout
+    )
 
 
 def run_main(main: Callable[[], int | None], config_name: str = "train") -> None:
@@ -146,6 +159,14 @@ def given_settings(arguments: Sequence[str], known: Collection[str], command: st
     return settings
 
 
+_OVERKILL = (
+    "what share of the fault-free may be rejected is a setting of the run (inspection.overkill): each cycle keeps "
+    "its thresholds. Do the runs again with it: python -m coilal.train inspection.overkill=… study=ANOTHER"
+)
+ELSEWHERE = {"compare.overkill": _OVERKILL, "inspection.overkill": _OVERKILL}
+"""Settings that are looked for in a command that has none of that name → where they are."""
+
+
 def explain(message: str, arguments: list[str], config_name: str = "train") -> str:
     """Say what is wrong with the settings where Hydra's message does not, and what can be typed instead."""
     from coilal.common.typed import unreadable
@@ -162,6 +183,8 @@ def explain(message: str, arguments: list[str], config_name: str = "train") -> s
     key, known = found[1], _keys(arguments, config_name)
     if key in known:
         return _new_keys(key, arguments) or message
+    if key in ELSEWHERE:
+        return f"There is no setting '{key}' here: {ELSEWHERE[key]}"
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
     near += [name for name in known if name.endswith(f".{key}") and name not in near][:3]
     return f"There is no setting '{key}'." + (f" Did you mean {' or '.join(near)}?" if near else "")

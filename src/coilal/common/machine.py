@@ -79,6 +79,16 @@ def refusal(error: BaseException, where: Path | None = None) -> UserError | None
     return UserError(f"{place}: {what}.{advice}" if place else f"{what}.{advice}")
 
 
+def lacks_room(error: BaseException) -> bool:
+    """Return whether an error, or what it followed from, says that a disk or a quota is full."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Tell what the machine refuses while ``path`` is written.

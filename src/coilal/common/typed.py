@@ -24,11 +24,11 @@ TEXTS = frozenset(
             "data.labels",
             "data.source.group_pattern",
         ),
-        *("model.name", "model.weights", "task.name", "strategy.name", "hparams.data"),
-        *("label.classes", "label.host"),
+        *("model.name", "model.weights", "task.name", "strategy.name", "hparams.data", "data.split.by"),
+        *("label.classes", "label.host", "label.currency"),
         *("project", "entity", "logger.wandb.project", "logger.wandb.entity"),
         *(f"hydra.launcher.{name}" for name in ("partition", "account", "qos", "constraint", "name")),
-        *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "split", "doubt")),
+        *(f"data.source.{kind}_column" for kind in ("image", "class", "group", "split", "attribute", "doubt")),
         *(f"data.source.{name}" for name in ("label_columns", "ignored_columns", "good_class", "no_value")),
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
@@ -84,6 +84,8 @@ class Samples:
         notes: what was left out or assumed, for the log, one sentence each.
         unlabelled: ids of the images of which neither class nor labels are known, ascending.
         parts: pool, validation or test, as the data give it (N), or None where they do not: then it is drawn.
+        attributes: what else is known of each image (N), by name: the type of part, the camera; see
+            ``data.division.Division.by``.
     """
 
     names: tuple[str, ...]
@@ -97,6 +99,7 @@ class Samples:
     notes: tuple[str, ...] = ()
     unlabelled: tuple[int, ...] = ()
     parts: tuple[str, ...] | None = None
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -118,6 +121,7 @@ class Samples:
             classes=None if self.classes is None else self.classes[ids],
             unlabelled=tuple(np.flatnonzero(~self.is_labelled[ids]).tolist()),
             parts=None if self.parts is None else tuple(self.parts[i] for i in ids),
+            attributes={name: tuple(values[i] for i in ids) for name, values in self.attributes.items()},
         )
 
 
@@ -210,12 +214,17 @@ class DecodedImages:
         fingerprint: hex digest of content, order and format: equal fingerprints mean equal pixels.
         digests: uint64 (N,), a hash of what each image shows at full size, whatever its name and the format.
         range: the values that became 0 and 255 in all images; None where they were not scaled, or each by its type.
+        format: hex digest of how they were decoded: where it is equal, images of equal digests have equal pixels.
+            "" where nothing is known of single images.
+        copies: id of the first image that shows the same, of each one after it; blank images are no copies.
     """
 
     pixels: ImageArray
     fingerprint: str
     digests: NDArray[np.uint64]
     range: tuple[float, float] | None = None
+    format: str = ""
+    copies: Mapping[int, int] = field(default_factory=dict, hash=False)
 
 
 class DataSource(Protocol):

@@ -29,6 +29,7 @@ class ColumnSettings:
     group: Setting
     doubt: Setting
     split: Setting = None
+    attribute: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Columns:
         group: unit that must not be split, or None.
         doubt: the annotator's doubts, or None.
         split: part of the split, or None where it is drawn.
+        attribute: what else is to be known of each row, or None.
         unused: columns that could be labels but are not used, because there is a class column.
     """
 
@@ -52,6 +54,11 @@ class Columns:
     doubt: str | None
     split: str | None
     unused: tuple[str, ...]
+    attribute: str | None = None
+
+
+SET_BY = {"attribute_column": "data.split.by"}
+"""What a user gives in place of a setting of the source."""
 
 
 @dataclass
@@ -68,7 +75,7 @@ class _Header:
         alike = (self._one(key, name, self._alike(name)) for name in names)
         found = next((name for name in chain(exact, alike) if name is not None), None)
         if found is None and names and not isinstance(setting, list | tuple):
-            self.missing.append(f"data.source.{key}={setting}")
+            self.missing.append(f"{SET_BY.get(key, f'data.source.{key}')}={setting}")
         return found
 
     def all(self, key: str, setting: object, needed: bool) -> tuple[str, ...]:
@@ -129,6 +136,8 @@ def assign_columns(settings: ColumnSettings, there: Sequence[str]) -> tuple[Colu
     group, doubt = header.first("group_column", settings.group), header.first("doubt_column", settings.doubt)
     ignored = header.all("ignored_columns", settings.ignored, needed=False)
     taken = {image, classes, group, doubt, *named, *ignored}
+    attribute = header.first("attribute_column", settings.attribute)
+    taken.add(attribute)
     split = header.first("split_column", settings.split)
     if isinstance(settings.split, list | tuple) and split in taken:
         split = None  # its name is only one of the usual ones
@@ -136,7 +145,9 @@ def assign_columns(settings: ColumnSettings, there: Sequence[str]) -> tuple[Colu
     if image is None and (settings.image is None or isinstance(settings.image, list | tuple)):
         none_of = ", ".join(map(str, as_tuple(settings.image))) or "(nothing set)"
         missing.append(f"data.source.image_column: none of {none_of}")
-    left_over = tuple(name for name in there if name not in {image, classes, group, doubt, split, *ignored})
+    left_over = tuple(
+        name for name in there if name not in {image, classes, group, doubt, split, attribute, *ignored}
+    )
     labels = () if classes is not None else named or left_over
     if classes is None and not labels:
         missing.append("labels: neither a class column nor a column that is left over")
@@ -144,7 +155,7 @@ def assign_columns(settings: ColumnSettings, there: Sequence[str]) -> tuple[Colu
         kind = f"columns that the table does not have, or has more than once; it has {_shortened(there)}"
         return None, [Problem(kind, tuple(missing))]
     unused = tuple(name for name in left_over if name not in labels)
-    return Columns(image, classes, labels, group, doubt, split, unused), []
+    return Columns(image, classes, labels, group, doubt, split, unused, attribute), []
 
 
 def _shortened(names: Sequence[str], most: int = 40) -> str:

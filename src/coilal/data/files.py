@@ -22,10 +22,10 @@ from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from coilal.common.array_store import Target, open_or_build
+from coilal.common.array_store import Content, Target, open_or_build, open_or_extend
 from coilal.common.choices import chosen
 from coilal.common.long_work import LongWork
-from coilal.common.types import DataError, DecodedImages, ImageFormat, Problem, UserError
+from coilal.common.types import DataError, DecodedImages, ImageFormat, IntArray, Problem, UserError
 from coilal.data.decode import DECODE_VERSION, fit_image, open_image
 from coilal.data.headers import (
     HEADER,
@@ -94,8 +94,8 @@ def decode_files(
 
     Two images are duplicates if their pixels are equal at full size. Blank images (one single value) are not
     counted as such, because nothing is learnt from their being equal; their number is logged. A file counts as
-    unchanged if its size and time of change are the same. What is killed goes on after the images that it has
-    stored.
+    unchanged if its size and time of change are the same; where some have changed, the others are copied from
+    what is stored. What is killed goes on after the images that it has stored.
 
     Args:
         folder: folder that the names are relative to.
@@ -109,7 +109,7 @@ def decode_files(
         DataError: missing, unreadable, truncated and duplicate images, listed together. If there are only
             duplicates, the images stay stored, for ``keep``.
     """
-    stats, missing = _stat(folder, names)
+    stats, missing = stamps(folder, names)
     if missing:
         raise DataError(file_problems(folder, names, duplicates, image.mode, image))
     headers = _headers(folder, names, stats, image, cache, max_gb)
@@ -120,31 +120,30 @@ def decode_files(
     files = _Files(folder, names, image, duplicates)
     about = f"{len(names)} decoded images"
 
-    def stored(name: str, row: np.dtype[Any], reading: _Files, what: str = about) -> Rows:
-        target = Target(cache / "images" / name, (len(names),), row, what)
-        return open_or_build(target, partial(_decoded, reading, row), max_gb)
+    def stored(key: _Key, row: np.dtype[Any], reading: _Files, what: str = about) -> Rows:
+        target = Target(cache / "images" / f"{key.name}.npy", (len(names),), row, what)
+        return open_or_extend(target, key.content, partial(_decoded, reading, row), max_gb)
 
     if image.range == "auto" and common_type(headers) != np.uint8:
         whole = ImageFormat((1, 1), mode=image.mode)
-        name = f"{_key(folder, names, stats, whole, 'spread', image.page)}.npy"
-        files = replace(files, limits=_range_of(stored(name, _SPREAD, files, f"range of {about}")))
+        spreads = _Key(folder, names, stats, whole, ("spread", image.page))
+        files = replace(files, limits=_range_of(stored(spreads, _SPREAD, files, f"range of {about}")))
     elif not isinstance(image.range, str) and (image.range != (0, 255) or common_type(headers) != np.uint8):
         files = replace(files, limits=PixelRange(float(image.range[0]), float(image.range[1])))
     extra = files.determined_by(headers)
     content = CONTENT if files.limits is None else _CLIPPED
-    name = _key(folder, names, stats, image, *extra)
-    rows = stored(
-        f"{name}.npy", np.dtype([*content.descr, ("pixels", np.uint8, (image.channels, *image.size))]), files
-    )
+    key = _Key(folder, names, stats, image, tuple(extra))
+    rows = stored(key, np.dtype([*content.descr, ("pixels", np.uint8, (image.channels, *image.size))]), files)
     # Apart from the pixels, so that later runs need not pass over them.
-    beside = Target(cache / "images" / f"{name}.contents.npy", (len(names),), content)
+    beside = Target(cache / "images" / f"{key.name}.contents.npy", (len(names),), content)
     contents = open_or_build(beside, partial(_contents, rows, content), max_gb)
     problems = _duplicates(names, contents, duplicates)
     if problems:
         raise DataError(problems)
     _tell(files, headers, contents)
     digests = np.array(contents["digest"])
-    return DecodedImages(rows["pixels"], _digest(names, image, digests, extra), digests, files.limits)
+    fingerprint, of_format = _digest(names, image, digests, extra), _digest([], image, digests[:0], extra)
+    return DecodedImages(rows["pixels"], fingerprint, digests, files.limits, of_format, _copies(contents))
 
 
 @dataclass(frozen=True)
@@ -167,6 +166,9 @@ class _Files:
 
     def part(self, names: Sequence[str]) -> _Files:
         return replace(self, names=names)
+
+    def of(self, ids: IntArray) -> _Files:
+        return self.part([self.names[i] for i in ids.tolist()])
 
     def determined_by(self, headers: Headers) -> list[Any]:
         """Return what the pixels depend on besides size, fit and mode; nothing for ordinary images."""
@@ -191,18 +193,19 @@ def _headers(
     max_gb: float | None,
 ) -> Headers:
     """Return what the files say of themselves, from the cache if it is there or can be written."""
-    name = f"{_key(folder, names, stats, ImageFormat((1, 1)), 'headers', image.page)}.npy"
-    target = Target(cache / "headers" / name, (len(names),), HEADER, f"headers of {len(names)} images")
-    read = partial(read_headers, folder, names, image.page)
+    key = _Key(folder, names, stats, ImageFormat((1, 1)), ("headers", image.page))
+    target = Target(cache / "headers" / f"{key.name}.npy", (len(names),), HEADER, f"headers of {len(names)} images")
+
+    def read(ids: IntArray) -> Generator[Headers]:
+        return read_headers(folder, [names[i] for i in ids.tolist()], image.page)
+
     try:
-        headers = np.array(open_or_build(target, read, max_gb))
+        headers = np.array(open_or_extend(target, key.content, read, max_gb))
     except UserError:  # a cache that is read-only: of an earlier version, which had no headers
-        headers = np.concatenate([np.zeros(0, HEADER), *read(0)])
+        headers = np.concatenate([np.zeros(0, HEADER), *read(np.arange(len(names)))])
     closed = np.flatnonzero(headers["type"] == b"")  # perhaps for a moment only
     if len(closed):
-        headers[closed] = np.concatenate(
-            list(read_headers(folder, [names[i] for i in closed.tolist()], image.page, 0))
-        )
+        headers[closed] = np.concatenate(list(read(closed)))
     return headers
 
 
@@ -247,24 +250,26 @@ def _types(headers: Headers) -> str:
     return " or ".join(type_in_words(kind.decode()) for kind in np.unique(headers["type"]))
 
 
-def _decoded(files: _Files, row: np.dtype[Any], start: int) -> Generator[Rows]:
-    """Yield the rows of the files from ``start`` on, up to the first that is damaged; raise if there is one."""
-    names = files.names
+def _decoded(files: _Files, row: np.dtype[Any], ids: IntArray) -> Generator[Rows]:
+    """Yield the rows of some of the files, up to the first that is damaged; raise if there is one."""
+    wanted = files.of(ids)
     doing = "decoding" if "pixels" in (row.names or ()) else "looking for the range of the values of"
-    log.info("data: %s %d images", doing, len(names) - start)
-    started, work = time.perf_counter(), LongWork(doing, len(names), start)
+    log.info("data: %s %d images", doing, len(ids))
+    started, work = time.perf_counter(), LongWork(doing, len(ids))
     scanned: list[Scanned] = []
     sound = True
-    for decoded, damaged in _scan(files.part(names[start:]), row):
+    for decoded, damaged in _scan(wanted, row):
         scanned.append((_content_of(decoded, CONTENT), damaged))
         work.done(len(decoded))
         sound = sound and not damaged
         if sound:  # after the first damage nothing is stored, but what is wrong with all files is looked for
             yield decoded
     if not sound:
-        before = _scan(files.part(names[:start]), CONTENT)  # stored by a process that was killed
-        raise _error_of_damage(files, _problems(names, [*before, *scanned], files.duplicates), scanned)
-    log.info("data: %s %d images: %.1f s", doing, len(names) - start, time.perf_counter() - started)
+        others = files.of(np.setdiff1d(np.arange(len(files.names)), ids))  # stored before
+        names = [*others.names, *wanted.names]
+        problems = _problems(names, [*_scan(others, CONTENT), *scanned], files.duplicates)
+        raise _error_of_damage(files, problems, scanned)
+    log.info("data: %s %d images: %.1f s", doing, len(ids), time.perf_counter() - started)
 
 
 def _error_of_damage(files: _Files, problems: list[Problem], scanned: Sequence[Scanned]) -> Exception:
@@ -298,14 +303,14 @@ def file_problems(
         image: the format.
         headers: what the files say of themselves, if that is known already.
     """
-    _, missing = _stat(folder, names)
+    _, missing = stamps(folder, names)
     absent = set(missing)
     present = [name for name in names if name not in absent]
     files = _Files(folder, present, image or ImageFormat((1, 1), mode=mode), duplicates)
     problems = _missing(folder, missing)
     if image is not None:
         if headers is None or missing:
-            headers = np.concatenate([np.zeros(0, HEADER), *read_headers(folder, present, image.page, 0)])
+            headers = np.concatenate([np.zeros(0, HEADER), *read_headers(folder, present, image.page)])
         problems += header_problems(present, headers, image)
     return [*problems, *_problems(present, list(_scan(files, CONTENT)), duplicates)]
 
@@ -331,8 +336,16 @@ def _problems(names: Sequence[str], scanned: Sequence[Scanned], duplicates: Dupl
     return [*problems, *_duplicates(names, contents, duplicates)]
 
 
-def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return size and time of change of each file (N, 2) and the names of those that are no files."""
+def stamps(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Return size and time of change of each file (N, 2), 0 of those that are no files, and the names of these.
+
+    Args:
+        folder: folder that the names are relative to.
+        names: files (N).
+
+    Raises:
+        OSError: the disk does not say, for another reason than that there is no such file.
+    """
     stats = np.zeros((len(names), 2), dtype=np.int64)
     missing = []
     for index, name in enumerate(names):
@@ -349,9 +362,41 @@ def _stat(folder: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[s
     return stats, missing
 
 
-def _key(folder: Path, names: Sequence[str], stats: NDArray[np.int64], image: ImageFormat, *extra: Any) -> str:
-    # The folder is part of it: two data sets may agree in names, sizes and times (unpacked archives).
-    return _digest([PIL.__version__, str(folder.resolve()), *names], image, stats, extra)
+@dataclass(frozen=True)
+class _Key:
+    """What determines an array of what is in files: of all of them, and of each.
+
+    Attributes:
+        folder: folder that the names are relative to.
+        names: files (N).
+        stats: size and time of change of each (N, 2).
+        image: the format.
+        extra: what else counts.
+    """
+
+    folder: Path
+    names: Sequence[str]
+    stats: NDArray[np.int64]
+    image: ImageFormat
+    extra: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        return _digest([*self._place, *self.names], self.image, self.stats, self.extra)
+
+    @property
+    def content(self) -> Content:
+        return Content(_digest(self._place, self.image, self.stats[:0], self.extra), self._of_files)
+
+    @property
+    def _place(self) -> list[str]:
+        # The folder is part of it: two data sets may agree in names, sizes and times (unpacked archives).
+        return [PIL.__version__, str(self.folder.resolve())]
+
+    def _of_files(self) -> NDArray[np.uint64]:
+        texts = (f"{name}\0{stat}" for name, stat in zip(self.names, self.stats.tolist(), strict=True))
+        digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+        return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
 def _digest(names: Sequence[str], image: ImageFormat, values: NDArray[Any], extra: Sequence[Any]) -> str:
@@ -448,14 +493,16 @@ def _is_blank(values: Values) -> bool:
 
 
 def _duplicates(names: Sequence[str], contents: Rows, duplicates: Duplicates) -> list[Problem]:
-    if duplicates == "keep":
+    if duplicates == "keep" or not (copies := _copies(contents)):
         return []
+    kind = "duplicate images (equal pixels); take the copies out, or keep them with data.source.duplicates=keep"
+    return [Problem(kind, tuple(f"{names[copy]} is {names[original]}" for copy, original in copies.items()))]
+
+
+def _copies(contents: Rows) -> dict[int, int]:
+    """Return the id of the first image that shows the same, of each one after it; blank images are left out."""
     ids = np.flatnonzero(~contents["blank"])
     _, first, inverse = np.unique(contents["digest"][ids], return_index=True, return_inverse=True)
     originals = ids[first[inverse]]
     copies = np.flatnonzero(ids != originals)
-    if not len(copies):
-        return []
-    kind = "duplicate images (equal pixels); take the copies out, or keep them with data.source.duplicates=keep"
-    pairs = zip(ids[copies].tolist(), originals[copies].tolist(), strict=True)
-    return [Problem(kind, tuple(f"{names[copy]} is {names[original]}" for copy, original in pairs))]
+    return dict(zip(ids[copies].tolist(), originals[copies].tolist(), strict=True))

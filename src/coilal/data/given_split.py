@@ -81,6 +81,6 @@ def _note(texts: Sequence[str], where: str, off: str) -> str:
     other = [f"{text} means {part}" for text, part in meant.items() if part and text != part]
     said = f" ({', '.join(other)})" if other else ""
     return (
-        f"The split is the one that {where} gives{said}: nothing is drawn, and data.split and seeds.split do not "
+        f"The split is the one that {where} gives{said}: nothing is drawn, and data.split and split do not "
         f"matter ({off} draws one)."
     )

@@ -41,8 +41,8 @@ _LITTLE = 0.25  # share of an image
 _NOTHING = 0.01
 
 
-def read_headers(folder: Path, names: Sequence[str], page: int | None, start: int) -> Generator[Headers]:
-    """Yield the headers of the files from ``start`` on, some at a time."""
+def read_headers(folder: Path, names: Sequence[str], page: int | None) -> Generator[Headers]:
+    """Yield the headers of files, some at a time."""
 
     def read(first: int) -> Headers:
         chunk = names[first : first + _TOGETHER]
@@ -52,7 +52,7 @@ def read_headers(folder: Path, names: Sequence[str], page: int | None, start: in
         return headers
 
     with ThreadPoolExecutor(cpu_count()) as pool:
-        yield from in_order(pool, read, range(start, len(names), _TOGETHER), ahead=2 * cpu_count())
+        yield from in_order(pool, read, range(0, len(names), _TOGETHER), ahead=2 * cpu_count())
 
 
 def _fill(header: Any, path: Path, page: int) -> None:

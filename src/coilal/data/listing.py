@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -112,17 +112,36 @@ def _is_text(name: str) -> bool:
     return True
 
 
+def folders_in(folder: Path) -> list[Path]:
+    """Return a folder and all below it where ``look_through`` finds images; what cannot be read is passed over."""
+    return [Path(place) for place, _ in _walk(folder, onerror=None, hidden=False)]
+
+
 def _files(folder: Path) -> Iterator[str]:
     """Yield all files below a folder as paths relative to it, links followed."""
+    for place, files in _walk(folder, onerror=_unreadable):
+        inside = Path(place).relative_to(folder)
+        yield from ((inside / name).as_posix() for name in files)
+
+
+def _walk(
+    folder: Path, onerror: Callable[[OSError], None] | None, hidden: bool = True
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield a folder and all below it, with the names of the files in each; links are followed.
+
+    Args:
+        folder: where to begin.
+        onerror: is told of folders that cannot be read.
+        hidden: whether folders whose names begin with a dot are entered.
+    """
     above: dict[str, frozenset[str]] = {}  # real paths of each folder and of those that it is reached by
-    for place, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=onerror, followlinks=True):
         reached = above.pop(place, frozenset()) | {os.path.realpath(place)}
-        inner = [os.path.join(place, name) for name in folders]
+        inner = [os.path.join(place, name) for name in folders if hidden or not name.startswith(".")]
         entered = [path for path in inner if os.path.realpath(path) not in reached]
         folders[:] = [os.path.basename(path) for path in entered]
         above.update(dict.fromkeys(entered, reached))
-        inside = Path(place).relative_to(folder)
-        yield from ((inside / name).as_posix() for name in files)
+        yield place, files
 
 
 def _unreadable(error: OSError) -> None:

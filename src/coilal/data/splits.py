@@ -1,15 +1,19 @@
-"""Splits into pool, validation and test by group (coil), stratified as well as the groups allow."""
+"""Splits into pool, validation and test by group (coil), stratified as well as the groups allow.
+
+A study may have several, by number: repeated random ones, or the folds of a cross-validation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from coilal.common.types import FloatArray, IntArray, Samples, Split, Targets, UserError
+from coilal.common.types import DataError, FloatArray, IntArray, Problem, Samples, Split, Targets
+from coilal.data.division import Division
+from coilal.data.left_out import left_out
 
 PARTS = ("pool", "validation", "test")
 
@@ -61,36 +65,70 @@ class _Strata:
         return np.column_stack([table, *labels, np.bincount(of, minlength=number)]).astype(np.float64)
 
 
-def draw_parts(samples: Samples, fractions: Mapping[str, float], seed: int) -> IntArray:
+def draw_parts(samples: Samples, division: Division) -> IntArray:
     """Return the part of each image (N), a place in ``PARTS``, so that no group stands in two parts.
 
-    It depends on the data, the fractions and the seed, not on the task: it is drawn over all images,
+    It depends on the data and the division, not on the task: it is drawn over all images,
     balancing combinations of labels (or classes) and single labels. So a run that replays another task's
     selection finds its images in the pool.
 
     Several seeded candidates are drawn; of these the one is taken in which the fewest classes (labels,
     where the data have no classes) are absent from a part, and then the one nearest to the fractions
-    (chi-square distance).
+    (chi-square distance). Folds are drawn the same way, and validation from the groups that are not tested.
 
     Images without a label have no say in it: they stand where their group stands, and in the pool where no image
     of their group has a label.
 
     Args:
         samples: groups and labels (N images).
-        fractions: shares of ``validation`` and ``test`` of all images; the rest is the pool.
-        seed: 0 or more.
+        division: shares of the parts, or folds, and which of the divisions it is.
 
     Returns:
         Where there are too few groups, parts are empty or lack classes; ``coilal.data.checks.check_split`` says so.
 
     Raises:
-        UserError: shares that are not numbers from 0 to below 1 in sum.
+        DataError: more folds than groups; or see ``left_out``.
     """
-    shares = part_shares(fractions)
+    if division.by is not None:
+        return _drawn_around(samples, division, left_out(samples, division))
     if samples.unlabelled:
         labelled = samples.subset(np.flatnonzero(samples.is_labelled))
-        part_of = dict(zip(labelled.groups, draw_parts(labelled, fractions, seed).tolist(), strict=True))
+        part_of = dict(zip(labelled.groups, draw_parts(labelled, division).tolist(), strict=True))
         return np.array([part_of.get(group, PARTS.index("pool")) for group in samples.groups], dtype=np.int64)
+    if division.folds is None:
+        return _drawn(samples, division.shares, division.number)
+    _ensure_a_group_each(samples, division.folds)
+    fold = _drawn(samples, np.full(division.folds, 1 / division.folds), division.dealing)
+    part = np.where(fold == division.fold, PARTS.index("test"), PARTS.index("pool"))
+    rest = np.flatnonzero(part == PARTS.index("pool"))
+    share = division.validation / (1 - division.tested)
+    part[rest] = _drawn(samples.subset(rest), np.array([1 - share, share]), division.number)
+    return part
+
+
+def _ensure_a_group_each(samples: Samples, folds: int) -> None:
+    groups = len(set(samples.groups))
+    if groups < folds:
+        fewer = f", or data.split.folds={groups} or fewer" if groups > 2 else ""
+        what = (
+            f"data.split.folds={folds}: each fold tests one or more groups (coils) of its own, and the images with "
+            f"a label are in {groups} groups; give more of them{fewer}"
+        )
+        raise DataError([Problem(what)])
+
+
+def _drawn_around(samples: Samples, division: Division, value: str) -> IntArray:
+    """Return the part of each image, those of a value of the attribute being the test part."""
+    assert division.by is not None
+    tested = np.array([found == value for found in samples.attributes[division.by]])
+    part = np.where(tested, PARTS.index("test"), PARTS.index("pool"))
+    rest = np.flatnonzero(~tested)
+    part[rest] = draw_parts(samples.subset(rest), Division(division.validation, 0.0, number=division.number))
+    return part
+
+
+def _drawn(samples: Samples, shares: FloatArray, seed: int) -> IntArray:
+    """Return the best of several seeded draws: a part for each image (N), by the shares of the parts (P)."""
     if len(samples) == 0:
         return np.empty(0, dtype=np.int64)
     strata = _strata(samples)
@@ -133,22 +171,6 @@ def label_counts(samples: Samples, targets: Targets, split: Split) -> pd.DataFra
     if unlabelled["all"]:
         table.insert(table.shape[1], "unlabelled", list(unlabelled.values()), allow_duplicates=True)
     return table.rename_axis("part")
-
-
-def part_shares(fractions: Mapping[str, float]) -> FloatArray:
-    """Return the share of each of ``PARTS`` (3).
-
-    Raises:
-        UserError: shares that are not numbers from 0 to below 1 in sum.
-    """
-    if set(fractions) != {"validation", "test"}:
-        raise UserError(f"data.split needs validation and test, not {', '.join(map(str, fractions)) or 'nothing'}.")
-    validation, test = float(fractions["validation"]), float(fractions["test"])
-    if not (validation >= 0 and test >= 0 and validation + test < 1):
-        raise UserError(
-            f"data.split is validation={validation}, test={test}: needed are shares from 0, together below 1."
-        )
-    return np.array([1 - validation - test, validation, test])
 
 
 def _strata(samples: Samples) -> _Strata:

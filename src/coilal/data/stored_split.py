@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from coilal.common.types import DataError, FloatArray, IntArray, Problem, Samples
-from coilal.data.splits import PARTS, draw_parts, part_shares
+from coilal.common.types import DataError, IntArray, Problem, Samples
+from coilal.data.division import Division
+from coilal.data.left_out import ensure_left_out, ensure_whole
+from coilal.data.splits import PARTS, draw_parts
+
+ASIDE = "aside"
+"""What stands in no part: further views of a group that is measured with, which are neither learnt from nor asked
+for."""
+STORED_PARTS = (*PARTS, ASIDE)
+"""What a stored split can say of an image."""
+AUDIT_GROUPS = 10
+"""Groups that an audit set shows at least, where a third of all are as many: fewer say little about others."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +41,12 @@ class StoredSplit:
     def parts_of(self, group: str, images: Iterable[str]) -> set[str]:
         """Return the parts that a group, or an image that it has now, was given; none for a new group."""
         given = {self.rows[name][1] for name in images if name in self.rows}
-        return given | ({self.groups[group]} if group in self.groups else set())
+        given |= {self.groups[group]} if group in self.groups else set()
+        return {"test" if part == ASIDE else part for part in given}
 
     def extended(self, samples: Samples, part: IntArray) -> StoredSplit:
         """Return a stored split that knows these images and groups, too; what it knew stays."""
-        rows = zip(samples.groups, (PARTS[number] for number in part.tolist()), strict=True)
+        rows = zip(samples.groups, (STORED_PARTS[number] for number in part.tolist()), strict=True)
         return StoredSplit(dict(zip(samples.names, rows, strict=True)) | dict(self.rows))
 
 
@@ -44,7 +55,7 @@ class Placed:
     """Where the images of a data set stand.
 
     Attributes:
-        part: part of each image (N), a place in ``PARTS``.
+        part: part of each image (N), a place in ``STORED_PARTS``.
         is_stored: whether a stored split said so.
         adds: whether there are images that the stored split does not know.
         note: that the split is a stored one, and what is new against it, in one sentence, or "".
@@ -56,7 +67,7 @@ class Placed:
     note: str
 
 
-def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: StoredSplit) -> Placed:
+def place(samples: Samples, division: Division, stored: StoredSplit) -> Placed:
     """Return the part of each image: the stored one, and for new groups one that depends on their name alone.
 
     A split that the data give counts before any that is drawn or stored. A data set of which the stored split knows
@@ -64,27 +75,45 @@ def place(samples: Samples, fractions: Mapping[str, float], seed: int, stored: S
 
     Args:
         samples: names and groups (N images).
-        fractions: shares of ``validation`` and ``test``.
-        seed: of the split.
+        division: what is drawn.
         stored: what the study has drawn.
 
     Raises:
-        DataError: a group whose images were given different parts, because the groups were changed.
-        UserError: shares that are no shares.
+        DataError: a group whose images were given different parts, because the groups were changed; an attribute
+            that was changed (``left_out.ensure_left_out``); see ``splits.draw_parts``, too.
     """
-    return _place(
-        samples,
-        stored,
-        lambda: draw_parts(samples, fractions, seed),
-        lambda group: _part_of_new(group, part_shares(fractions), seed),
-    )
+    unseen = _unseen(samples, division, stored)
+
+    def of_new(group: str, is_labelled: bool) -> int:
+        if group in unseen:
+            return PARTS.index("test")
+        return _part_of_new(group, division) if is_labelled else PARTS.index("pool")
+
+    placed = _place(samples, stored, lambda: draw_parts(samples, division), of_new)
+    if division.by is not None and placed.is_stored:
+        ensure_left_out(samples, division.by, placed.part == PARTS.index("test"))
+    return placed
+
+
+def _unseen(samples: Samples, division: Division, stored: StoredSplit) -> set[str]:
+    """Return the groups that have the value of the attribute that the stored split leaves out."""
+    if division.by is None or samples.parts is not None:
+        return set()
+    ensure_whole(samples, division.by)
+    values = samples.attributes[division.by]
+    of_images = dict(zip(samples.names, values, strict=True))
+    tested = {of_images[name] for name, (_, part) in stored.rows.items() if part == "test" and name in of_images}
+    return {group for group, value in zip(samples.groups, values, strict=True) if value in tested}
 
 
 def place_audit(samples: Samples, images: int, seed: int, stored: StoredSplit) -> Placed:
     """Return the part of each image where people label: an audit set, which is the test part, and the pool.
 
-    The audit set is of whole groups, drawn at random until it has so many images, and never grows: new groups stand
-    in the pool. A split that the data give counts before it.
+    The audit set is of groups drawn at random: so many that they have ``images`` images, and ``AUDIT_GROUPS`` or a
+    third of all, whichever is less, because views of a group are alike and few groups say little about others. Of
+    each it has equally many views (all, where the group has fewer), drawn at random; the other views stand aside,
+    as nothing of a group that is measured with is learnt from. It never grows: new groups stand in the pool, new
+    views of its groups aside. A split that the data give counts before it.
 
     Args:
         samples: names and groups (N images).
@@ -95,20 +124,47 @@ def place_audit(samples: Samples, images: int, seed: int, stored: StoredSplit) -
     Raises:
         DataError: a group whose images were given different parts, because the groups were changed.
     """
-    return _place(samples, stored, lambda: _drawn_audit(samples, images, seed), lambda _: PARTS.index("pool"))
+    placed = _place(samples, stored, lambda: _drawn_audit(samples, images, seed), lambda *_: PARTS.index("pool"))
+    if not placed.is_stored:
+        return placed
+    measures = np.array([stored.rows.get(name, ("", ASIDE))[1] == "test" for name in samples.names], dtype=np.bool_)
+    is_test = placed.part == PARTS.index("test")
+    return replace(placed, part=np.where(is_test & ~measures, STORED_PARTS.index(ASIDE), placed.part))
 
 
 def _drawn_audit(samples: Samples, images: int, seed: int) -> IntArray:
-    groups, number, sizes = np.unique(np.asarray(samples.groups), return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(groups))
-    before = np.cumsum(sizes[order]) - sizes[order]
-    audited = np.zeros(len(groups), dtype=np.bool_)
-    audited[order[before < images]] = True
-    return np.where(audited[number], PARTS.index("test"), PARTS.index("pool"))
+    names, group, sizes = np.unique(np.asarray(samples.groups), return_inverse=True, return_counts=True)
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(names))
+    whole = int(np.count_nonzero(np.cumsum(sizes[order]) - sizes[order] < images)) if images else 0
+    chosen = order[: max(whole, min(AUDIT_GROUPS, len(names) // 3, images))]
+    views = _views_of_each(sizes[chosen], images)
+    is_audited = np.isin(group, chosen)
+    measures = is_audited & (_place_in_group(group, generator.permutation(len(group))) < views)
+    return np.select(
+        [measures, is_audited], [PARTS.index("test"), STORED_PARTS.index(ASIDE)], PARTS.index("pool")
+    ).astype(np.int64)
+
+
+def _views_of_each(sizes: IntArray, images: int) -> int:
+    """Return how many views of each group, or all where it has fewer, make so many images."""
+    views = 1
+    while int(np.minimum(sizes, views).sum()) < min(images, int(sizes.sum())):
+        views += 1
+    return views
+
+
+def _place_in_group(group: IntArray, rank: IntArray) -> IntArray:
+    """Return the place of each image (N) among those of its group, from 0, in the order of their ranks."""
+    order = np.lexsort((rank, group))
+    first = np.searchsorted(group[order], group[order])
+    place = np.empty(len(group), dtype=np.int64)
+    place[order] = np.arange(len(group)) - first
+    return place
 
 
 def _place(
-    samples: Samples, stored: StoredSplit, first: Callable[[], IntArray], of_new: Callable[[str], int]
+    samples: Samples, stored: StoredSplit, first: Callable[[], IntArray], of_new: Callable[[str, bool], int]
 ) -> Placed:
     """Return the part of each image: given, stored, drawn at first, or by the rule of new groups."""
     if samples.parts is not None:
@@ -128,18 +184,33 @@ def _place(
         if given[group]:
             chosen = PARTS.index(next(iter(given[group])))
         else:
-            chosen = of_new(group) if is_labelled[ids].any() else PARTS.index("pool")
+            chosen = of_new(group, bool(is_labelled[ids].any()))
             new.append((PARTS[chosen], len(ids)))
         part[ids] = chosen
     adds = any(name not in stored.rows for name in samples.names)
     return Placed(part, is_stored=True, adds=adds, note=_described(new))
 
 
-def _part_of_new(group: str, shares: FloatArray, seed: int) -> int:
-    """Return a part drawn with the probability of its share, by a hash of the group's name."""
-    digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
-    uniform = int.from_bytes(digest[:8], "big") / 2**64
-    return min(int(np.searchsorted(np.cumsum(shares), uniform, side="right")), len(PARTS) - 1)
+def _part_of_new(group: str, division: Division) -> int:
+    """Return a part drawn with the probability of its share, by a hash of the group's name.
+
+    With folds it is tested in one of them, too.
+    """
+    if division.by is not None:
+        return PARTS.index("validation" if _uniform(division.number, group) < division.validation else "pool")
+    if division.folds is None:
+        place = int(np.searchsorted(np.cumsum(division.shares), _uniform(division.number, group), side="right"))
+        return min(place, len(PARTS) - 1)
+    if int(division.folds * _uniform(division.dealing, group)) == division.fold:
+        return PARTS.index("test")
+    is_validation = _uniform(division.number, f"rest of {group}") < division.validation / (1 - division.tested)
+    return PARTS.index("validation" if is_validation else "pool")
+
+
+def _uniform(seed: int, text: str) -> float:
+    """Return a number from 0 to below 1 by a hash."""
+    digest = hashlib.sha256(f"{seed}:{text}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _check_whole(given: Mapping[str, set[str]]) -> None:

@@ -66,6 +66,7 @@ class LabelTable:
             7.0); for ``merge`` they are one, for ``keep`` different ones.
         no_value: texts that mean, in any case, that a cell holds nothing.
         split_column: column of the part of each image. A name in a list counts only where the column names parts.
+        attribute_column: column of what else is to be known of each image; it is no label.
 
     Raises:
         UserError: a setting that is not one of its choices.
@@ -92,13 +93,21 @@ class LabelTable:
         similar_names: str = "error",
         no_value: Sequence[str] = (),
         split_column: Setting = None,
+        attribute_column: str | None = None,
     ) -> None:
         self.doubtful = chosen("data.source.doubtful", doubtful, ("keep", "drop"))
         self.duplicates: Duplicates = check_duplicates(duplicates)
         self.root = expanded(root, "data.root")
         self.table = None if labels is None else expanded(labels, "data.labels")
         self.columns = ColumnSettings(
-            image_column, class_column, label_columns, ignored_columns, group_column, doubt_column, split_column
+            image_column,
+            class_column,
+            label_columns,
+            ignored_columns,
+            group_column,
+            doubt_column,
+            split_column,
+            attribute_column,
         )
         self.group_pattern = group_pattern
         self.unlabelled = check_unlabelled(unlabelled)
@@ -187,6 +196,7 @@ class LabelTable:
             notes=(*notes, *annotations.notes),
             unlabelled=tuple(np.flatnonzero(~is_labelled).tolist()),
             parts=None if split is None else split.parts,
+            attributes={} if columns.attribute is None else {columns.attribute: tuple(kept[columns.attribute])},
         )
 
     def decode(

@@ -26,8 +26,10 @@ from coilal.common.types import DecodedImages, ImageFormat, Samples, joined
 from coilal.data.decode import DECODE_VERSION, fit_image
 from coilal.data.in_order import at_a_time, in_order
 from coilal.demo.renderer import (
+    BOBBINS,
     COMBINATIONS,
     KINDS,
+    LIGHTINGS,
     RENDERER_VERSION,
     Catalogue,
     catalogue,
@@ -51,13 +53,19 @@ class RenderedCoils:
         coils: number of coils, 1 … 999.
         images_per_coil: a multiple of 4, 4 … 960: whole turns of four views spread over the winding.
         seed: 0 or more; decides winding, faults, camera and noise.
+        bobbins: types of bobbin that there are: 1, or up to 3, as many coils of each.
+        lightings: the same of lightings.
 
     Raises:
         UserError: settings that cannot be had.
     """
 
-    def __init__(self, coils: int = 40, images_per_coil: int = 32, seed: int = 0) -> None:
+    def __init__(
+        self, coils: int = 40, images_per_coil: int = 32, seed: int = 0, bobbins: int = 1, lightings: int = 1
+    ) -> None:
         self._settings = {"coils": int(coils), "images_per_coil": int(images_per_coil), "seed": int(seed)}
+        kinds = {"bobbins": int(bobbins), "lightings": int(lightings)}
+        self._settings |= {name: number for name, number in kinds.items() if number != 1}
         self._catalogue = catalogue(**self._settings)
 
     @property
@@ -76,7 +84,16 @@ class RenderedCoils:
             class_names=CLASS_NAMES,
             class_labels=COMBINATIONS,
             good_class=0,
+            attributes=self._attributes(),
         )
+
+    def _attributes(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the type of bobbin and the light of each image."""
+        kinds = [self._catalogue.kinds[coil] for coil in self._catalogue.coils.tolist()]
+        return {
+            "bobbin": tuple(BOBBINS[kind.bobbin] for kind in kinds),
+            "lighting": tuple(LIGHTINGS[kind.lighting] for kind in kinds),
+        }
 
     def decode(
         self, samples: Samples, image: ImageFormat, cache: Path, max_gb: float | None = None

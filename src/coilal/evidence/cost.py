@@ -16,9 +16,10 @@ import numpy as np
 
 from coilal.common.types import BoolArray, FloatArray, IntArray
 from coilal.evidence.comparison import Pairs, stack
-from coilal.evidence.crossing import first_crossing, interval, resample_weights
+from coilal.evidence.crossing import first_crossing, interval
 from coilal.evidence.reading import Run
 from coilal.evidence.report_settings import SECONDS_AN_HOUR, Prices, ReportSettings
+from coilal.evidence.units import Units
 
 Training = Literal["every cycle", "once"]
 TRAININGS: tuple[Training, ...] = ("every cycle", "once")
@@ -47,7 +48,7 @@ class Estimate:
 
     Attributes:
         value: the amount; infinite for a break-even price means that active learning never pays.
-        low: lower end of the interval; NaN below six seeds.
+        low: lower end of the interval; NaN below six seeds or five splits.
         high: upper end, infinite where it is open.
         censored: the amount is a bound only: a cost is higher, a break-even price lower.
     """
@@ -74,7 +75,7 @@ class Cost:
         baseline_overhead: the baseline's.
         break_even: active learning pays when a label costs more.
         reached: whether the strategy reaches the target.
-        seeds: number of paired seeds.
+        pairs: number of pairs of runs.
     """
 
     target: float
@@ -88,7 +89,7 @@ class Cost:
     baseline_overhead: float
     break_even: Estimate
     reached: bool
-    seeds: int
+    pairs: int
 
 
 def costs(
@@ -104,7 +105,7 @@ def costs(
         settings: prices, resamples, confidence.
         prices: prices of a label, in money.
     """
-    weights = resample_weights(len(pairs.seeds), settings.resamples)
+    weights = pairs.units.weights(settings.resamples)
     run = pairs.first[0]
     images, validation = run.status["data"]["images"], run.status["data"]["split"]["validation"]
     free = validation if settings.prices.validation_labels else 0  # labels bought beside the queried ones
@@ -118,9 +119,7 @@ def costs(
     for training in TRAININGS:
         baseline = _demand(other, target, training, settings.prices)
         baseline = _adding(baseline, per_image * baseline.labels * settings.prices.compute_hour / SECONDS_AN_HOUR)
-        found += [
-            _cost(active, baseline, target, training, price, free, len(pairs.seeds), settings) for price in prices
-        ]
+        found += [_cost(active, baseline, target, training, price, free, pairs.units, settings) for price in prices]
     return found
 
 
@@ -200,18 +199,18 @@ def _cost(
     training: Training,
     price: float,
     free: int,
-    seeds: int,
+    units: Units,
     settings: ReportSettings,
 ) -> Cost:
     kappa = settings.prices.kappa
 
     def total(demand: Demand, factor: float) -> Estimate:
         money = (factor * demand.labels + free) * price + demand.overhead
-        ends = interval(money[1:], np.where(demand.censored, np.inf, money)[1:], seeds, settings.confidence)
+        ends = interval(money[1:], np.where(demand.censored, np.inf, money)[1:], units, settings.confidence)
         return Estimate(float(money[0]), *ends, censored=bool(demand.censored[0]))
 
     least, most = break_even(active, baseline, kappa)
-    ends = interval(least[1:], most[1:], seeds, settings.confidence)
+    ends = interval(least[1:], most[1:], units, settings.confidence)
     return Cost(
         target=target,
         training=training,
@@ -224,5 +223,5 @@ def _cost(
         baseline_overhead=float(baseline.overhead[0]),
         break_even=Estimate(float(most[0]), *ends, censored=bool(baseline.censored[0])),
         reached=not bool(active.censored[0]),
-        seeds=seeds,
+        pairs=units.runs,
     )

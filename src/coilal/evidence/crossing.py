@@ -1,4 +1,4 @@
-"""Labels needed to reach a target on a mean learning curve, and bootstrap resamples of mean curves over seeds."""
+"""Labels needed to reach a target on a mean learning curve, and intervals of what resamples of it need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from coilal.common.types import FloatArray, IntArray
-from coilal.evidence.paired import BOOTSTRAP_SEEDS, expanded_confidence
+from coilal.evidence.paired import expanded_confidence
+from coilal.evidence.units import Units
 
 
 @dataclass(frozen=True)
@@ -40,29 +41,20 @@ def first_crossing(labelled: IntArray, curves: FloatArray, target: float) -> Cro
     return Crossing(np.where(cycle < 0, np.inf, labels), cycle.astype(np.int64))
 
 
-def resample_weights(seeds: int, resamples: int) -> FloatArray:
-    """Return weights of the seeds (1 + B, n) that sum to 1: the mean itself, then B bootstrap resamples.
-
-    The same for the same arguments, so that two strategies with common seeds are resampled in pairs.
-    """
-    drawn = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    return np.vstack([np.full(seeds, 1 / seeds), drawn / seeds])
-
-
-def interval(lows: FloatArray, highs: FloatArray, seeds: int, confidence: float) -> tuple[float, float]:
+def interval(lows: FloatArray, highs: FloatArray, units: Units, confidence: float) -> tuple[float, float]:
     """Return the expanded percentile interval of resampled values (B), which may be infinite.
 
-    NaN below six seeds, where no bootstrap interval covers.
+    NaN below six seeds or five splits, where no bootstrap interval covers.
 
     Args:
         lows: the statistic in each resample; where censoring leaves it open, the least that it could be.
         highs: the same, the most that it could be.
-        seeds: number of seeds.
+        units: what was resampled.
         confidence: nominal level.
     """
-    if seeds < BOOTSTRAP_SEEDS:
+    if not units.resampled:
         return float("nan"), float("nan")
-    tail = (1 - expanded_confidence(seeds, confidence)) / 2
+    tail = (1 - expanded_confidence(units.count, confidence)) / 2
     # order statistics: an interpolation between infinite values would be undefined
     low = np.quantile(lows, tail, method="inverted_cdf")
     high = np.quantile(highs, 1 - tail, method="inverted_cdf")

@@ -16,12 +16,14 @@ def mean_curves(comparison: Comparison, settings: ReportSettings) -> dict[str, C
     """Return the mean learning curve of each strategy with its interval; the legend gives the AULC."""
     curves = {}
     for strategy, runs in comparison.runs.items():
-        area = np.mean([run.aulc(settings.column) for run in runs.values()])
-        label = f"{strategy} ({words.seeds_text(len(runs))}, AULC {area:.3f})"
-        curves[strategy] = _banded(comparison, comparison.curves(strategy, settings.column), label, settings)
+        units = comparison.units(runs)
+        area = units.means(np.array([run.aulc(settings.column) for run in runs.values()])).mean()
+        label = f"{strategy} ({words.units_text(units)}, AULC {area:.3f})"
+        curves[strategy] = _banded(comparison, comparison.unit_curves(strategy, settings.column), label, settings)
     for name, runs in comparison.bounds.items():
-        label = f"{name}, an upper bound ({words.seeds_text(len(runs))})"
-        curves[name] = plain_curve(comparison, stack(runs.values(), settings.column), label)
+        units = comparison.units(runs)
+        label = f"{name}, told labels in advance ({words.units_text(units)})"
+        curves[name] = plain_curve(comparison, units.means(stack(runs.values(), settings.column)), label)
     return curves
 
 
@@ -30,14 +32,14 @@ def difference_curves(comparison: Comparison, settings: ReportSettings) -> dict[
     curves = {}
     for strategy in comparison.active:
         pairs = comparison.pairs(strategy, comparison.baseline)
-        if pairs.seeds:
-            label = f"{strategy} ({words.seeds_text(len(pairs.seeds))})"
+        if pairs.repeats:
+            label = f"{strategy} ({words.units_text(pairs.units)})"
             curves[strategy] = _banded(comparison, pairs.differences(settings.column), label, settings)
     return curves
 
 
 def plain_curve(comparison: Comparison, values: FloatArray, label: str) -> Curve:
-    """Return the mean of curves (S, T) without a band."""
+    """Return the mean of curves (U, T) without a band."""
     mean, _, _ = mean_interval(values, 0.5)
     nothing = np.full(len(mean), np.nan)
     return Curve(comparison.labelled, mean, nothing, nothing, label)
@@ -45,8 +47,14 @@ def plain_curve(comparison: Comparison, values: FloatArray, label: str) -> Curve
 
 def band(comparison: Comparison, settings: ReportSettings) -> str:
     """Return what the band of a curve is."""
-    most = max(len(runs) for runs in comparison.runs.values())
-    return f"mean; band: {settings.confidence:.0%} interval of\nthe mean over seeds" if most > 1 else "one seed"
+    if len(comparison.repeats) == 1:
+        return "one seed"
+    if len(comparison.splits) < 2:
+        return f"mean; band: {words.level(settings.confidence)} interval of\nthe mean over seeds"
+    mean = "mean over splits, each the mean of its seeds"
+    if not any(comparison.units(runs).testable for runs in comparison.runs.values()):
+        return f"{mean}\n(two splits: no band)"
+    return f"{mean};\nband: {words.level(settings.confidence)} interval, corrected for\nthe overlap of the splits"
 
 
 def whole_pool(comparison: Comparison, column: str) -> tuple[float, str] | None:
@@ -54,9 +62,12 @@ def whole_pool(comparison: Comparison, column: str) -> tuple[float, str] | None:
     runs = comparison.full_pool
     if not runs:
         return None
-    value = float(np.mean([run.values(column)[-1] for run in runs]))
-    return value, f"whole pool ({runs[0].pool_size} labels,\n{words.seeds_text(len(runs))}): {value:.3f}"
+    units = comparison.units(run.repeat for run in runs)
+    value = float(units.means(np.array([run.values(column)[-1] for run in runs])).mean())
+    sizes = sorted({run.pool_size for run in runs})
+    labels = " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
+    return value, f"whole pool ({labels} labels,\n{words.units_text(units)}): {value:.3f}"
 
 
 def _banded(comparison: Comparison, values: FloatArray, label: str, settings: ReportSettings) -> Curve:
-    return Curve(comparison.labelled, *mean_interval(values, settings.confidence), label)
+    return Curve(comparison.labelled, *mean_interval(values, settings.confidence, comparison.overlap), label)

@@ -32,7 +32,7 @@ class Study:
 
     @property
     def overview(self) -> pd.DataFrame:
-        """Return the number of seeds of each strategy, a row a comparison."""
+        """Return the number of runs of each strategy, a row a comparison."""
         rows = {c.name: {name: len(runs) for name, runs in c.runs.items()} for c in self.comparisons}
         return pd.DataFrame.from_dict(rows, orient="index").fillna(0).astype(int)
 
@@ -68,10 +68,11 @@ def load(outputs: Path, studies: Sequence[str], settings: ReportSettings) -> Stu
 
 def each_run(comparison: Comparison, strategy: str, settings: ReportSettings) -> Figure:
     """Draw each run of a strategy, and their mean."""
-    curves = {"mean": plain_curve(comparison, comparison.curves(strategy, settings.column), "mean")}
-    for seed, run in comparison.runs[strategy].items():
-        label = f"seed {seed} (AULC {run.aulc(settings.column):.3f})"
-        curves[f"seed {seed}"] = plain_curve(comparison, run.values(settings.column)[None], label)
+    curves = {"mean": plain_curve(comparison, comparison.unit_curves(strategy, settings.column), "mean")}
+    for (split, seed), run in comparison.runs[strategy].items():
+        name = f"seed {seed}" if len(comparison.splits) < 2 else f"split {split}, seed {seed}"
+        label = f"{name} (AULC {run.aulc(settings.column):.3f})"
+        curves[name] = plain_curve(comparison, run.values(settings.column)[None], label)
     return _figure(comparison, curves, settings, strategy, None)
 
 

@@ -9,8 +9,32 @@ import pandas as pd
 
 from coilal.common.pages import templates_of
 from coilal.evidence.answer import Answer
+from coilal.evidence.desk import Section
+from coilal.evidence.headline import Headline
 from coilal.evidence.reading import Finding
-from coilal.evidence.sections import Section
+from coilal.evidence.words import unbroken
+
+GLOSSARY: Mapping[str, str] = {
+    "active learning, random": "The model says which images are to be labelled next; random draws them by lot.",
+    "macro F1": "F1, the harmonic mean of precision and recall, of each class (label), and of these the plain "
+    "mean: a rare fault counts as much as a frequent class. 0 is worst, 1 best.",
+    "AULC": "Area under the learning curve, divided by its width: the mean of the metric over all labelled counts.",
+    "Δ": "AULC of a strategy − AULC of the baseline, of runs with the same split, seed and starting set.",
+    "δ": "The loss of AULC that is still called «not worse»; set in conf/report.yaml before results are looked at.",
+    "interval": "Where a value lies that was estimated from few runs, in 95 of 100 such studies (or as is said). "
+    "Of means it is Student's t interval, of labels and prices a bootstrap's, which draws runs anew.",
+    "p, Holm": "p: how often chance alone would show as large a difference. Who compares many strategies finds "
+    "some difference by chance; Holm's correction raises p so that this stays as rare as with one.",
+    "not shown, undecided": "The runs are too few, or too different, to say; it does not mean «equal».",
+    "escape, overkill": "Share of faulty images that pass as good; share of good images that are rejected.",
+    "labels saved": "1 − labels with the strategy / labels with the baseline, for the same level of the metric. "
+    "«> N»: the level was not reached with N labels.",
+    "break-even price": "The price of a label from which a strategy costs less than the baseline.",
+    "κ": "How many times longer a chosen image takes to label than a random one.",
+}
+"""What terms of the page mean, for readers who do not test."""
+MOST_LETTERS = 40
+"""Of a cell that stays in one line."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +46,8 @@ class Chapter:
         anchor: its name in links.
         facts: runs, seeds, labelled counts, data, in one line.
         folder: where its figures and tables lie, relative to the page.
+        headline: what is seen at first.
         answer: what it says on the research questions.
-        summary: the answer as a table, a row a strategy; None where there is nothing to compare.
         sections: figures and tables.
     """
 
@@ -31,8 +55,8 @@ class Chapter:
     anchor: str
     facts: str
     folder: str
+    headline: Headline
     answer: Answer
-    summary: pd.DataFrame | None
     sections: Sequence[Section]
 
 
@@ -45,7 +69,7 @@ def render(
     findings: Sequence[Finding],
     baseline: str,
 ) -> str:
-    """Return the page.
+    """Return the page: what is seen at first, then what engineers ask, then the longer tables.
 
     Args:
         title: heading.
@@ -56,7 +80,9 @@ def render(
         findings: what the reader must know about the runs.
         baseline: the strategy that the others are compared with.
     """
-    template = templates_of("coilal.evidence").get_template("report.html.j2")
+    templates = templates_of("coilal.evidence")
+    templates.filters |= {"unbroken": unbroken, "wordy": wordy}
+    template = templates.get_template("report.html.j2")
     return template.render(
         title=title,
         facts=facts,
@@ -65,4 +91,24 @@ def render(
         across=across,
         findings=findings,
         baseline=baseline,
+        overview=overview(chapters),
+        glossary=GLOSSARY,
     )
+
+
+def wordy(table: pd.DataFrame) -> list[bool]:
+    """Return of each column of a table whether it holds sentences, which are wrapped."""
+    return [bool((column.astype(str).str.len() > MOST_LETTERS).any()) for _, column in table.items()]
+
+
+def overview(chapters: Sequence[Chapter]) -> pd.DataFrame | None:
+    """Return a table over several comparisons, the best strategy of each; None with one."""
+    if len(chapters) < 2:
+        return None
+    rows = []
+    for chapter in chapters:
+        row = chapter.headline.row
+        labels = next((f"{key.removeprefix('labels for ')}: {row[key]}" for key in row if key[:6] == "labels"), "")
+        shown = {key: value for key, value in row.items() if not key.startswith("labels")}
+        rows.append({"comparison": chapter.title, **shown, "labels": labels})
+    return pd.DataFrame(rows).fillna("–")

@@ -1,4 +1,7 @@
-"""Paired comparison with the baseline over seeds: superiority, non-inferiority, and what n seeds can detect.
+"""Paired comparison with the baseline over seeds or splits: superiority, non-inferiority, what n can detect.
+
+Seeds of one split are tested as they are; splits overlap, and their tests are corrected for that
+(``coilal.evidence.units``).
 
 The interval that decides is Student's t interval of the mean difference. A bootstrap interval of so few
 seeds is too narrow (its mean can never leave the range of the data: with 3 seeds it covers at most 75 %),
@@ -20,13 +23,12 @@ from statsmodels.stats.power import TTestPower
 
 from coilal.common.types import FloatArray
 from coilal.evidence.report_settings import ReportSettings
+from coilal.evidence.units import BOOTSTRAP_SEEDS, BOOTSTRAP_SPLITS, MIN_SPLITS, Repeat, Units, stretch, stretched
 
 Superiority = Literal["surpasses", "falls below", "undecided", "untested"]
 NonInferiority = Literal["not worse", "not shown", "untested"]
 
 POWER = 0.8
-BOOTSTRAP_SEEDS = 6
-"""Fewer seeds get no bootstrap interval: it would cover less than it says (docs/evaluation.md)."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,24 @@ class PairedT:
     p_inferior: FloatArray
 
 
-def paired_t(differences: ArrayLike, margin: float, confidence: float) -> PairedT:
+def paired_t(differences: ArrayLike, margin: float, confidence: float, overlap: float = 0.0) -> PairedT:
     """Test paired differences (…, n) along the last axis.
 
     Where the n differences are all the same number there is no spread to test against, and with n = 1
-    neither: interval and p-values are NaN.
+    neither: interval and p-values are NaN. So they are for fewer than three splits.
+
+    Args:
+        differences: of seeds, or of splits (the mean over the seeds of each).
+        margin: δ of non-inferiority.
+        confidence: level of the interval.
+        overlap: n_test/n_train of splits: the corrected resampled t-test (Nadeau and Bengio 2003); 0 for seeds.
     """
     values = np.asarray(differences, dtype=np.float64)
     mean = np.asarray(values.mean(axis=-1))
     untestable = np.ptp(values, axis=-1) <= 1e-12
-    spread = np.where(untestable[..., None], np.nan, values)
-    if values.shape[-1] < 2:
+    # scipy's test of the stretched values is the corrected test of the values: s²/n is S²·(1/n + overlap)
+    spread = np.where(untestable[..., None], np.nan, stretched(values, overlap))
+    if values.shape[-1] < (MIN_SPLITS if overlap else 2):
         nothing = np.full(mean.shape, np.nan)
         return PairedT(mean, nothing, nothing, nothing, nothing)
     equal = stats.ttest_1samp(spread, 0.0, axis=-1)
@@ -81,32 +90,34 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
 
 @lru_cache
-def detectable_effect(seeds: int, alpha: float) -> float:
+def detectable_effect(count: int, alpha: float, overlap: float = 0.0) -> float:
     """Return the smallest mean difference, in sd of the differences, that is found at 80 % power.
 
-    Of a two-sided paired t-test; NaN below two seeds.
+    Of the two-sided test of so many seeds, or of splits with an overlap; NaN where there are too few for a test.
     """
-    if seeds < 2:
+    if count < (MIN_SPLITS if overlap else 2):
         return math.nan
-    return float(TTestPower().solve_power(nobs=seeds, alpha=alpha, power=POWER, alternative="two-sided"))
+    effect = TTestPower().solve_power(nobs=count, alpha=alpha, power=POWER, alternative="two-sided")
+    return float(effect) * stretch(count, overlap)
 
 
-def expanded_confidence(seeds: int, confidence: float) -> float:
+@lru_cache
+def expanded_confidence(count: int, confidence: float) -> float:
     """Return the level at which a percentile bootstrap interval of so few values covers as it should.
 
     Expanded percentile interval (Hesterberg 2015, The American Statistician 69(4), section 5.3): the level at
     which the normal quantile equals the t quantile times √(n / (n − 1)).
     """
-    quantile = stats.t.ppf((1 + confidence) / 2, seeds - 1) * math.sqrt(seeds / (seeds - 1))
+    quantile = stats.t.ppf((1 + confidence) / 2, count - 1) * math.sqrt(count / (count - 1))
     return float(1 - 2 * stats.norm.sf(quantile))
 
 
-def bootstrap_interval(values: FloatArray, settings: ReportSettings) -> tuple[float, float]:
-    """Return the expanded percentile bootstrap interval of the mean; NaN below six values."""
-    if len(values) < BOOTSTRAP_SEEDS or np.ptp(values) <= 1e-12:
+def bootstrap_interval(values: FloatArray, settings: ReportSettings, overlap: float = 0.0) -> tuple[float, float]:
+    """Return the expanded percentile bootstrap interval of the mean; NaN below six seeds or five splits."""
+    if len(values) < (BOOTSTRAP_SPLITS if overlap else BOOTSTRAP_SEEDS) or np.ptp(values) <= 1e-12:
         return math.nan, math.nan
     result = stats.bootstrap(
-        (values,),
+        (stretched(values, overlap),),
         np.mean,
         vectorized=True,
         n_resamples=settings.resamples,
@@ -123,26 +134,28 @@ class PairedResult:
 
     Attributes:
         strategy: its name.
-        seeds: the seeds that were paired (n).
+        pairs: splits and seeds that were paired.
+        units: the n seeds or splits that were tested.
         mean: mean of Δ = AULC(strategy) − AULC(baseline).
-        sd: standard deviation of Δ over seeds.
+        sd: standard deviation of Δ over seeds or, of the means over their seeds, over splits.
         low: lower end of the t interval of the mean, which decides.
         high: upper end.
         bootstrap_low: lower end of the bootstrap interval, shown beside it.
         bootstrap_high: upper end.
         p_t: two-sided paired t-test.
         p_t_holm: the same, Holm-corrected over the strategies; RQ1 is decided by it.
-        p_wilcoxon: two-sided Wilcoxon signed-rank test.
+        p_wilcoxon: two-sided Wilcoxon signed-rank test; NaN for splits, of which there is no corrected one.
         p_wilcoxon_holm: the same, Holm-corrected.
         p_inferior: one-sided t-test of «worse by δ or more».
         p_inferior_holm: the same, Holm-corrected; RQ2 is decided by it.
-        detectable: smallest |mean Δ| that n seeds find at 80 % power, given the observed sd.
+        detectable: smallest |mean Δ| that as many find at 80 % power, given the observed sd.
         superiority: the answer to RQ1.
         noninferiority: the answer to RQ2.
     """
 
     strategy: str
-    seeds: tuple[int, ...]
+    pairs: tuple[Repeat, ...]
+    units: Units
     mean: float
     sd: float
     low: float
@@ -159,18 +172,27 @@ class PairedResult:
     superiority: Superiority
     noninferiority: NonInferiority
 
+    @property
+    def tested(self) -> bool:
+        """Whether there was anything to test."""
+        return self.superiority != "untested"
 
-def compare_with_baseline(differences: Mapping[str, FloatArray], settings: ReportSettings) -> dict[str, Decision]:
+
+def compare_with_baseline(
+    differences: Mapping[str, FloatArray], settings: ReportSettings, overlap: float = 0.0
+) -> dict[str, Decision]:
     """Decide RQ1 and RQ2 for each strategy.
 
     Args:
-        differences: strategy → Δ of each seed (n); the family over which Holm corrects.
+        differences: strategy → Δ of each seed or split (n); the family over which Holm corrects.
         settings: margin and confidence.
+        overlap: of the splits, see ``paired_t``.
     """
-    return decide(
-        {name: paired_t(values, settings.margin, settings.confidence) for name, values in differences.items()},
-        settings,
-    )
+    tests = {
+        name: paired_t(values, settings.margin, settings.confidence, overlap)
+        for name, values in differences.items()
+    }
+    return decide(tests, settings)
 
 
 def decide(tests: Mapping[str, PairedT], settings: ReportSettings) -> dict[str, Decision]:
@@ -216,27 +238,30 @@ def _noninferiority(p: float, alpha: float) -> NonInferiority:
 
 
 def paired_results(
-    differences: Mapping[str, tuple[Sequence[int], FloatArray]], settings: ReportSettings
+    differences: Mapping[str, tuple[Sequence[Repeat], Units, FloatArray]], settings: ReportSettings
 ) -> list[PairedResult]:
     """Compare each strategy with the baseline.
 
     Args:
-        differences: strategy → seeds and Δ of each seed (n).
+        differences: strategy → splits and seeds of its pairs, their units, and Δ of each pair (R).
         settings: margin, confidence, resamples.
     """
-    values = {name: deltas for name, (_, deltas) in differences.items() if len(deltas)}
-    decisions = compare_with_baseline(values, settings)
-    wilcoxon = {name: _wilcoxon(deltas) for name, deltas in values.items()}
+    given = {name: of for name, of in differences.items() if of[0]}
+    values = {name: units.means(deltas) for name, (_, units, deltas) in given.items()}
+    overlap = max((units.overlap for _, units, _ in given.values()), default=0.0)
+    decisions = compare_with_baseline(values, settings, overlap)
+    wilcoxon = {name: math.nan if overlap else _wilcoxon(deltas) for name, deltas in values.items()}
     corrected = dict(zip(wilcoxon, holm(list(wilcoxon.values())), strict=True))
     results = []
     for name, deltas in values.items():
         decision = decisions[name]
         sd = float(deltas.std(ddof=1)) if len(deltas) > 1 else math.nan
-        bootstrap = bootstrap_interval(deltas, settings)
+        bootstrap = bootstrap_interval(deltas, settings, overlap)
         results.append(
             PairedResult(
                 strategy=name,
-                seeds=tuple(differences[name][0]),
+                pairs=tuple(given[name][0]),
+                units=given[name][1],
                 mean=float(decision.test.mean),
                 sd=sd,
                 low=float(decision.test.low),
@@ -249,7 +274,7 @@ def paired_results(
                 p_wilcoxon_holm=float(corrected[name]),
                 p_inferior=float(decision.test.p_inferior),
                 p_inferior_holm=decision.p_inferior_holm,
-                detectable=detectable_effect(len(deltas), settings.alpha) * sd,
+                detectable=detectable_effect(len(deltas), settings.alpha, overlap) * sd,
                 superiority=decision.superiority,
                 noninferiority=decision.noninferiority,
             )

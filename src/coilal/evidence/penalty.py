@@ -7,36 +7,40 @@ The t-tests are scipy's; no library has the matrix.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from coilal.common.types import FloatArray
 from coilal.evidence.paired import paired_t
+from coilal.evidence.units import MIN_SPLITS
 
 ALPHA = 0.05
 
 
-def penalty_matrix(strategies: Sequence[str], differences: Callable[[str, str], FloatArray]) -> pd.DataFrame:
+def penalty_matrix(
+    strategies: Sequence[str], differences: Callable[[str, str], FloatArray], overlap: float = 0.0
+) -> pd.DataFrame:
     """Return P with P[i, j] the share of checkpoints at which strategy i beats strategy j.
 
-    The row wins, the column loses: i beats j where a paired two-sided t-test over the seeds gives p < .05 and
-    i has the higher mean. As defined there is no correction for the number of tests. The starting set is no
-    checkpoint: it is the same for all strategies.
+    The row wins, the column loses: i beats j where a paired two-sided t-test over seeds, or the corrected one
+    over splits, gives p < .05 and i has the higher mean. As defined there is no correction for the number of
+    tests. The starting set is no checkpoint: it is the same for all strategies.
 
     Args:
         strategies: names (K).
-        differences: (i, j) → metric of i − metric of j of the seeds they share, in each cycle (S, T).
+        differences: (i, j) → metric of i − metric of j of the seeds or splits they share, in each cycle (U, T).
+        overlap: of the splits, see ``paired_t``.
 
     Returns:
         K × K, rows and columns named after the strategies, NaN where two strategies share fewer than two
-        seeds. Lower column means are better.
+        seeds or three splits. Lower column means are better.
     """
-    matrix = pd.DataFrame(np.nan, index=list(strategies), columns=list(strategies))
-    for winner in strategies:
-        for loser in strategies:
-            matrix.loc[winner, loser] = 0.0 if winner == loser else _share_won(differences(winner, loser))
-    return matrix
+    shares = np.zeros((len(strategies), len(strategies)))
+    for (i, one), (j, other) in combinations(enumerate(strategies), 2):
+        shares[i, j], shares[j, i] = _shares_won(differences(one, other), overlap)
+    return pd.DataFrame(shares, index=list(strategies), columns=list(strategies))
 
 
 def column_means(matrix: pd.DataFrame) -> pd.Series:
@@ -45,9 +49,11 @@ def column_means(matrix: pd.DataFrame) -> pd.Series:
     return rivals.mean(axis=0)
 
 
-def _share_won(differences: FloatArray) -> float:
+def _shares_won(differences: FloatArray, overlap: float) -> tuple[float, float]:
+    """Return the shares of the checkpoints at which the first strategy beats the second, and is beaten by it."""
     after_start = differences[:, 1:]
-    if len(after_start) < 2 or after_start.shape[1] < 1:
-        return float("nan")
-    test = paired_t(after_start.T, margin=1.0, confidence=1 - ALPHA)
-    return float(((test.p < ALPHA) & (test.mean > 0)).mean())
+    if len(after_start) < (MIN_SPLITS if overlap else 2) or after_start.shape[1] < 1:
+        return float("nan"), float("nan")
+    test = paired_t(after_start.T, margin=1.0, confidence=1 - ALPHA, overlap=overlap)
+    differ = test.p < ALPHA
+    return float((differ & (test.mean > 0)).mean()), float((differ & (test.mean < 0)).mean())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
@@ -19,15 +20,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 from numpy.typing import NDArray
 
 from coilal.common.types import FloatArray, IntArray
+from coilal.evidence import words
 from coilal.evidence.cost import TRAININGS, Cost
 from coilal.evidence.paired import PairedResult
 from coilal.evidence.ranks import Ranking
 from coilal.evidence.savings import Saving
+from coilal.evidence.spread import Spread
+from coilal.inspection.calibration import Reliability
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.learning_curve import (
     COLOURS,
@@ -41,17 +45,22 @@ from coilal.run_directory.learning_curve import (
 DASHES: tuple[LineStyleType, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY = "#777777"
-WIDTH = 9.5  # inches, fits a page in print
-PANELS_A_ROW = 4
+WIDTH = 5.6  # inches: on a telephone's 360 pixels text of 10 points is still 9 pixels high, and it fits paper
+PANELS_A_ROW = 2
+LEGEND_COLUMNS = 3
+LETTER, LINE = 0.075, 0.19  # inches of a letter, and from line to line, in a legend
 COST_STEPS = 60
 TICKS = 6  # labelled counts named below a curve, at most
+DECIMALS = 2  # of coordinates in SVG, in points
+LEAST_SPAN = 0.05  # of an axis from the lowest to the highest value: less would show noise as if it were much
 MAP_POINTS = 2000
-SHOWN_OF_BANDS = 0.15  # beyond the curves
+SHOWN_OF_BANDS = 0.5  # of what the curves span, beyond them: wide bands must not press the curves flat
+LEAST_OF_BANDS = 0.05  # of it, of an axis from 0 to 1
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A mean over seeds with its band, in each cycle.
+    """A mean over seeds or splits with its band, in each cycle.
 
     Attributes:
         x: labelled images (T).
@@ -71,22 +80,40 @@ class Curve:
 @contextmanager
 def style() -> Iterator[None]:
     """Draw and save figures of the report; the user's own matplotlib settings must not change them."""
-    with matplotlib.style.context({**STYLE, "svg.hashsalt": "coilal"}, after_reset=True):
+    # text as text: a third of the bytes, and it can be searched and read aloud
+    own = {"svg.hashsalt": "coilal", "svg.fonttype": "none", "legend.framealpha": 0.0}
+    with matplotlib.style.context({**STYLE, **own}, after_reset=True):
         yield
 
 
 def save(figure: Figure, stem: Path) -> bytes:
-    """Write ``<stem>.png`` and ``<stem>.svg``; return the SVG."""
+    """Write ``<stem>.png`` and ``<stem>.svg``; return the SVG, whose ground is transparent."""
     as_plain_text(figure)
     # print_… instead of savefig, which draws everything twice
     png, svg = io.BytesIO(), io.StringIO()
     FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # type: ignore[no-untyped-call]
     figure.set_layout_engine("none")  # settled with the first file
+    for ground in (figure.patch, *(axes.patch for axes in figure.axes)):
+        ground.set_visible(False)  # the page behind may be dark
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    text = _rounded(svg.getvalue())
     stem.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(stem.with_suffix(".png"), png.getvalue())
-    write_atomically(stem.with_suffix(".svg"), svg.getvalue())
-    return svg.getvalue().encode()
+    write_atomically(stem.with_suffix(".svg"), text)
+    return text.encode()
+
+
+def _rounded(svg: str) -> str:
+    """Return an SVG with coordinates of few decimals; texts, and what is scaled afterwards, stay as they are."""
+
+    def shorter(found: re.Match[str]) -> str:
+        number = found.group()
+        return number if number.startswith("scale") else f"{float(number):.{DECIMALS}f}".rstrip("0").rstrip(".")
+
+    def in_tag(found: re.Match[str]) -> str:
+        return re.sub(r"scale\([^)]*\)|-?\d+\.\d{3,}(?![\de])", shorter, found.group())
+
+    return re.sub(r"<[a-z][^>]*>", in_tag, svg)
 
 
 def looks_of(baseline: str, others: Iterable[str]) -> dict[str, Look]:
@@ -104,7 +131,7 @@ def curves_figure(
     line: tuple[float, str] | None,
     bounded: bool = True,
 ) -> Figure:
-    """Draw one curve a strategy, legend beside it.
+    """Draw one curve a strategy, legend below.
 
     Args:
         curves: strategy → curve.
@@ -114,23 +141,63 @@ def curves_figure(
         line: a horizontal line and its name.
         bounded: whether values lie between 0 and 1.
     """
-    figure, (axes,) = _figure(WIDTH, max(4.0, 1.2 + 0.24 * len(curves)), 1, 1)
+    figure, (axes,) = _figure(WIDTH, 3.2, 1, 1)
     for strategy, curve in curves.items():
         _draw(axes, curve, looks[strategy])
     if line is not None:
         axes.axhline(line[0], color=GREY, linestyle=(0, (4, 2)), linewidth=1.2, label=line[1])
+    _name_counts(axes, curves.values())
     axes.set(xlabel="labelled images", ylabel=ylabel)
     if bounded:
         _limit(axes, curves.values())
-    axes.legend(
-        *_named_lines(axes),
-        loc="upper left",
-        bbox_to_anchor=(1.02, 1),
-        title=band,
-        alignment="left",
-        title_fontsize=9,
-        borderaxespad=0,
+    lines, names = _named_lines(axes)
+    columns = max(1, int(WIDTH / (0.6 + LETTER * max(len(part) for name in names for part in name.split("\n")))))
+    title = textwrap.fill(" ".join(band.split()), 78)
+    heights = [name.count("\n") + 1 for name in (*names, title)]
+    figure.set_figheight(3.2 + LINE * (math.ceil(sum(heights[:-1]) / columns) + heights[-1]))
+    figure.legend(
+        lines, names, loc="outside lower left", title=title, alignment="left", title_fontsize=9, ncols=columns
     )
+    return figure
+
+
+def headline_figure(
+    curves: Mapping[str, Curve],
+    others: Iterable[Curve],
+    looks: Mapping[str, Look],
+    ylabel: str,
+    line: tuple[float, str] | None,
+) -> Figure:
+    """Draw few curves with their names, and all others in grey: what is seen at first.
+
+    Args:
+        curves: strategy → curve, whose label is not used.
+        others: further curves, thin and without names.
+        looks: strategy → look.
+        ylabel: name of the y axis.
+        line: a horizontal line and its name.
+    """
+    figure, (axes,) = _figure(WIDTH, 3.3, 1, 1)
+    for curve in others:
+        axes.plot(curve.x, curve.mean, color=GREY, alpha=0.45, linewidth=0.8, label="_other")
+    for strategy, curve in curves.items():
+        _draw(axes, replace(curve, label=strategy), looks[strategy])
+    if line is not None:
+        axes.axhline(line[0], color=GREY, linestyle=(0, (4, 2)), linewidth=1.2, label=line[1])
+    _name_counts(axes, curves.values())
+    axes.set(xlabel="labelled images", ylabel=ylabel)
+    _limit(axes, curves.values())
+    named = [(drawn, name) for drawn, name in zip(*_named_lines(axes), strict=True) if name != "_other"]
+    axes.legend(*zip(*named, strict=True), loc="best", handlelength=3)
+    return figure
+
+
+def session_figure(curve: Curve, ylabel: str) -> Figure:
+    """Draw the learning curve of a labelling session with its interval."""
+    figure, (axes,) = _figure(WIDTH, 3.2, 1, 1)
+    _draw(axes, curve, (COLOURS[2], "-", "o"))
+    _name_counts(axes, [curve])
+    axes.set(xlabel="labelled images", ylabel=ylabel)
     return figure
 
 
@@ -151,7 +218,7 @@ def panels_figure(
         ylabel: name of the y axes.
         references: title → value of a horizontal line.
         reference_name: what that line is.
-        share: whether all panels have one y axis, from 0 to 1.
+        share: whether all panels have one y axis.
         ylabels: title → name of its y axis, instead of ``ylabel``.
     """
     columns = min(PANELS_A_ROW, len(panels))
@@ -159,7 +226,7 @@ def panels_figure(
     strategies = {name for curves in panels.values() for name in curves}
     figure = Figure(layout="none")  # type: ignore[arg-type]  # documented, missing in the stubs
     grid = list(figure.subplots(rows, columns, squeeze=False, sharey=share).flat)
-    _lay_out_panels(figure, rows, columns, share, math.ceil((len(strategies) + 1) / PANELS_A_ROW))
+    _lay_out_panels(figure, rows, columns, share, math.ceil((len(strategies) + 1) / LEGEND_COLUMNS))
     lines: dict[str, Line2D] = {}
     for position, (axes, (title, curves)) in enumerate(zip(grid, panels.items(), strict=False)):
         for strategy, curve in curves.items():
@@ -167,7 +234,7 @@ def panels_figure(
         if title in references:
             lines[reference_name] = axes.axhline(references[title], color=GREY, linestyle=(0, (4, 2)), linewidth=1)
         axes.set_title(
-            "\n".join(textwrap.wrap(title.replace("+", " + "), 24 * PANELS_A_ROW // columns)), fontsize=9
+            "\n".join(textwrap.wrap(title.replace("+", " + "), 30 * PANELS_A_ROW // columns)), fontsize=9
         )
         if ylabels is not None:
             axes.set_ylabel(ylabels[title])
@@ -175,16 +242,34 @@ def panels_figure(
             axes.set_ylabel(ylabel)
         if position >= len(panels) - columns:
             axes.set_xlabel("labelled images")
-        axes.set_ylim((-0.03, 1.03) if share else (0, max(axes.get_ylim()[1], 0.05)))
+        _name_counts(axes, curves.values())
+    shown = grid[: len(panels)]
+    for group in [shown] if share else [[axes] for axes in shown]:
+        low, high = _range_of(group)
+        group[0].set_ylim(low, high)
     for axes in grid[len(panels) :]:
         axes.remove()
-    figure.legend(lines.values(), lines.keys(), loc="lower center", ncols=PANELS_A_ROW, handlelength=3)
+    figure.legend(lines.values(), lines.keys(), loc="lower center", ncols=LEGEND_COLUMNS, handlelength=3)
     return figure
+
+
+def _range_of(panels: Iterable[Axes]) -> tuple[float, float]:
+    """Return where the curves of panels are, a little more, and never so little that noise looks like much."""
+    drawn = np.concatenate(
+        [np.asarray(line.get_ydata(), dtype=np.float64).ravel() for axes in panels for line in axes.lines]
+    )
+    low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
+    spare = max(0.08 * (high - low), (LEAST_SPAN - (high - low)) / 2)
+    ends = low - spare, high + spare
+    edge = 0.02 * (
+        ends[1] - ends[0]
+    )  # shares and counts are not below 0, nor shares above 1; markers there are whole
+    return (max(ends[0], -edge) if low >= 0 else ends[0]), (min(ends[1], 1 + edge) if high <= 1 else ends[1])
 
 
 def _lay_out_panels(figure: Figure, rows: int, columns: int, shared: bool, legend_rows: int) -> None:
     """Place a grid of panels in fixed inches: for so many axes, matplotlib's layout takes longer than drawing."""
-    left, right, top, bottom = 0.7, 0.1, 0.4, 0.55 + 0.22 * legend_rows
+    left, right, top, bottom = 0.62, 0.08, 0.4, 0.55 + 0.22 * legend_rows
     between_rows, between_columns, panel = 0.62, 0.12 if shared else 0.65, 1.6
     height = top + rows * panel + (rows - 1) * between_rows + bottom
     width = (WIDTH - left - right - (columns - 1) * between_columns) / columns
@@ -240,6 +325,39 @@ def map_figure(pool: NDArray[np.float32], panels: Mapping[str, tuple[NDArray[np.
     return figure
 
 
+def reliability_figure(panels: Mapping[str, Mapping[str, Reliability]]) -> Figure:
+    """Draw the share that is true over the mean probability of each bin, a panel a strategy; larger: more cases.
+
+    Args:
+        panels: strategy → name → reliability.
+    """
+    columns = min(PANELS_A_ROW, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(layout="none")  # type: ignore[arg-type]  # documented, missing in the stubs
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
+    _lay_out_panels(figure, rows, columns, True, 1)
+    lines: dict[str, Line2D] = {}
+    for position, (axes, (strategy, curves)) in enumerate(zip(grid, panels.items(), strict=False)):
+        lines["perfect calibration"] = axes.plot([0, 1], [0, 1], color=GREY, linestyle=(0, (4, 2)), linewidth=1)[0]
+        for (name, found), colour, dashes in zip(curves.items(), COLOURS, DASHES, strict=False):
+            there = found.count > 0
+            x, y = found.confidence[there], found.accuracy[there]
+            lines[name] = axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.2)[0]
+            axes.scatter(x, y, s=3 + 60 * found.count[there] / found.count.sum(), color=colour, linewidths=0)
+        axes.set_title(strategy, fontsize=9)
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])  # "1.00" would reach into the next panel's "0.00"
+        if position % columns == 0:
+            axes.set_ylabel("share that is true")
+        if position >= len(panels) - columns:
+            axes.set_xlabel("probability")
+            axes.tick_params(labelbottom=True)  # also above a place that is left empty
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    figure.legend(lines.values(), lines.keys(), loc="lower center", ncols=LEGEND_COLUMNS, handlelength=3)
+    return figure
+
+
 def forest_figure(results: Sequence[PairedResult], margin: float, confidence: float, baseline: str) -> Figure:
     """Draw the interval of the mean Δ AULC of each strategy against zero and against −δ."""
     figure, (axes,) = _figure(WIDTH, 1.5 + 0.36 * len(results), 1, 1)
@@ -261,12 +379,30 @@ def forest_figure(results: Sequence[PairedResult], margin: float, confidence: fl
         color=NOTE_COLOUR,
         ha="right",
     )
-    axes.set_yticks(range(len(results)), [f"{r.strategy} ({len(r.seeds)} seeds)" for r in results])
+    axes.set_yticks(range(len(results)), [f"{r.strategy} ({words.units_text(r.units)})" for r in results])
     axes.set_ylim(len(results) - 0.5, -0.5)
-    axes.set_xlabel(
-        f"AULC − AULC of {baseline}: mean and {confidence:.0%} t interval; filled green: not worse (Holm-corrected)"
+    figure.supxlabel(  # of the figure: names of strategies may leave the axes too little room
+        textwrap.fill(f"AULC − AULC of {baseline}: mean and {words.level(confidence)} t interval", 62)
+        + "\nfilled green: not worse (Holm-corrected)",
+        fontsize=10,
     )
     axes.grid(visible=False, axis="y")
+    return figure
+
+
+def spread_figure(spreads: Mapping[str, Spread]) -> Figure:
+    """Draw the standard deviations of Δ between splits and between seeds, a pair of bars a strategy."""
+    figure, (axes,) = _figure(WIDTH, 1.3 + 0.42 * len(spreads), 1, 1)
+    rows = np.arange(len(spreads))
+    for shift, colour, label, values in (
+        (-0.18, COLOURS[0], "between splits", [spread.split_sd for spread in spreads.values()]),
+        (0.18, GREY, "between seeds of a split", [spread.seed_sd for spread in spreads.values()]),
+    ):
+        axes.barh(rows + shift, values, 0.34, color=colour, label=label)
+    axes.set_yticks(rows, list(spreads))
+    axes.set(xlabel="standard deviation of Δ AULC", ylim=(len(spreads) - 0.5, -0.5))
+    axes.grid(visible=False, axis="y")
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
@@ -274,7 +410,7 @@ def penalty_figure(matrix: pd.DataFrame, means: pd.Series) -> Figure:
     """Draw the penalty matrix with its column means below."""
     names, size = list(matrix.columns), len(matrix)
     shown = np.vstack([matrix.to_numpy(np.float64), means.to_numpy(np.float64)])
-    figure, (axes,) = _figure(2.6 + 0.75 * size, 1.9 + 0.42 * size, 1, 1)
+    figure, (axes,) = _figure(max(WIDTH, 1.6 + 0.42 * size), 1.4 + 0.3 * size, 1, 1)
     axes.imshow(np.ma.masked_invalid(shown), cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(*shown.shape):
         value = shown[row, column]
@@ -328,7 +464,7 @@ def cost_figure(costs: Mapping[str, Sequence[Cost]], looks: Mapping[str, Look], 
         looks: strategy → look.
         currency: name of the money.
     """
-    figure, grid = _figure(WIDTH, 3.8, 1, len(TRAININGS), sharey=True)
+    figure, grid = _figure(WIDTH, 3.4, 1, len(TRAININGS), sharey=True)
     prices = np.geomspace(1e-4, 100, COST_STEPS)
     lines: dict[str, Line2D] = {}
     for axes, training in zip(grid, TRAININGS, strict=True):
@@ -342,16 +478,19 @@ def cost_figure(costs: Mapping[str, Sequence[Cost]], looks: Mapping[str, Look], 
         axes.axhline(1, color=GREY, linewidth=1)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_xticks([1e-3, 0.1, 10], ["0.001", "0.1", "10"])  # within: names of the ends would meet
         axes.minorticks_off()  # log axes have many, which are slow to draw
         axes.set_title(f"baseline trained {training}", fontsize=10)
         axes.set_xlabel(f"price of a label / {currency}")
     low, high = grid[0].get_ylim()
-    grid[0].set_ylim(min(low, 0.5), max(high, 2.0))
-    grid[0].set_ylabel("cost / cost of the baseline\n(below 1: active learning pays)")
+    grid[0].set_ylim(min(low, 0.9), max(high, 1.1))
+    grid[0].set_ylabel("cost / cost of the baseline\n(below 1: it pays)")
     if lines:
-        figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=PANELS_A_ROW, handlelength=3)
+        figure.legend(
+            lines.values(), lines.keys(), loc="outside lower center", ncols=LEGEND_COLUMNS, handlelength=3
+        )
     return figure
 
 
@@ -369,37 +508,43 @@ def phases_figure(seconds: pd.DataFrame, memory: pd.DataFrame) -> Figure:
     for colour, phase in zip(cycle((*COLOURS[1:], COLOURS[0])), seconds, strict=False):
         grid[0].barh(rows, seconds[phase], left=left, color=colour, label=str(phase), height=0.65)
         left += seconds[phase].to_numpy()
-    grid[0].set(xlabel="seconds a run (mean over seeds)", ylim=(len(seconds) - 0.5, -0.5))
+    grid[0].set(xlabel="seconds a run (mean over runs)", ylim=(len(seconds) - 0.5, -0.5))
     if not memory.empty:
         height = 0.7 / memory.shape[1]
         for place, (colour, kind) in enumerate(zip((GREY, COLOURS[6]), memory, strict=False)):
             grid[1].barh(rows - 0.35 + height * (place + 0.5), memory[kind], height, color=colour, label=str(kind))
         grid[1].set(xlabel="peak memory / MB")
+        grid[1].xaxis.set_major_locator(MaxNLocator(4))
     grid[0].set_yticks(rows, list(seconds.index))
     for axes in grid:
         axes.grid(visible=False, axis="y")
-    figure.legend(loc="outside lower center", ncols=6)
+    figure.legend(loc="outside lower center", ncols=LEGEND_COLUMNS)
     return figure
 
 
-def gallery_figure(rows: Sequence[tuple[str, Sequence[NDArray[np.uint8]], Sequence[str]]]) -> Figure:
-    """Draw queried images, a row a batch.
+def confusion_figure(counts: FloatArray, names: Sequence[str]) -> Figure:
+    """Draw what images of each class were taken for: share of the row, and images.
 
     Args:
-        rows: name of the batch, its images (H, W) or (H, W, 3), and their labels.
+        counts: images of a class (row) that were taken for another (column), (C, C).
+        names: classes.
     """
-    columns = max(len(images) for _, images, _ in rows)
-    figure, grid = _figure(WIDTH, 1.32 * len(rows) + 0.2, len(rows), columns)
-    for number, (name, images, labels) in enumerate(rows):
-        line = grid[number * columns : (number + 1) * columns]
-        for axes in line:
-            axes.set_axis_off()
-        for axes, image, label in zip(line, images, labels, strict=False):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="none")
-            axes.set_title("\n".join(textwrap.wrap(label.replace("+", " + "), 16)), fontsize=6, pad=2)
-        line[0].text(
-            -0.12, 0.5, name, rotation=90, ha="right", va="center", fontsize=7, transform=line[0].transAxes
-        )
+    size = len(names)
+    of = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, of, out=np.zeros_like(counts), where=of > 0)
+    shown = [textwrap.fill(name.replace("+", " + "), 18) for name in names]
+    figure, (axes,) = _figure(WIDTH, 1.5 + 0.46 * size, 1, 1)
+    axes.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(*counts.shape):
+        if counts[row, column] > 0:
+            images = f"{counts[row, column]:.1f}".removesuffix(".0")
+            text = f"{words.percentage(shares[row, column])}\n{images}"
+            colour = "white" if shares[row, column] > 0.55 else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour, linespacing=0.95)
+    axes.set_xticks(range(size), shown, rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
+    axes.set_yticks(range(size), shown, fontsize=8)
+    axes.set(xlabel="taken for", ylabel="is")
+    axes.grid(visible=False)
     return figure
 
 
@@ -458,18 +603,25 @@ def _draw(axes: Axes, curve: Curve, look: Look, size: float = 4.5) -> Line2D:
     )
     if np.isfinite(curve.low).any():
         axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.1, linewidth=0)
-    axes.set_xticks(curve.x[:: math.ceil(len(curve.x) / TICKS)])  # where it was measured
     return line
 
 
+def _name_counts(axes: Axes, curves: Iterable[Curve]) -> None:
+    """Name labelled counts at which curves were measured below them."""
+    counts = next(iter(curves)).x
+    axes.set_xticks(counts[:: math.ceil(len(counts) / TICKS)])
+
+
 def _limit(axes: Axes, curves: Iterable[Curve]) -> None:
-    """Limit the y axis to curves and bands, in tenths, within 0 and 1; bands of few seeds may be too wide."""
+    """Limit the y axis to curves and what is near them of their bands, within 0 and 1."""
     drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines])
     low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
     edges = np.concatenate([[low, high], *([curve.low, curve.high] for curve in curves)], axis=None)
-    low = max(float(np.nanmin(edges)), low - SHOWN_OF_BANDS)
-    high = min(float(np.nanmax(edges)), high + SHOWN_OF_BANDS)
-    axes.set_ylim(max(0.0, math.floor(low * 10 - 0.5) / 10), min(1.0, math.ceil(high * 10 + 0.5) / 10) + 0.005)
+    beyond = max(SHOWN_OF_BANDS * (high - low), LEAST_OF_BANDS)
+    low, high = max(float(np.nanmin(edges)), low - beyond), min(float(np.nanmax(edges)), high + beyond)
+    spare = max(0.05 * (high - low), (LEAST_SPAN - (high - low)) / 2)
+    edge = 0.1 * spare  # markers at 0 and 1 are whole
+    axes.set_ylim(max(low - spare, -edge), min(high + spare, 1 + edge))
 
 
 def _needed(axes: Axes, row: int, labels: tuple[float, float, float], most: int, look: Look) -> None:

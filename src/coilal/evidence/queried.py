@@ -10,14 +10,15 @@ import pandas as pd
 
 from coilal.common.types import FloatArray, IntArray
 from coilal.evidence.reading import Run
+from coilal.evidence.units import Repeat
 
 FIRST = 5
 """A rare class counts as found when this many of its images are labelled."""
 
 
-def all_queries(runs: Mapping[int, Run]) -> pd.DataFrame:
-    """Return the queries of all runs of a strategy with a column ``seed``, in the order of labelling."""
-    tables = [run.queries.assign(seed=seed) for seed, run in runs.items()]
+def all_queries(runs: Mapping[Repeat, Run]) -> pd.DataFrame:
+    """Return the queries of all runs of a strategy, numbered in a column ``seed``, in the order of labelling."""
+    tables = [run.queries.assign(seed=number) for number, run in enumerate(runs.values())]
     return pd.concat(tables, ignore_index=True).sort_values(["seed", "cycle", "rank"], ignore_index=True)
 
 
@@ -66,9 +67,9 @@ def class_mix(queries: pd.DataFrame, names: Sequence[str], exclusive: bool = Tru
     return label_indicators(queries["label"], names, exclusive).groupby(queries["cycle"]).mean()
 
 
-def rare_classes(pool: Mapping[str, int], images: int, share: float) -> list[str]:
-    """Return classes or labels with at least one image in the pool, but a smaller share than ``share``."""
-    return [name for name, count in pool.items() if 0 < count < share * images]
+def rare_classes(pool: Mapping[str, float], share: float) -> list[str]:
+    """Return classes or labels that the pool has, but to a smaller share; ``pool`` has their shares."""
+    return [name for name, found in pool.items() if 0 < found < share]
 
 
 def labels_until_found(

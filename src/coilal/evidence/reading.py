@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,23 @@ import pandas as pd
 import yaml
 
 from coilal.common.types import FloatArray, IntArray, Problem, UserError
+from coilal.evidence.units import Repeat
 from coilal.run_directory.aulc import aulc
-from coilal.run_directory.data_record import COLUMN_OF, GIVEN_SPLIT, changes, read_rows
-from coilal.run_directory.files import has_cycles, read_status
-from coilal.run_directory.health import DamagedError, read_config
+from coilal.run_directory.data_record import COLUMN_OF, COLUMNS, GIVEN_SPLIT, changes, read_rows
+from coilal.run_directory.files import RunName, has_cycles, read_status, run_folders, study_of
+from coilal.run_directory.health import SECTIONS, DamagedError, read_config
 from coilal.run_directory.identity import flatten, identifying
 from coilal.run_directory.parts import EARLIER_PARTS
 from coilal.run_directory.pool_map import PoolMap, read_map
-from coilal.run_directory.store import read_cycles, read_queries
+from coilal.run_directory.store import read_asked, read_numbers
 
-SEED_FOLDER = re.compile(r"seed(\d+)")
 # what reading files of unknown content raises; ValueError is that of JSON, CSV and text decoding
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
 DATA_KEYS = {f"data {aspect}": aspect for aspect in COLUMN_OF}
+PARTS = "parts"
+"""The aspect of the data that differs between splits."""
+SECTION = re.compile(r"^(?=[^\s#-])", re.MULTILINE)
+"""Where a key of the uppermost level of a yaml file begins."""
 _NEEDED = ("seeds", "weights", "data", "versions", "git_commit")
 
 
@@ -52,15 +58,16 @@ class Run:
 
     Attributes:
         folder: the run directory.
-        study: name of the study; with task, model, strategy and seed it names the run.
+        study: name of the study; with task, model, strategy, split and seed it names the run.
         task: name of the task.
         model: name of the model.
         strategy: name of the strategy.
+        split: number of its split; 0 where the data give the split, so that there is one only.
         seed: the run's seed.
         config: settings, flattened to dotted keys.
         status: status.json.
-        cycles: cycles.csv.
-        queries: queries.csv.
+        cycles: cycles.csv, float64.
+        asked: the columns of queries.csv.
         pool: images of the pool by class or label; a multilabel image counts for each of its labels.
     """
 
@@ -69,12 +76,18 @@ class Run:
     task: str
     model: str
     strategy: str
+    split: int
     seed: int
     config: Mapping[str, Any]
     status: Mapping[str, Any]
     cycles: pd.DataFrame
-    queries: pd.DataFrame
+    asked: Mapping[str, Sequence[Any]]
     pool: Mapping[str, int]
+
+    @property
+    def repeat(self) -> Repeat:
+        """Return what the run's partner in a pair has, too."""
+        return Repeat(self.split, self.seed)
 
     @property
     def labelled(self) -> IntArray:
@@ -106,10 +119,16 @@ class Run:
         """Return whether the run knew labels before it asked for them: an upper bound, not a strategy."""
         return "trials" in (self.config.get("strategy.needs") or [])
 
+    @property
+    def queries(self) -> pd.DataFrame:
+        """Return queries.csv: made anew each time, for tables of many runs take much memory."""
+        return pd.DataFrame(dict(self.asked))
+
     @cached_property
     def starting_set(self) -> frozenset[str]:
         """Return the images of the starting set."""
-        return frozenset(self.queries.loc[self.queries["cycle"] == 0, "image"])
+        pairs = zip(self.asked["cycle"], self.asked["image"], strict=True)
+        return frozenset(image for cycle, image in pairs if cycle == 0)
 
     @property
     def seeds_used(self) -> Mapping[str, int]:
@@ -119,19 +138,28 @@ class Run:
 
     def values(self, column: str) -> FloatArray:
         """Return a column of cycles.csv (T)."""
-        return self.cycles[column].to_numpy(np.float64)
+        values: FloatArray = self._values[:, self.cycles.columns.get_loc(column)]
+        return values
+
+    @cached_property
+    def _values(self) -> FloatArray:
+        return self.cycles.to_numpy(np.float64)
 
     def aulc(self, column: str) -> float:
         """Return the area under the learning curve of a column."""
         return aulc(self.labelled, self.values(column))
 
-    def determining(self) -> dict[str, Any]:
+    def determining(self) -> Mapping[str, Any]:
         """Return what must be equal for two runs to be compared: settings, data, weights, labelled counts.
 
-        Left out are the strategy and the seed, which are what is compared, and settings that change nothing but
+        Left out are strategy, split and seed, which are what is compared, and settings that change nothing but
         where things lie.
         """
-        own = {"study", "seed", "seeds.start", "seeds.train"}
+        return self._determining
+
+    @cached_property
+    def _determining(self) -> Mapping[str, Any]:
+        own = {"study", "split", "seed", "seeds.split", "seeds.start", "seeds.train"}
         settings = {
             key: value
             for key, value in identifying(self.config, self.split_is_given).items()
@@ -139,17 +167,26 @@ class Run:
         }
         return {
             **settings,
-            **{key: self.status["data"].get(aspect) for key, aspect in DATA_KEYS.items()},
+            **{key: self.status["data"].get(aspect) for key, aspect in DATA_KEYS.items() if aspect != PARTS},
             "weights fingerprint": self.status["weights"],
             "labelled counts": self.labelled.tolist(),
         }
 
+    def division(self) -> Mapping[str, Any]:
+        """Return what must be equal for two runs of one split to be compared: the part of each image."""
+        return {key: self.status["data"].get(aspect) for key, aspect in DATA_KEYS.items() if aspect == PARTS}
+
     def data_changes(self, other: Run) -> list[Problem]:
-        """Return what differs between this run's data and another one's, as far as the study's records tell."""
-        if all(self.status["data"].get(aspect) == other.status["data"].get(aspect) for aspect in COLUMN_OF):
+        """Return what differs between this run's data and another one's, as far as the study's records tell.
+
+        Between runs of different splits that is not the part of an image.
+        """
+        compared = [aspect for aspect in COLUMN_OF if aspect != PARTS or self.split == other.split]
+        if all(self.status["data"].get(aspect) == other.status["data"].get(aspect) for aspect in compared):
             return []
         before, after = (read_rows(run.data_record) for run in (self, other))
-        return changes(before, after) if before and after else []
+        columns = [column for column in COLUMNS[1:] if column != COLUMN_OF[PARTS] or self.split == other.split]
+        return changes(before, after, columns) if before and after else []
 
     @property
     def records_its_data(self) -> bool:
@@ -164,7 +201,7 @@ class Run:
     @property
     def data_record(self) -> Path:
         """The file that says of each image what it was."""
-        return self.folder.parents[3] / ".data" / str(self.status["data"].get("record"))
+        return study_of(self.folder) / ".data" / str(self.status["data"].get("record"))
 
     @property
     def pool_map(self) -> PoolMap | None:
@@ -172,7 +209,7 @@ class Run:
         name = self.status["data"].get("map")
         return read_map(self.data_record.parent / name) if isinstance(name, str) else None
 
-    def strategy_settings(self) -> dict[str, Any]:
+    def strategy_settings(self) -> Mapping[str, Any]:
         """Return the settings of the strategy."""
         return {key: value for key, value in self.config.items() if key.split(".")[0] == "strategy"}
 
@@ -182,19 +219,13 @@ class Run:
         return [{**part["versions"], "git commit": part["git_commit"]} for part in parts]
 
 
-def run_folders(study: Path) -> list[Path]:
-    """Return the run directories ``<task>/<model>/<strategy>/seed<k>`` of a study, sorted."""
-    found = [path for path in study.glob("*/*/*/seed*") if SEED_FOLDER.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: (path.parts[:-1], int(path.name.removeprefix("seed"))))
-
-
 def find_studies(outputs: Path, studies: Iterable[str]) -> list[Path]:
     """Return the run directories of all studies.
 
     Raises:
         UserError: a study has none.
     """
-    folders = []
+    folders: list[Path] = []
     for study in studies:
         found = run_folders(outputs / study)
         if not found:
@@ -230,8 +261,9 @@ LEFT_OUT = "left out of every comparison"
 
 
 def place(folder: Path) -> str:
-    """Return ``<study>/<task>/<model>/<strategy>/seed<k>``."""
-    return "/".join(folder.parts[-5:])
+    """Return ``<study>/<task>/<model>/<strategy>/split<j>/seed<k>``."""
+    study = study_of(folder)
+    return f"{study.name}/{folder.relative_to(study).as_posix()}"
 
 
 def _read(folder: Path, column: str) -> Run | Finding:
@@ -244,32 +276,56 @@ def _read(folder: Path, column: str) -> Run | Finding:
     missing = [name for name in _NEEDED if name not in status]
     if missing:
         return Finding(place(folder), f"status.json lacks {', '.join(missing)}", LEFT_OUT)
-    config = read_config(folder / "config.yaml")
-    cycles, queries = read_cycles(folder), read_queries(folder)
-    absent = [name for name in ("labelled", column) if name not in cycles]
-    absent += [name for name in ("cycle", "rank", "image", "label") if name not in queries]
-    if absent:
-        return Finding(place(folder), f"cycles.csv or queries.csv lacks the column {', '.join(absent)}", LEFT_OUT)
-    counts = queries.groupby("cycle").size().cumsum().tolist()
+    config = _settings(folder / "config.yaml")
+    cycles, asked = read_numbers(folder), read_asked(folder)
+    if column not in cycles:
+        return Finding(place(folder), f"cycles.csv lacks the column {column}", LEFT_OUT)
+    counted = Counter(asked["cycle"])
+    counts = [*accumulate(counted[cycle] for cycle in sorted(counted))]
     if counts != cycles["labelled"].tolist() and not people:  # who may be unsure
-        what = f"cycles.csv and queries.csv disagree ({cycles['labelled'].tolist()} labelled, {counts} queried)"
+        labelled = [int(count) for count in cycles["labelled"]]
+        what = f"cycles.csv and queries.csv disagree ({labelled} labelled, {counts} queried)"
         return Finding(place(folder), f"{what}: one of them is damaged", LEFT_OUT)
     if not np.isfinite(cycles[column]).all() and not people:
         return Finding(place(folder), f"{column} is undefined in a cycle", LEFT_OUT)
-    study, task, model, strategy, seed = folder.parts[-5:]
+    study = study_of(folder)
+    name = RunName.of(folder.relative_to(study).as_posix())
+    assert name is not None
     return Run(
         folder=folder,
-        study=study,
-        task=task,
-        model=model,
-        strategy=strategy,
-        seed=int(seed.removeprefix("seed")),
-        config=flatten(config),
+        study=study.name,
+        task=name.task,
+        model=name.model,
+        strategy=name.strategy,
+        split=0 if GIVEN_SPLIT in status["data"] else int(status["seeds"]["split"]),
+        seed=name.seed,
+        config=config,
         status=status,
         cycles=cycles,
-        queries=queries,
+        asked=asked,
         pool=_pool(folder),
     )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """Return config.yaml, flattened.
+
+    Most runs differ from one another in few of its sections: each is parsed once.
+    """
+    try:
+        sections = SECTION.split(path.read_text(encoding="utf-8"))
+        found = [_section(text) for text in sections if text.strip()]
+    except (ValueError, AttributeError, yaml.YAMLError):
+        return flatten(read_config(path))  # says what is wrong
+    config = {key: value for section in found for key, value in section.items()}
+    if {key.partition(".")[0] for key in config} >= set(SECTIONS):
+        return config
+    return flatten(read_config(path))
+
+
+@lru_cache(maxsize=4096)
+def _section(text: str) -> Mapping[str, Any]:
+    return flatten(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
 def _pool(folder: Path) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,14 +18,17 @@ from coilal.common.signals import in_pool_process, pool_of_processes
 from coilal.common.types import UserError
 from coilal.evidence import words
 from coilal.evidence.across import across_sections
-from coilal.evidence.analysis import Analysis, analyse
+from coilal.evidence.analysis import analyse
 from coilal.evidence.answer import answer
 from coilal.evidence.comparison import Comparison, compare
+from coilal.evidence.desk import Desk, Images, write_table
+from coilal.evidence.headline import headline
+from coilal.evidence.labelling import Session, measured_seconds
 from coilal.evidence.page import Chapter, render
 from coilal.evidence.plots import looks_of
 from coilal.evidence.reading import Finding, Run, find_studies, read_runs
 from coilal.evidence.report_settings import ReportSettings
-from coilal.evidence.sections import Desk, Images, labelling_section, sections, write_table
+from coilal.evidence.sections import labelling_section, sections
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.learning_curve import Look, readable
 
@@ -84,8 +87,10 @@ def write_report(
             progress.advance(reading)
         if not runs:
             reasons = "\n".join(f"  {finding.where}: {finding.what}" for finding in findings[:10])
-            raise UserError(f"none of the {len(folders)} runs can be used:\n{reasons}")
+            raise UserError(f"none of the {words.runs_text(len(folders))} can be used:\n{reasons}")
         people, runs = [run for run in runs if run.is_labelling], [run for run in runs if not run.is_labelling]
+        labelled = [Session.of(run) for run in people]
+        settings = replace(settings, prices=replace(settings.prices, measured=measured_seconds(labelled)))
         comparisons, mixed = compare(runs, settings.baseline)
         findings += mixed
         looks = looks_of(settings.baseline, {name for c in comparisons for name in (*c.strategies, *c.bounds)})
@@ -97,15 +102,15 @@ def write_report(
         for chapter in _chapters(jobs):
             chapters.append(chapter)
             progress.advance(drawing)
-    across = across_sections(comparisons, settings, out) if comparisons else []
-    labelled = [labelling_section(run, out) for run in people]
+    across = across_sections(comparisons, settings, out) if len(comparisons) > 1 else []
+    of_people = [labelling_section(session, out, settings.prices) for session in labelled]
     runs += people
     write_table(out / "findings.csv", pd.DataFrame(findings, columns=["where", "what", "consequence"]))
     write_table(out / "runs.csv", _runs_table(runs, settings))
     page = out / "index.html"
     title = f"Active learning on {words.listed(list(studies))}"
     facts = _facts(runs, settings)
-    write_atomically(page, render(title, facts, chapters, labelled, across, findings, settings.baseline))
+    write_atomically(page, render(title, facts, chapters, of_people, across, findings, settings.baseline))
     return page, findings
 
 
@@ -147,8 +152,8 @@ def chapter(job: Job) -> Chapter:
         anchor=comparison.name.replace("/", "-"),
         facts=_chapter_facts(comparison),
         folder=f"{'/'.join(job.folder.parts[-depth:])}/",
+        headline=headline(desk),
         answer=answer(analysis),
-        summary=_summary(analysis),
         sections=sections(desk),
     )
 
@@ -161,41 +166,28 @@ def _images(job: Job) -> tuple[Images | None, str]:
         return None, str(error)
 
 
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
+
+
 def _chapter_facts(comparison: Comparison) -> str:
     run = comparison.any_run
-    seeds = [len(runs) for runs in comparison.runs.values()]
-    count = str(max(seeds)) if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
-    split = run.status["data"]["split"]
+    counted = sorted({words.units_text(comparison.units(runs)) for runs in comparison.runs.values()})
+    sizes = [each.status["data"]["split"] for runs in comparison.runs.values() for each in runs.values()]
+    pool, test = (_range([size[part] for size in sizes]) for part in ("pool", "test"))
+    strategies = words.counted(len(comparison.runs), "strategy", "strategies")
+    queries = words.counted(len(run.cycles) - 1, "query", "queries")
     random_weights = " · random weights: says nothing about the model" if run.status["weights"] == "random" else ""
     return (
-        f"{len(seeds)} strategies, {count} seeds each · {run.labelled[0]} to {run.labelled[-1]} labels in "
-        f"{len(run.cycles) - 1} queries · {split['pool']} images in the pool, {split['test']} in the test "
-        f"split{random_weights}"
+        f"{strategies}, {' or '.join(counted)}{' each' if len(comparison.runs) > 1 else ''} · "
+        f"{run.labelled[0]} to {run.labelled[-1]} labels in {queries} · "
+        f"{pool} images in the pool, {test} in the test split{random_weights}"
     )
 
 
-def _summary(analysis: Analysis) -> pd.DataFrame | None:
-    """Return the answer as a table, a row a strategy."""
-    if not analysis.tested:
-        return None
-    rows = []
-    for result in analysis.results:
-        row = {
-            "strategy": result.strategy,
-            "pairs": str(len(result.seeds)),
-            "Δ AULC": f"{words.signed(result.mean)} {words.interval(result.low, result.high, words.signed)}",
-            "p Holm": words.p_value(result.p_t_holm),
-            "RQ1": result.superiority,
-            f"RQ2 (δ = {analysis.settings.margin:g})": result.noninferiority,
-        }
-        if analysis.middle is not None:
-            row["labels saved"] = words.saving_text(analysis.savings[result.strategy][analysis.middle])
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 def _runs_table(runs: Sequence[Run], settings: ReportSettings) -> pd.DataFrame:
-    names = ("study", "task", "model", "strategy", "seed")
+    names = ("study", "task", "model", "strategy", "split", "seed")
     return pd.DataFrame(
         [
             {
@@ -209,11 +201,14 @@ def _runs_table(runs: Sequence[Run], settings: ReportSettings) -> pd.DataFrame:
 
 def _facts(runs: Sequence[Run], settings: ReportSettings) -> dict[str, str]:
     commits = sorted({str(run.status["git_commit"])[:10] for run in runs})
-    return {
-        "runs": str(len(runs)),
+    compared = {
         "metric": f"{readable(settings.column)} on the test split",
         "baseline": settings.baseline,
-        "δ": f"{settings.margin:g} AULC",
-        "intervals": f"{settings.confidence:.0%}",
+        "not worse": f"less than {settings.margin:g} AULC below it",
+    }
+    return {
+        "runs": str(len(runs)),
+        **({} if all(run.is_labelling for run in runs) else compared),  # nothing is compared in sessions
+        "intervals": words.level(settings.confidence),
         "code": ", ".join(commits),
     }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from coilal.common.types import FloatArray, IntArray
-from coilal.evidence.crossing import first_crossing, interval, resample_weights
+from coilal.evidence.crossing import first_crossing, interval
 from coilal.evidence.report_settings import ReportSettings
+from coilal.evidence.units import Units
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Saving:
         high: upper end.
         most: largest labelled count N.
         least: size of the starting set; a target reached there needs that many or fewer.
-        seeds: number of paired seeds.
+        pairs: number of pairs of runs.
     """
 
     target: float
@@ -44,7 +45,7 @@ class Saving:
     high: float
     most: int
     least: int
-    seeds: int
+    pairs: int
 
     @property
     def bound(self) -> str:
@@ -60,7 +61,7 @@ def targets_for(baseline: FloatArray, settings: ReportSettings) -> tuple[float, 
     """Return the targets: those of the settings, else shares of the rise of the baseline's mean curve.
 
     Args:
-        baseline: curves of the baseline (S, T).
+        baseline: curves of the baseline, of each seed or split (U, T).
         settings: ``targets`` and ``target_shares``.
     """
     if settings.targets:
@@ -73,25 +74,30 @@ def targets_for(baseline: FloatArray, settings: ReportSettings) -> tuple[float, 
 
 
 def label_saving(
-    labelled: IntArray, strategy: FloatArray, baseline: FloatArray, target: float, settings: ReportSettings
+    labelled: IntArray,
+    strategy: FloatArray,
+    baseline: FloatArray,
+    target: float,
+    units: Units,
+    settings: ReportSettings,
 ) -> Saving:
     """Return the saving at one target.
 
     Args:
         labelled: labelled counts (T).
-        strategy: curves of the strategy (S, T).
-        baseline: curves of the baseline, the same seeds in the same order (S, T).
+        strategy: curves of the strategy (R, T).
+        baseline: curves of the baseline, the same splits and seeds in the same order (R, T).
         target: value of the metric to be reached.
+        units: the seed or split of each pair, over which is resampled.
         settings: resamples and confidence.
     """
-    seeds = len(strategy)
-    weights = resample_weights(seeds, settings.resamples)
+    weights = units.weights(settings.resamples)
     own = first_crossing(labelled, weights @ strategy, target).labels
     other = first_crossing(labelled, weights @ baseline, target).labels
     least, most = _bounds(own, other, float(labelled[-1]))
 
     def ends(lows: FloatArray, highs: FloatArray) -> tuple[float, float]:
-        return interval(lows[1:], highs[1:], seeds, settings.confidence)
+        return interval(lows[1:], highs[1:], units, settings.confidence)
 
     labels, base, saving = ends(own, own), ends(other, other), ends(least, most)
     return Saving(
@@ -107,7 +113,7 @@ def label_saving(
         high=saving[1],
         most=int(labelled[-1]),
         least=int(labelled[0]),
-        seeds=seeds,
+        pairs=units.runs,
     )
 
 

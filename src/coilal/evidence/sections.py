@@ -1,19 +1,14 @@
-"""The sections of a report page: figures and tables of one comparison, written as files and kept for the page."""
+"""The sections of a report page on how good models become, and at what cost: figures and tables."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from coilal.evidence import labelling, plots, queried, words
+from coilal.evidence import labelling, plots, words
 from coilal.evidence.analysis import (
     Analysis,
     aulc_table,
@@ -23,136 +18,66 @@ from coilal.evidence.analysis import (
     phase_seconds,
 )
 from coilal.evidence.comparison import Comparison
-from coilal.evidence.cost import Cost
+from coilal.evidence.cost import ONE_OFF_TIMES, Cost
 from coilal.evidence.curves import band, difference_curves, mean_curves, plain_curve, whole_pool
+from coilal.evidence.desk import Desk, Maker, Picture, Section, telling, write_table
+from coilal.evidence.forecast import forecast, going_on
+from coilal.evidence.line_section import line_section
+from coilal.evidence.mistakes import confusions, mistakes
 from coilal.evidence.penalty import column_means
 from coilal.evidence.plots import Curve
-from coilal.evidence.reading import Run
-from coilal.run_directory.files import write_atomically
-from coilal.run_directory.learning_curve import Look, readable
-
-Pixels = NDArray[np.uint8]
-
-
-class Images(Protocol):
-    """The data set that runs were made with, as far as a report needs it."""
-
-    @property
-    def groups(self) -> Mapping[str, str]:
-        """Return image name → group (coil)."""
-        ...
-
-    def thumbnails(self, names: Sequence[str]) -> Sequence[Pixels]:
-        """Return small images, uint8 (H, W) or (H, W, 3)."""
-        ...
+from coilal.evidence.queried_sections import batches, class_mix, gallery, label_noise, pool_map, rare
+from coilal.evidence.report_settings import Prices
+from coilal.evidence.shift_section import shift_section
+from coilal.evidence.worth_section import worth_section
+from coilal.run_directory.learning_curve import readable
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the page.
-
-    Attributes:
-        name: file name without suffix.
-        alt: what is seen, for those who do not see it.
-        svg: the figure.
-    """
-
-    name: str
-    alt: str
-    svg: bytes
-
-    @property
-    def source(self) -> str:
-        """Return the figure as a data address, so that the page needs no other file."""
-        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
-
-
-@dataclass
-class Section:
-    """A part of a report page.
-
-    Attributes:
-        title: heading.
-        note: how to read it.
-        pictures: figures.
-        tables: name and text of each table.
-    """
-
-    title: str
-    note: str
-    pictures: list[Picture] = field(default_factory=list)
-    tables: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Desk:
-    """Where the sections of one comparison are made.
-
-    Attributes:
-        analysis: the numbers.
-        folder: where figures and tables are written.
-        looks: strategy → look, the same in the whole report.
-        images: the data set, or None where it cannot be read.
-        no_images: why it cannot.
-    """
-
-    analysis: Analysis
-    folder: Path
-    looks: Mapping[str, Look]
-    images: Images | None
-    no_images: str = ""
-
-    @property
-    def comparison(self) -> Comparison:
-        """Return the runs."""
-        return self.analysis.comparison
-
-    def picture(self, name: str, figure: Figure, alt: str) -> Picture:
-        """Write a figure and return it for the page."""
-        return Picture(name, alt, plots.save(figure, self.folder / name))
-
-    def table(self, name: str, data: pd.DataFrame, shown: pd.DataFrame | None = None) -> tuple[str, pd.DataFrame]:
-        """Write a table and return its text for the page."""
-        write_table(self.folder / f"{name}.csv", data)
-        return name, words.shown(data, {}) if shown is None else shown
-
-
-def write_table(path: Path, data: pd.DataFrame) -> None:
-    """Write a table as CSV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data.to_csv(index=False))
-
-
-def labelling_section(run: Run, folder: Path) -> Section:
+def labelling_section(session: labelling.Session, folder: Path, prices: Prices) -> Section:
     """Return what a labelling session has come to, its figure and table written into a folder."""
-    session = labelling.Session.of(run)
-    name = f"labelling_{run.task}_{run.model}_{run.strategy}_{run.seed}"
+    run = session.run
+    name = f"labelling_{run.study}_{run.task}_{run.model}_{run.strategy}_{run.split}_{run.seed}"
     facts = labelling.facts(session)
     write_table(folder / f"{name}.csv", facts)
     pictures = []
-    if session.curve:
+    if session.audit.points:
         alt = "share of the audit set that the model gets right, against labelled images"
-        pictures = [Picture(name, alt, plots.save(labelling.curve_figure(session), folder / name))]
+        with plots.style():
+            reads = (
+                "Conclude: whether more labels still help on images that nobody chose. Do not conclude from a "
+                "step that is smaller than the intervals."
+            )
+            pictures = [Picture(name, alt, plots.save(labelling.curve_figure(session), folder / name), reads)]
     title = f"{run.study} · {run.model} · {run.task} · {run.strategy}"
-    return Section(title, labelling.note(session), pictures, [(name, facts)])
+    says = labelling.last_batches(session, prices)
+    return Section(title, labelling.note(session, prices), pictures, [(name, facts)], says=says)
 
 
 def sections(desk: Desk) -> list[Section]:
     """Return all sections of one comparison; those without data are left out."""
-    makers: tuple[Callable[[Desk], Section | None], ...] = (
+    makers: tuple[Maker, ...] = (
         _learning_curves,
         _difference,
         _tests,
+        _spread,
         _noninferiority,
         _penalty,
         _savings,
+        forecast,
+        going_on,
         _cost,
+        line_section,
+        worth_section,
+        shift_section,
         _faults,
-        _class_mix,
-        _rare,
-        _batches,
-        _map,
-        _gallery,
+        confusions,
+        mistakes,
+        class_mix,
+        rare,
+        label_noise,
+        batches,
+        pool_map,
+        gallery,
         _phases,
     )
     with plots.style():
@@ -160,18 +85,35 @@ def sections(desk: Desk) -> list[Section]:
     return [section for section in made if section is not None]
 
 
-def _column_panels(desk: Desk, columns: Mapping[str, str]) -> dict[str, dict[str, Curve]]:
-    """Return title → strategy → mean over seeds, for columns (title → column) of cycles.csv.
+def _panels(desk: Desk, columns: Mapping[str, str]) -> tuple[dict[str, Mapping[str, Curve]], str]:
+    """Return title → strategy → mean over seeds or splits, and for a note what is left out.
 
     Without bands: in small panels those of several strategies hide one another.
+
+    Args:
+        desk: the comparison.
+        columns: title → column of cycles.csv.
     """
-    return {
-        title: {
-            name: plain_curve(desk.comparison, desk.comparison.curves(name, column), name)
-            for name in desk.comparison.runs
+    return telling(
+        {
+            title: {
+                name: plain_curve(desk.comparison, desk.comparison.unit_curves(name, column), name)
+                for name in desk.comparison.runs
+            }
+            for title, column in columns.items()
         }
-        for title, column in columns.items()
-    }
+    )
+
+
+def _whole_pool_command(comparison: Comparison) -> str:
+    """Return the commands that label the whole pool, which differs in size between splits."""
+    sizes = {run.split: run.pool_size for runs in comparison.runs.values() for run in runs.values()}
+    each = [
+        f"{f'split={split} ' if len(sizes) > 1 else ''}budget.labelled=[{size}]" for split, size in sizes.items()
+    ]
+    if len(sizes) > 1 and len(set(sizes.values())) == 1:
+        each = [f"split={','.join(map(str, sizes))} budget.labelled=[{comparison.any_run.pool_size}]"]
+    return f"python -m coilal.train … strategy=random strategy.name=whole_pool {', or '.join(each)}"
 
 
 def _learning_curves(desk: Desk) -> Section:
@@ -180,15 +122,24 @@ def _learning_curves(desk: Desk) -> Section:
     curves = mean_curves(comparison, settings)
     name = readable(settings.column)
     line = whole_pool(comparison, settings.column)
-    section = Section("Learning curves", "Test metric after each cycle; the small panels show means over seeds.")
+    section = Section(
+        "Learning curves",
+        "Test metric after each cycle; the small panels show means over runs, axes begin where the curves do.",
+    )
     if line is None:
         section.note += (
             " No run has the whole pool labelled: the level that all labels would reach is not known "
-            f"(python -m coilal.train … strategy=random strategy.name=whole_pool "
-            f"budget.labelled=[{comparison.any_run.pool_size}] adds it)."
+            f"({_whole_pool_command(comparison)} adds it)."
         )
     figure = plots.curves_figure(curves, desk.looks, name, band(comparison, settings), line)
-    section.pictures.append(desk.picture("curves", figure, f"Learning curves of {', '.join(curves)}: {name}"))
+    section.pictures.append(
+        desk.picture(
+            "curves",
+            figure,
+            f"Learning curves of {', '.join(curves)}: {name}",
+            f"Conclude: a curve further left reaches the same level with fewer labels. {_no_test(desk, curves)}",
+        )
+    )
     others = {
         readable(column): column
         for column in comparison.any_run.cycles.columns
@@ -197,13 +148,34 @@ def _learning_curves(desk: Desk) -> Section:
         and column != settings.column
         and not column.endswith("_rate")
     }
-    if others:
-        panels = _column_panels(desk, others)
-        figure = plots.panels_figure(panels, desk.looks, "", {})
-        section.pictures.append(desk.picture("curves_other", figure, f"Learning curves: {', '.join(others)}"))
+    panels, without = _panels(desk, others)
+    section.note += without
+    if panels:
+        figure = plots.panels_figure(panels, desk.looks, "", {}, share=False)
+        section.pictures.append(
+            desk.picture(
+                "curves_other",
+                figure,
+                f"Learning curves: {', '.join(panels)}",
+                "Conclude: whether the other metrics tell the same story. Do not compare the heights of panels: "
+                "each has its own axis.",
+            )
+        )
     section.tables.append(desk.table("aulc", areas))
     write_table(desk.folder / "curves.csv", curve_table(comparison, settings.column, settings.confidence))
     return section
+
+
+def _no_test(desk: Desk, curves: Mapping[str, Curve]) -> str:
+    """Return what not to conclude from learning curves."""
+    if not desk.analysis.results:
+        return "Do not conclude from the height of curves that strategies differ: nothing is compared here."
+    if not _banded(curves):
+        return "Do not conclude that strategies differ where curves do: so few runs show no chance."
+    return (
+        "Do not conclude from bands that overlap, or do not, whether strategies differ: that is the paired "
+        "difference below."
+    )
 
 
 def _difference(desk: Desk) -> Section | None:
@@ -218,10 +190,34 @@ def _difference(desk: Desk) -> Section | None:
     write_table(desk.folder / "difference.csv", difference_table(comparison, settings.column, settings.confidence))
     return Section(
         f"Paired difference to {comparison.baseline}",
-        "Runs are paired by seed: same split, starting set and initial weights. Each band holds for one "
-        "labelled count, not for the whole curve; the tests below are of the whole curve.",
-        [desk.picture("difference", figure, f"Paired difference in {name} over labelled images")],
+        f"Runs are paired by split and seed: same starting set and initial weights. {_whole_curve(desk, curves)}",
+        [
+            desk.picture(
+                "difference",
+                figure,
+                f"Paired difference in {name} over labelled images",
+                f"Conclude: where along the curve a strategy gains on {comparison.baseline}, or loses. Do not "
+                f"conclude from one labelled count {_above(curves)} that a strategy is better: of many counts "
+                "some are, by chance.",
+            )
+        ],
     )
+
+
+def _banded(curves: Mapping[str, Curve]) -> bool:
+    return any(np.isfinite(curve.low).any() for curve in curves.values())
+
+
+def _above(curves: Mapping[str, Curve]) -> str:
+    return "whose band is above 0" if _banded(curves) else "where its curve is above 0"
+
+
+def _whole_curve(desk: Desk, curves: Mapping[str, Curve]) -> str:
+    """Return what bands and tests are of, as far as there are such."""
+    if not _banded(curves):
+        return "So few runs give neither bands nor tests."
+    tests = "; the tests below are of the whole curve" if desk.analysis.tested else ""
+    return f"Each band holds for one labelled count, not for the whole curve{tests}."
 
 
 def _tests(desk: Desk) -> Section | None:
@@ -229,10 +225,12 @@ def _tests(desk: Desk) -> Section | None:
     if not analysis.tested:
         return None
     data = pd.DataFrame([vars(result) for result in analysis.results])
+    data["units"] = [words.units_text(result.units) for result in analysis.results]
+    data["pairs"] = [" ".join(f"{r.split}/{r.seed}" for r in result.pairs) for result in analysis.results]
     shown = pd.DataFrame(
         {
             "strategy": data["strategy"],
-            "pairs": data["seeds"].map(len),
+            "pairs": data["units"],
             "mean Δ AULC": data["mean"].map(words.signed),
             "t interval": [words.interval(r.low, r.high, words.signed) for r in analysis.results],
             "bootstrap": [
@@ -247,14 +245,67 @@ def _tests(desk: Desk) -> Section | None:
             f"against {analysis.comparison.baseline}": data["superiority"],
         }
     )
-    note = (
-        f"Δ is AULC − AULC of {analysis.comparison.baseline}, seed by seed. RQ1 is decided by the two-sided paired "
-        f"t-test, Holm-corrected over the strategies, at {analysis.settings.alpha:.2g}. The t interval decides; "
-        "the bootstrap interval (from six seeds on) and Wilcoxon's test stand beside it. Detectable: the smallest "
-        "mean Δ that so many seeds find at 80 % power, given the spread seen here, without Holm's correction."
+    if data["p_wilcoxon"].isna().all():
+        shown = shown.drop(columns=["p Wilcoxon", "p Wilcoxon, Holm"])
+    note = f"{_tested_by(analysis)} " + (
+        "Detectable: the smallest mean Δ that as many find at 80 % power, given the spread seen here, without "
+        "Holm's correction."
     )
-    data["seeds"] = data["seeds"].map(lambda seeds: " ".join(map(str, seeds)))
     return Section("Does it surpass the baseline? (RQ1)", note, tables=[desk.table("tests", data, shown)])
+
+
+def _tested_by(analysis: Analysis) -> str:
+    """Return which test decides, of what."""
+    baseline, alpha = analysis.comparison.baseline, analysis.settings.alpha
+    if len(analysis.comparison.splits) < 2:
+        return (
+            f"Δ is AULC − AULC of {baseline}, seed by seed. RQ1 is decided by the two-sided paired t-test, "
+            f"Holm-corrected over the strategies, at {alpha:.2g}. The t interval decides; the bootstrap interval "
+            "(from six seeds on) and Wilcoxon's test stand beside it."
+        )
+    return (
+        f"Δ is AULC − AULC of {baseline}, pair by pair, averaged over the seeds of each split. RQ1 is decided by "
+        "the two-sided corrected resampled t-test over splits (Nadeau and Bengio 2003), Holm-corrected over the "
+        f"strategies, at {alpha:.2g}: splits share images, so that the variance of their mean is taken as "
+        f"sd²·(1/splits + {analysis.comparison.overlap:.2f}), n_test/n_train. The t interval decides; the "
+        "bootstrap interval (from five splits on), corrected alike, stands beside it."
+    )
+
+
+def _spread(desk: Desk) -> Section | None:
+    found = desk.analysis.spread
+    if not found:
+        return None
+    data = pd.DataFrame(
+        [
+            {"strategy": name, "sd_between_splits": s.split_sd, "sd_between_seeds": s.seed_sd, "share": s.share}
+            for name, s in found.items()
+        ]
+    )
+    shown = pd.DataFrame(
+        {
+            "strategy": data["strategy"],
+            "sd between splits": data["sd_between_splits"].map(words.number),
+            "sd between seeds of a split": data["sd_between_seeds"].map(words.number),
+            "of the variance from splits": data["share"].map(words.percentage),
+        }
+    )
+    return Section(
+        "Where the spread of Δ comes from",
+        "Standard deviations of Δ AULC between runs (method of moments). Much from splits: which coils are seen "
+        "decides, and only further splits make the answer surer. Much from seeds: further seeds help, too. Splits "
+        "share images, so that other coils may differ more than these splits do.",
+        [
+            desk.picture(
+                "spread",
+                plots.spread_figure(found),
+                "Spread of Δ AULC between splits and between seeds",
+                "Conclude: what to add next, splits or seeds. Do not conclude that there is no spread where a bar "
+                "is 0: it was estimated from few.",
+            )
+        ],
+        [desk.table("spread", data, shown)],
+    )
 
 
 def _noninferiority(desk: Desk) -> Section | None:
@@ -281,7 +332,16 @@ def _noninferiority(desk: Desk) -> Section | None:
         "Is it not worse? (RQ2)",
         f"Claimed where the interval of Δ lies above −δ, and still does after Holm's correction (one-sided, at "
         f"{settings.alpha / 2:.2g}). A difference that is not significant is no evidence of this.",
-        [desk.picture("noninferiority", figure, f"Intervals of the mean Δ AULC against −{settings.margin:g}")],
+        [
+            desk.picture(
+                "noninferiority",
+                figure,
+                f"Intervals of the mean Δ AULC against −{settings.margin:g}",
+                f"Conclude: right of −δ is not worse than {baseline} by more than δ; right of 0 is better. Do not "
+                "conclude that an interval on both sides of a line shows equality: it shows that too little is "
+                "known.",
+            )
+        ],
         [("tests", shown)],
     )
 
@@ -290,14 +350,30 @@ def _penalty(desk: Desk) -> Section | None:
     matrix = desk.analysis.penalty
     if matrix is None:
         return None
+    if not matrix.fillna(0).to_numpy().any():
+        write_table(desk.folder / "penalty.csv", matrix.reset_index(names="beats"))
+        note = (
+            "Left out: at no checkpoint is any strategy shown to beat another (paired two-sided t-test, p < .05), "
+            "so that all penalties are 0."
+        )
+        return Section("Pairwise penalties", note)
     means = column_means(matrix)
     figure = plots.penalty_figure(matrix, means)
     write_table(desk.folder / "penalty.csv", matrix.reset_index(names="beats"))
     return Section(
         "Pairwise penalties",
-        "Share of checkpoints at which the strategy of the row beats that of the column (paired two-sided t-test, "
-        "p < .05, not corrected; Ash et al. 2020). The column loses: lower column means are better.",
-        [desk.picture("penalty", figure, "Pairwise penalty matrix; rows beat columns")],
+        "Share of checkpoints at which the strategy of the row beats that of the column (the paired two-sided "
+        "t-test above, p < .05, not Holm-corrected; Ash et al. 2020). The column loses: lower column means are "
+        "better.",
+        [
+            desk.picture(
+                "penalty",
+                figure,
+                "Pairwise penalty matrix; rows beat columns",
+                "Conclude: which strategies are beaten often. Do not conclude by how much, nor that a single cell "
+                "is no chance: with many cells a few wins are.",
+            )
+        ],
     )
 
 
@@ -308,6 +384,13 @@ def _savings(desk: Desk) -> Section | None:
     metric = readable(analysis.settings.column)
     figure = plots.savings_figure(analysis.savings, desk.looks, metric)
     flat = [(name, saving) for name, found in analysis.savings.items() for saving in found]
+    known = not all(np.isnan(saving.baseline_low) for _, saving in flat)
+    grey = "; grey: its interval" if known else ""
+    of = (
+        "from intervals of single strategies: that of the saving (table) is of pairs."
+        if known
+        else "where their labels do: so few runs give no interval."
+    )
     data = pd.DataFrame([{"strategy": name, **vars(saving), "bound": saving.bound} for name, saving in flat])
     shown = pd.DataFrame(
         [
@@ -319,17 +402,25 @@ def _savings(desk: Desk) -> Section | None:
                     s.baseline_labels, s.baseline_low, s.baseline_high, s
                 ),
                 "saved": words.saving_text(s),
-                "pairs": s.seeds,
+                "pairs": s.pairs,
             }
             for name, s in flat
         ]
     )
     return Section(
         "Labels saved",
-        "Labels at which the mean curve first reaches the target, with bootstrap intervals over seeds (from six "
-        "seeds on). «> N»: not reached with the N labels that were bought; such runs count as that, and are not "
-        f"left out. Dashed line: {desk.comparison.baseline}; grey: its interval.",
-        [desk.picture("savings", figure, f"Labels needed for each target of {metric}")],
+        "Labels at which the mean curve first reaches the target, with bootstrap intervals over seeds (from "
+        "six on) or, with several splits, over splits (from five on). «> N»: not reached with the N "
+        "labels that were bought; such runs count as that, and are not left out. "
+        f"Dashed line: {desk.comparison.baseline}{grey}.",
+        [
+            desk.picture(
+                "savings",
+                figure,
+                f"Labels needed for each target of {metric}",
+                f"Conclude: how many labels a level takes. Do not conclude that strategies differ, or do not, {of}",
+            )
+        ],
         [desk.table("savings", data, shown)],
     )
 
@@ -366,9 +457,10 @@ def _cost(desk: Desk) -> Section | None:
     section = Section(
         "Cost and break-even price (RQ3)",
         f"Cost to reach {readable(analysis.settings.column)} {target:.3g} (other targets: cost.csv), times as "
-        f"measured in the runs. Assumed: {words.money(prices.label)} {prices.currency} a label "
-        f"({prices.label_seconds:g} annotator seconds), κ = {prices.kappa:g}, {prices.compute_hour:g} "
-        f"{prices.currency} a machine hour, {prices.idle:g} a cycle, {prices.setup:g} once for active learning, "
+        f"measured in the runs. A label costs {words.money(prices.label)} {prices.currency} "
+        f"({prices.seconds:.3g} annotator seconds, {prices.seconds_are}). Assumed: κ = {prices.kappa:g}, "
+        f"{prices.annotator_hour:g} {prices.currency} an annotator hour, {prices.compute_hour:g} a machine hour, "
+        f"{prices.idle:g} a cycle, {prices.setup:g} once for active learning, "
         f"{prices.search_hours:g} machine hours of hyperparameter search, validation labels "
         f"{'paid' if prices.validation_labels else 'not paid'}. Active learning pays where a label costs more than "
         "the break-even price. The baseline is charged both ways: trained once on all its labels, and every cycle.",
@@ -382,7 +474,9 @@ def _cost(desk: Desk) -> Section | None:
             desk.picture(
                 "cost",
                 figure,
-                "Cost relative to the baseline over the price of a label; without intervals, which the table has",
+                "Cost relative to the baseline over the price of a label",
+                "Conclude: from which price of a label on a strategy costs less than the baseline. Do not read it "
+                "to the cent: it has no intervals, which the table has.",
             )
         )
     return section
@@ -426,34 +520,44 @@ def _what_if_table(desk: Desk, found: Sequence[tuple[str, Cost]]) -> pd.DataFram
 def _faults(desk: Desk) -> Section | None:
     columns = desk.comparison.any_run.cycles.columns
     of = [name for name in columns if name.startswith("test/recall/")]
-    panels = {name.removeprefix("test/recall/"): name for name in of}
-    if not panels:
+    recalls = {name.removeprefix("test/recall/"): name for name in of}
+    if not recalls:
         return None
-    section = Section(
-        "Recall of each class, escapes and overkill",
-        "Mean over seeds. Escape rate: faulty images passed as good. Overkill rate: good images rejected.",
-    )
-    figure = plots.panels_figure(_column_panels(desk, panels), desk.looks, "recall", {})
-    section.pictures.append(desk.picture("recall", figure, f"Recall over labelled images of {', '.join(panels)}"))
     of = [name for name in columns if name.startswith("test/fault_recall/")]
     faults = {f"any class with {name.removeprefix('test/fault_recall/')}": name for name in of}
-    if faults:
-        figure = plots.panels_figure(_column_panels(desk, faults), desk.looks, "recall", {})
-        section.pictures.append(desk.picture("fault_recall", figure, f"Recall of each fault: {', '.join(faults)}"))
     rates = {
         title: column
         for title, column in (("escape rate", "test/escape_rate"), ("overkill rate", "test/overkill_rate"))
         if column in columns
     }
-    if rates:
-        curves = _column_panels(desk, rates)
-        figure = plots.panels_figure(
-            curves, desk.looks, "share", {}, share=False
-        )  # few per cent: a scale of their own
-        section.pictures.append(
-            desk.picture("escape_overkill", figure, "Escape and overkill rate over labelled images")
-        )
-    section.tables.append(_faults_table(desk, [*panels.items(), *faults.items(), *rates.items()]))
+    section = Section(
+        "Recall of each class, escapes and overkill",
+        "Means over runs; axes begin where the curves do. Escape rate: faulty images passed as good. Overkill "
+        "rate: good images rejected. As the model decides by itself, without a threshold of its own for each "
+        "fault.",
+    )
+    recall_reads = (
+        "Conclude: which faults are learnt late, or not at all. Do not conclude much from a class of few test "
+        "images, where one image is a step: the confusion matrix has the counts."
+    )
+    for name, of_kind, ylabel, reads in (
+        ("recall", recalls, "recall", recall_reads),
+        ("fault_recall", faults, "recall", recall_reads),
+        (
+            "escape_overkill",
+            rates,
+            "share",
+            "Conclude: what a line would pass and reject. Do not read one without the other: fewer escapes are "
+            "bought with more overkill, and where the threshold lies decides.",
+        ),
+    ):
+        panels, without = _panels(desk, of_kind)
+        section.note += without
+        if panels:
+            figure = plots.panels_figure(panels, desk.looks, ylabel, {}, share=name != "escape_overkill")
+            alt = f"{ylabel} over labelled images: {', '.join(panels)}"
+            section.pictures.append(desk.picture(name, figure, alt, reads))
+    section.tables.append(_faults_table(desk, [*recalls.items(), *faults.items(), *rates.items()]))
     return section
 
 
@@ -461,162 +565,48 @@ def _faults_table(desk: Desk, columns: Sequence[tuple[str, str]]) -> tuple[str, 
     rows = [
         {
             "quantity": title,
-            **{name: desk.comparison.curves(name, column)[:, -1].mean() for name in desk.comparison.strategies},
+            **{
+                name: desk.comparison.unit_curves(name, column)[:, -1].mean() for name in desk.comparison.strategies
+            },
         }
         for title, column in columns
     ]
     name, table = desk.table("last_cycle", pd.DataFrame(rows))
-    return name, table.rename(columns={"quantity": "after the last cycle, mean over seeds"})
-
-
-_UNREADABLE = (
-    " Not counted are {} images whose labels can be read in more than one way, because the name of a label holds a "
-    "+ or is none; earlier versions allowed such names."
-)
-
-
-def _class_mix(desk: Desk) -> Section:
-    run = desk.comparison.any_run
-    names = list(run.pool)
-    panels: dict[str, dict[str, Curve]] = {name: {} for name in names}
-    tables, unreadable = [], 0
-    for strategy, runs in desk.comparison.runs.items():
-        queries = queried.all_queries(runs)
-        unreadable += queried.unreadable(queries, names, run.has_classes)
-        mix = queried.class_mix(queries, names, run.has_classes)
-        for name in names:
-            panels[name][strategy] = plain_curve(desk.comparison, mix[[name]].to_numpy().T, strategy)
-        table = mix.reset_index(drop=True)
-        table.insert(0, "cycle", mix.index, allow_duplicates=True)  # a class may be called cycle
-        table.insert(table.shape[1], "strategy", strategy, allow_duplicates=True)
-        tables.append(table)
-    pool = {name: count / run.pool_size for name, count in run.pool.items()}
-    write_table(desk.folder / "class_mix.csv", pd.concat(tables, ignore_index=True))
-    figure = plots.panels_figure(panels, desk.looks, "share of batch", pool, "share of the pool")
-    return Section(
-        "What was queried: classes",
-        "Share of each class (label) in the batch of a cycle, mean over seeds. The first point is the starting "
-        f"set, the same for all strategies.{_UNREADABLE.format(unreadable) if unreadable else ''}",
-        [desk.picture("class_mix", figure, "Share of each class among the queried images, and in the pool")],
-    )
-
-
-def _rare(desk: Desk) -> Section | None:
-    run, share = desk.comparison.any_run, desk.analysis.settings.rare_share
-    names = list(run.pool)
-    rare = queried.rare_classes(run.pool, run.pool_size, share)
-    if not rare:
-        return None
-    most = int(desk.comparison.labelled[-1])
-    rows = []
-    for strategy, runs in desk.comparison.runs.items():
-        queries = queried.all_queries(runs)
-        for name in rare:
-            until = queried.labels_until_found(queries, name, names, run.has_classes)
-            rows.append(
-                {
-                    "strategy": strategy,
-                    "class": name,
-                    "in the pool": run.pool[name],
-                    "median labels": float(np.median(until)),
-                    "seeds that found five": int(np.isfinite(until).sum()),
-                    "seeds": len(until),
-                }
-            )
-    data = pd.DataFrame(rows)
-    shown = data.assign(text=[words.labels(value, most, 0) for value in data["median labels"]])
-    table = shown.pivot_table(index="strategy", columns="class", values="text", aggfunc="first", sort=False)
-    table.columns = [f"{name} ({run.pool[name]} in the pool)" for name in table.columns]
-    return Section(
-        "What was queried: rare classes",
-        f"Images labelled until five of a class were among them, median over seeds; classes with less than "
-        f"{share:.0%} of the pool. «> {most}»: fewer than five were found.",
-        tables=[desk.table("rare_classes", data, table.reset_index())],
-    )
-
-
-def _batches(desk: Desk) -> Section | None:
-    title = "What was queried: near-duplicates and groups"
-    if desk.images is None:
-        note = f"Left out, like the images: the data set of the runs cannot be read here ({desk.no_images})."
-        return Section(title, note)
-    settings = desk.analysis.settings
-    groups = desk.images.groups
-    near, spread, tables = {}, {}, []
-    for strategy, runs in desk.comparison.runs.items():
-        queries = queried.all_queries(runs)
-        table = queried.batches(queries, groups, settings.number_pattern, settings.views, settings.turns)
-        near[strategy] = plain_curve(desk.comparison, table[["near_duplicates"]].to_numpy().T, strategy)
-        spread[strategy] = plain_curve(desk.comparison, table[["groups"]].to_numpy().T, strategy)
-        tables.append(table.reset_index().assign(strategy=strategy))
-    write_table(desk.folder / "batches.csv", pd.concat(tables, ignore_index=True))
-    panels = {"groups (coils) in the batch": spread}
-    note = "Groups (coils) that a batch comes from, mean over seeds."
-    if any(np.isfinite(curve.mean).any() for curve in near.values()):
-        panels["near-duplicates in the batch"] = near
-        note += (
-            f" Near-duplicate: the same view ({settings.views} a turn) of the same coil, {settings.turns} turns "
-            "away at most, was labelled before."
-        )
-    else:
-        note += " Near-duplicates are left out: the image names carry no number (number_pattern)."
-    labels = {"groups (coils) in the batch": "groups", "near-duplicates in the batch": "share of batch"}
-    figure = plots.panels_figure(panels, desk.looks, "", {}, share=False, ylabels=labels)
-    return Section(title, note, [desk.picture("batches", figure, "Groups and near-duplicates in each batch")])
-
-
-def _map(desk: Desk) -> Section | None:
-    title = "What was queried: the map of the pool"
-    every = list(desk.comparison.runs.values())
-    seed = min(set.intersection(*map(set, every)), default=None)
-    if seed is None:
-        return Section(title, "Left out: no seed was run by all strategies.")
-    found = every[0][seed].pool_map
-    if found is None:
-        return Section(title, "Left out: the pool has no map, or a damaged one (runs that train blocks keep none).")
-    place_of = dict(zip(found.images, found.places, strict=True))
-    panels = {}
-    for strategy, runs in desk.comparison.runs.items():
-        queries = runs[seed].queries
-        known = queries["image"].isin(place_of.keys())
-        places = np.array([place_of[image] for image in queries.loc[known, "image"]]).reshape(-1, 2)
-        panels[strategy] = places, queries.loc[known, "cycle"].to_numpy()
-    note = (
-        f"The pool along the two main directions of its features, which hold {found.share:.0%} of their variance; "
-        f"coloured: the images labelled in the run of seed {seed}, by cycle. Distances on the map are not those "
-        "that a strategy sees, which looks at all directions: read from it where a strategy looks, not how well."
-    )
-    figure = plots.map_figure(found.places, panels)
-    return Section(title, note, [desk.picture("map", figure, "The pool, and what each strategy labelled")])
-
-
-def _gallery(desk: Desk) -> Section | None:
-    most = desk.analysis.settings.gallery
-    if desk.images is None or most == 0:
-        return None
-    rows = []
-    for strategy, runs in desk.comparison.runs.items():
-        seed = min(runs)
-        labels = runs[seed].queries.set_index("image")["label"]
-        for cycle, names in queried.gallery_rows(runs[seed], most).items():
-            thumbnails = desk.images.thumbnails(names)
-            rows.append((f"{strategy}\ncycle {cycle}", thumbnails, labels[names].tolist()))
-    figure = plots.gallery_figure(rows)
-    return Section(
-        "What was queried: images",
-        "The best-ranked images of the first and the last batch of one run, the one with the smallest seed.",
-        [desk.picture("gallery", figure, "Queried images of the first and the last cycle")],
-    )
+    return name, table.rename(columns={"quantity": "after the last cycle, mean over runs"})
 
 
 def _phases(desk: Desk) -> Section:
     seconds, memory = phase_seconds(desk.comparison), peak_memory(desk.comparison)
-    figure = plots.phases_figure(seconds, memory)
-    data = seconds.add_suffix("_s").join(memory.add_suffix("_mb")).reset_index(names="strategy")
-    return Section(
+    once = [name.removesuffix("_s") for name in ONE_OFF_TIMES if name.removesuffix("_s") in seconds]
+    of_a_run = seconds.drop(columns=once)
+    data = of_a_run.add_suffix("_s").join(memory.add_suffix("_mb")).reset_index(names="strategy")
+    section = Section(
         "Time and memory",
-        "Seconds of each phase over a whole run and largest memory of a process, mean over seeds, on the machine "
-        "of the runs.",
-        [desk.picture("phases", figure, "Seconds of each phase and peak memory")],
-        [desk.table("phases", data)],
+        "Seconds of each phase over a whole run and largest memory of a process, mean over runs, on the machine "
+        f"of the runs. {_once(desk, once)}",
+        tables=[desk.table("phases", data)],
+    )
+    if not of_a_run.empty and of_a_run.to_numpy().any():
+        section.pictures.append(
+            desk.picture(
+                "phases",
+                plots.phases_figure(of_a_run, memory),
+                "Seconds of each phase and peak memory",
+                "Conclude: what choosing images costs beside training. Do not conclude from small differences: "
+                "other work on the machine, and runs side by side, change them.",
+            )
+        )
+    return section
+
+
+def _once(desk: Desk, phases: Sequence[str]) -> str:
+    """Return what was done once and kept for all runs, which no strategy is to be charged for."""
+    runs = [run for of_strategy in desk.comparison.runs.values() for run in of_strategy.values()]
+    most = {name: max(float(run.cycles[f"{name}_s"].sum()) for run in runs) for name in phases}
+    said = [f"{name} {seconds:.3g} s" for name, seconds in most.items()]
+    if not said:
+        return ""
+    return (
+        f"Not shown, for it is done once and kept for all runs, whichever comes first: {words.listed(said)} (the "
+        "run that took longest)."
     )

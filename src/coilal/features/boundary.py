@@ -14,16 +14,24 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coilal.common.array_store import Target, ensure_room_for_all, in_turn, open_or_build, open_stored
+from coilal.common.array_store import (
+    Content,
+    Target,
+    ensure_room_for_all,
+    in_turn,
+    open_or_build,
+    open_or_extend,
+    open_stored,
+)
 from coilal.common.long_work import LongWork
 from coilal.common.threads import all_threads, cores_are_shared
-from coilal.common.types import DecodedImages, ImageArray, UserError
+from coilal.common.types import DecodedImages, ImageArray, IntArray, UserError
 from coilal.features.as_float32 import readable
 from coilal.features.augment import AUGMENT_VERSION, Augmentation, AugmentedEpochs, AugmentedImages, Views
 from coilal.features.backbone import Backbone
@@ -91,7 +99,7 @@ def are_stored(
     prefix: Prefix, images: DecodedImages, cache: CacheSettings, augmentation: Augmentation | None = None
 ) -> bool:
     """Return whether ``boundary_outputs`` will find a file for all it is asked for, sound or damaged."""
-    return all(file.exists() for file, _ in _files(prefix, images, cache, augmentation))
+    return all(wanted.file.exists() for wanted in _wanted(prefix, images, cache, augmentation))
 
 
 def boundary_outputs(
@@ -137,10 +145,10 @@ def boundary_outputs(
         outputs, computation = tried(backbone, first, Computation(device, precision, weights))
         return Extraction(backbone, computation, tuple(outputs.shape[1:]), cache.dtype(outputs.dtype))
 
-    files = _files(prefix, images, cache, augmentation)
-    if len(files) > 1 and not are_stored(prefix, images, cache, augmentation):
-        ensure_room_for_all([_target(file, len(pixels), extraction()) for file, pixels in files], cache.max_gb)
-    arrays = [_open(file, pixels, prefix.trainable, extraction, cache.max_gb, report) for file, pixels in files]
+    wanted = _wanted(prefix, images, cache, augmentation)
+    if len(wanted) > 1 and not are_stored(prefix, images, cache, augmentation):
+        ensure_room_for_all([_target(each, extraction()) for each in wanted], cache.max_gb)
+    arrays = [_open(each, prefix.trainable, extraction, cache.max_gb, report) for each in wanted]
     readables = [readable(array, cache.memory_gb / len(arrays)) for array in arrays]
     return Views(readables[0], readables[1:]) if views else readables[0]
 
@@ -172,49 +180,82 @@ def _view(augmentation: Augmentation, number: int) -> dict[str, Any]:
     return {**settings, "number": number, "version": AUGMENT_VERSION}
 
 
-def _files(
+class _Wanted(NamedTuple):
+    """Outputs that are wanted.
+
+    Attributes:
+        file: where they are stored.
+        pixels: the images, or a view of them.
+        content: what determines the outputs of each; None where nothing is known of single images, and for views,
+            which depend on the place of an image.
+    """
+
+    file: Path
+    pixels: ImageArray
+    content: Content | None
+
+
+def _wanted(
     prefix: Prefix, images: DecodedImages, cache: CacheSettings, augmentation: Augmentation | None
-) -> list[tuple[Path, ImageArray]]:
-    """Return the file of the images as they are, then that of each augmented view, and the pixels behind it."""
-    wanted: list[tuple[ImageArray, Mapping[str, Any] | None]] = [(images.pixels, None)]
+) -> list[_Wanted]:
+    """Return the images as they are, then each augmented view."""
+
+    def key(fingerprint: str, view: Mapping[str, Any] | None) -> str:
+        return prefix_key(prefix, fingerprint, cache.precision, view)
+
+    def file(view: Mapping[str, Any] | None) -> Path:
+        return cache.folder / "features" / f"{key(images.fingerprint, view)}.npy"
+
+    content = Content(key(images.format, None), lambda: images.digests) if images.format else None
+    wanted = [_Wanted(file(None), images.pixels, content)]
     if augmentation:
-        views = range(1, 1 + augmentation.views)
-        wanted += [(AugmentedImages(images.pixels, augmentation, i), _view(augmentation, i)) for i in views]
-    keys = [prefix_key(prefix, images.fingerprint, cache.precision, view) for _, view in wanted]
-    return [
-        (cache.folder / "features" / f"{key}.npy", pixels) for key, (pixels, _) in zip(keys, wanted, strict=True)
-    ]
+        for number in range(1, 1 + augmentation.views):
+            pixels = AugmentedImages(images.pixels, augmentation, number)
+            wanted.append(_Wanted(file(_view(augmentation, number)), pixels, None))
+    return wanted
 
 
 def _open(
-    file: Path,
-    pixels: ImageArray,
+    wanted: _Wanted,
     trainable: str | int,
     extraction: Callable[[], Extraction],
     max_gb: float | None,
     report: Report | None,
 ) -> NDArray[Any]:
+    file, pixels, content = wanted
     progress = _Progress(kind_of_outputs(trainable), len(pixels), report)
 
-    def rows(start: int) -> Generator[NDArray[Any]]:
+    def rows(ids: IntArray) -> Generator[NDArray[Any]]:
         with _turn(file.parent, extraction().computation.device), all_threads():
-            progress.begin(start)
-            for block in extraction().blocks(pixels, start):
+            progress.begin(len(pixels) - len(ids))
+            for block in extraction().blocks(pixels, ids):
                 progress.done(len(block))
                 yield block
 
     array = open_stored(file)
     if array is None:
-        array = open_or_build(_target(file, len(pixels), extraction()), rows, max_gb)
+        array = _made(_target(wanted, extraction()), content, rows, max_gb)
     log.info("%s; %.1f MB in the cache, %s", progress.summary(), array.nbytes / 1e6, array.dtype)
     return array
 
 
-def _target(file: Path, images: int, extraction: Extraction) -> Target:
-    backbone = extraction.backbone
+def _made(
+    target: Target,
+    content: Content | None,
+    rows: Callable[[IntArray], Generator[NDArray[Any]]],
+    max_gb: float | None,
+) -> NDArray[Any]:
+    if content is not None:
+        return open_or_extend(target, content, rows, max_gb)
+    ids = np.arange(target.shape[0])
+    return open_or_build(target, lambda start: rows(ids[start:]), max_gb)
+
+
+def _target(wanted: _Wanted, extraction: Extraction) -> Target:
+    backbone, images = extraction.backbone, len(wanted.pixels)
     network, trainable = type(backbone.net).__name__, backbone.trainable
     return Target(
-        file,
+        wanted.file,
         (images, *extraction.shape),
         np.dtype(str(extraction.dtype).removeprefix("torch.")),
         f"{kind_of_outputs(trainable)} of {network}, trainable={trainable}, {images} images",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from coilal.common.device_memory import BatchSize, free_memory
 from coilal.common.pinned import stream, to_host
-from coilal.common.types import ImageArray, UserError
+from coilal.common.types import ImageArray, IntArray, UserError
 from coilal.features.backbone import Backbone
 from coilal.features.compiled import compiled, repays
 from coilal.features.computation import Computation
@@ -49,42 +49,46 @@ class Extraction:
     shape: tuple[int, ...]
     dtype: torch.dtype
 
-    def blocks(self, images: ImageArray, start: int) -> Generator[NDArray[Any]]:
-        """Yield the outputs of a batch of images after the other, from image ``start`` to the last.
+    def blocks(self, images: ImageArray, ids: IntArray) -> Generator[NDArray[Any]]:
+        """Yield the outputs of a batch of images after the other.
 
         On a CUDA device a thread reads the images, another one lets the device compute, and copies both ways run
         meanwhile: a block is overwritten after the next one was asked for.
+
+        Args:
+            images: uint8 (N, C, H, W).
+            ids: those whose outputs are wanted, ascending.
 
         Raises:
             UserError: an output is not finite, or too large for ``dtype``; or the memory is too small for half a
                 batch.
         """
-        first = start
-        with closing(to_host(self._outputs(images, start), self.computation.device)) as arrays:
+        first = 0
+        with closing(to_host(self._outputs(images, ids), self.computation.device)) as arrays:
             for outputs, finite in arrays:
                 if not finite.all():
-                    raise self._refusal(first + int(np.argmin(finite)))
+                    raise self._refusal(int(ids[first + int(np.argmin(finite))]))
                 yield outputs
                 first += len(outputs)
 
-    def _outputs(self, images: ImageArray, start: int) -> Generator[tuple[Tensor, Tensor]]:
+    def _outputs(self, images: ImageArray, ids: IntArray) -> Generator[tuple[Tensor, Tensor]]:
         """Yield for each batch the outputs (B, …), and whether those of each image are finite (B)."""
-        with self.computation.of(self.backbone), self._prepared(images) as size:
+        with self.computation.of(self.backbone), self._prepared(images, len(ids)) as size:
             batch = BatchSize(self._what(), size, ADVICE)
-            slices = (images[first : first + size] for first in range(start, len(images), size))
+            slices = (_rows(images, ids[first : first + size]) for first in range(0, len(ids), size))
             with closing(stream(slices, self.computation.device)) as batches:
                 for pixels in batches:
                     outputs = batch.do(partial(self._computed, pixels)).to(self.dtype).contiguous()
                     yield outputs, torch.isfinite(outputs).flatten(1).all(1)
 
     @contextmanager
-    def _prepared(self, images: ImageArray) -> Iterator[int]:
-        """Make the network fast within the context, in a way that suits the device, and yield a batch size."""
+    def _prepared(self, images: ImageArray, count: int) -> Iterator[int]:
+        """Make the network fast for so many images, in a way that suits the device, and yield a batch size."""
         device = self.computation.device
         with ExitStack() as contexts:
             if device.type == "cuda":
                 size, seconds = self._measured(images)
-                if self.computation.weights is not None and repays(len(images), seconds):
+                if self.computation.weights is not None and repays(count, seconds):
                     batch = self._first(images, 1).expand(size, -1, -1, -1)
                     contexts.enter_context(compiled(self.backbone, batch))
             else:
@@ -141,6 +145,12 @@ class Extraction:
             f"the frozen part of the network gives values for image {image} (counted from 0) that cannot be stored "
             f"as {str(self.dtype).removeprefix('torch.')}. {advice} model.weights and trainer.precision."
         )
+
+
+def _rows(images: ImageArray, ids: IntArray) -> Any:
+    """Return some images; those that follow one another as they lie, without a copy."""
+    follow = ids[-1] - ids[0] == len(ids) - 1
+    return images[ids[0] : ids[-1] + 1] if follow else images[ids]
 
 
 def kind_of_outputs(trainable: str | int) -> str:

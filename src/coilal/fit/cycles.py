@@ -17,9 +17,9 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from coilal.active.features import Features
-from coilal.active.labels import Label
-from coilal.active.outputs import HeldOut, PoolOutputs, Selection
-from coilal.active.session import Batch, Session
+from coilal.active.labels import Label, Prediction
+from coilal.active.outputs import HeldOut, Logits, PoolOutputs, Selection
+from coilal.active.session import Session
 from coilal.active.strategies.strategy import Needs
 from coilal.common.long_work import told_if_slow
 from coilal.common.types import IntArray, Kind, UserError
@@ -63,6 +63,10 @@ class Model(Protocol):
 
     def features(self, ids: IntArray) -> Features:
         """Return what enters the last layer for some images."""
+        ...
+
+    def logits(self, ids: IntArray) -> Tensor:
+        """Return the logits (n, C) for some images, on the CPU."""
         ...
 
     def passes(self, ids: IntArray, number: int) -> NDArray[np.float32]:
@@ -110,18 +114,21 @@ class ActiveLearning:
         counts: labelled images after each cycle, the starting set first.
         choose: (cycle, pool outputs, batch size) → the images that enter with that cycle.
         needs: what ``choose`` looks at; without logits the pool is not scored.
-        judged: for an upper bound: ids → their true labels, as the task learns them, and the name of the
-            validation metric that is to be high; None for who may not know them.
+        judged: for an upper bound: ids → what will be told of them, as the task learns it, and the name of the
+            validation metric that is to be high; None for who may not know it.
         evaluated: the parts that are scored after each fit, by name (``test``, ``val``).
         evaluate: (part, logits) → metrics.
+        line: logits by evaluated part → figures that take several parts, named as columns are; None: there are
+            none.
         names: image names by id, for error messages.
-        asked: told of each batch, with the outputs that it was chosen by.
+        predictions: logits (n, C) → what they say in names, kept of the images that are asked for.
         store: keeps what is finished.
         progress: shows what goes on.
         seed: training seed.
         waits: whether answers take time, as a person's do; then each model is kept.
         seen: for people, who want to know what the model takes their images for: told the ids (n,) and logits
-            (n, C) of all that is scored, the whole pool then.
+            (n, C) of all that is scored, the whole pool then, but for what it has learnt from: of that it says what
+            it was told, mistakes among it.
         ahead: batches that are asked for before they can be learnt from: the next one is chosen while so many
             are pending.
         initial: weights that its head starts from in every cycle, named as ``HeadShape.initial`` names them.
@@ -142,12 +149,13 @@ class ActiveLearning:
     evaluated: Mapping[str, IntArray]
     evaluate: Callable[[str, Tensor], Row]
     names: tuple[str, ...]
-    asked: Callable[[PoolOutputs, Batch], None]
+    predictions: Callable[[Logits], Sequence[Prediction]]
     store: Store
     progress: Progress
     seed: int
     initial: Mapping[str, Tensor]
     optimizer: Optimizer
+    line: Callable[[Mapping[str, Tensor]], Row] | None = None
     waits: bool = False
     seen: Callable[[IntArray, Tensor], None] | None = None
     ahead: int = 0
@@ -201,6 +209,8 @@ class ActiveLearning:
         """
         self.spent.clear()
         cycle = self.cycle
+        if self.waits:
+            self.progress.phase("waiting for answers")
         self.answer(self.session, cycle)
         self.asks = self._asks()
         told, labels = self.session.labelled
@@ -222,7 +232,8 @@ class ActiveLearning:
             asked |= {"labelled": labelled} if self.needs.labelled_logits else {}
         if self.seen is not None:
             pool = self._candidates()
-            asked |= {"pool": pool, "labelled": labelled, "pending": np.setdiff1d(self.session.pending, pool)}
+            later = [batch.ids for batch in self.session.batches[self.cycle + 1 :]]  # they may be told already
+            asked |= {"pool": pool, "later": np.setdiff1d(np.concatenate([pool[:0], *later]), pool)}
         return {**self.evaluated, **asked}
 
     def scored(self, scored: float, parts: Mapping[str, IntArray]) -> None:
@@ -248,12 +259,14 @@ class ActiveLearning:
         ids = np.concatenate(list(parts.values()))
         self._check(ids, logits)
         if self.seen is not None:
-            self.seen(ids, logits)
+            is_new = ~np.isin(ids, labelled.ids)
+            self.seen(ids[is_new], logits[torch.from_numpy(is_new)])
         outputs = dict(zip(parts, torch.split(logits, [len(ids) for ids in parts.values()]), strict=True))
         metrics: Row = {}
         with self.timed("evaluate"):
             for part in self.evaluated:
                 metrics |= {f"{part}/{name}": value for name, value in self.evaluate(part, outputs[part]).items()}
+            metrics |= self.line(outputs) if self.line else {}
         if self.asks:
             candidates = parts.get("pool", self._candidates())  # a person may have told more since they were scored
             self._query(labelled, candidates, outputs, model)
@@ -308,7 +321,8 @@ class ActiveLearning:
         return np.unique(np.concatenate([self.session.unlabelled, *later]))
 
     def _query(self, labelled: Labelled, candidates: IntArray, logits: Mapping[str, Tensor], model: Model) -> None:
-        asked = self.session.batches[self.following :]  # before a kill; it may be told by now
+        if self.session.batches[self.following :]:  # asked for before a kill; it may be told by now
+            return
         outputs = PoolOutputs(
             self.kind,
             candidates,
@@ -316,15 +330,26 @@ class ActiveLearning:
             labelled_logits=_array(logits.get("labelled")),
             cycle=self.following,
         )
-        if not asked and self.needs != Needs(self.needs.logits):
+        if self.needs != Needs(self.needs.logits):
             with self.timed("infer"):
                 outputs = self._seen(outputs, labelled, model)
-        entry = self.following
-        size = self.counts[entry] - self.counts[entry - 1] if entry < len(self.counts) else len(asked[0].ids)
-        doing = f"{self.title}, cycle {entry}: choosing {size} of {len(outputs)} images"
+        self.session.ask(lambda _: self._chosen(outputs, model), self.ahead)
+
+    def _chosen(self, outputs: PoolOutputs, model: Model) -> Selection:
+        """Return the next batch, with what the model takes its images for, which is no part of choosing them."""
+        size = self.counts[outputs.cycle] - self.counts[outputs.cycle - 1]
+        doing = f"{self.title}, cycle {outputs.cycle}: choosing {size} of {len(outputs)} images"
         with self.timed("select"), told_if_slow(doing):
-            batch = asked[0] if asked else self.session.ask(lambda _: self.choose(entry, outputs, size), self.ahead)
-        self.asked(outputs, batch)
+            chosen = self.choose(outputs.cycle, outputs, size)
+        with self.timed("evaluate"):
+            logits = outputs.logits
+            if logits is not None:
+                logits = logits[np.searchsorted(outputs.ids, chosen.ids)]
+            else:  # of these images alone: for the pool's nobody asks
+                scored = model.logits(chosen.ids)
+                self._check(chosen.ids, scored)
+                logits = scored.numpy()
+            return replace(chosen, predictions=self.predictions(logits))
 
     def _seen(self, outputs: PoolOutputs, labelled: Labelled, model: Model) -> PoolOutputs:
         """Return the outputs with all that the strategy needs besides logits of the model."""
@@ -346,13 +371,13 @@ class ActiveLearning:
         return replace(outputs, passes=model.passes_of_last(features, needs.passes, needs.dropout))
 
     def _tried(self, labelled: Labelled, model: Model, batches: Sequence[IntArray]) -> list[float]:
-        """Return the validation metric of the next cycle, had it the true labels of each batch."""
+        """Return the validation metric of the next cycle, had it been told the labels of each batch."""
         assert self.judged is not None
-        truth, column = self.judged
+        told, column = self.judged
         seed, trials = cycle_seed(self.seed, self.following), []
         for batch in batches:
             ids = np.concatenate([labelled.ids, batch])
-            values = np.concatenate([labelled.values, truth(batch)])
+            values = np.concatenate([labelled.values, told(batch)])
             order = np.argsort(ids)  # as ``begin`` has them
             trials.append(Labelled(ids[order], values[order], seed))
         logits = model.trial_logits(trials, self.initial, self.optimizer, self.evaluated["val"])

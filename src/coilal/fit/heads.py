@@ -18,8 +18,9 @@ ALIGNED_HIDDEN = 64
 """Width of hidden layers, a multiple: GELU rounds the last numbers that fill no two registers of a processor
 otherwise, and of what is computed together the last ones must not be those of one head."""
 
-LEAST_ROWS = 2
-"""Rows of a product: one alone, of one head, would be a product of a matrix and a vector, rounded otherwise."""
+LEAST_ROWS = 16
+"""Rows of a product, made up of zeros where there are fewer: a product with one is rounded otherwise than others,
+and on some processors (AMD's with AVX-512) so is one with fewer than twelve."""
 
 
 @dataclass(frozen=True, order=True)
@@ -146,7 +147,8 @@ class Heads(nn.Module):
             weight, bias = weight[heads], bias[heads]
         scale: float = 1
         if kept:
-            values, scale = values * kept[layer], 1 / kept_share(self.shape.dropout)
+            share = functional.pad(kept[layer], (0, 0, 0, values.shape[1] - kept[layer].shape[1]))
+            values, scale = values * share, 1 / kept_share(self.shape.dropout)
         if len(values) != len(weight):
             values = values.expand(len(weight), -1, -1)
         # The weights come first: the gradient of what comes second would be a slower product, and transposed.

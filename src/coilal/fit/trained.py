@@ -61,6 +61,12 @@ class Trained:
         (found,) = infer(forward, self.rows, ids, self.size, self.precision)
         return Features(found.numpy(), np.arange(len(ids)))
 
+    def logits(self, ids: IntArray) -> Tensor:
+        """Return the logits (n, C) for some images, at least one, on the CPU."""
+        forward = partial(self.module.logits, heads=[self.head])
+        found: Tensor = infer(forward, self.rows, ids, self.size, self.precision)[0]
+        return found
+
     def passes(self, ids: IntArray, number: int) -> NDArray[np.float32]:
         """Return the logits (T, n, C) of passes with the dropout that the head is trained with.
 

@@ -9,25 +9,12 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from coilal.active.labels import Answer, Label
+from coilal.active.labels import Answer, Label, Prediction
 from coilal.common.types import Kind
 from coilal.evidence.audit import Point as Point
 
 Stage = Literal["audit", "batch", "again"]
 """Why an image is asked for: to measure, to learn from, or a second time, to measure the annotator."""
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What the model takes an image for.
-
-    Attributes:
-        label: a class name, or the names of the labels above one half.
-        confidence: probability of the class; of labels, the least sure one's max(p, 1 − p).
-    """
-
-    label: Label
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -38,14 +25,15 @@ class Shown:
         number: its dataset-global id, by which the page knows it.
         name: of its file, for people.
         group: of the part (coil) that it shows.
-        stage: why it is asked for.
+        stage: why it is asked for; ``again`` hides what was told of it.
         views: numbers of all images of the same part in the order of their names, itself included.
         asked_views: those of them that are waiting for an answer.
         label: what was told of it last, None where nothing was, or an answer without a label.
         answer: the last answer, a label or ``NoLabel``; None where there is none.
         guess: of the model; None where there is no model yet.
         place: from 1, in its batch or the audit set.
-        of: images of that batch or set.
+        of: images of that batch or set, without those that were skipped.
+        done: answered images among them.
     """
 
     number: int
@@ -56,9 +44,10 @@ class Shown:
     asked_views: Sequence[int]
     label: Label | None
     answer: Answer | None
-    guess: Guess | None
+    guess: Prediction | None
     place: int
     of: int
+    done: int
 
 
 @dataclass(frozen=True)
@@ -84,8 +73,8 @@ class Progress:
         stage: of the image that comes next; None where none is waiting.
         held: images that wait, and were all given to others.
         done: answered images of the stage's batch or set.
-        of: its images.
-        labelled: images with a label, the audit set left out.
+        of: its images, without those that were skipped.
+        labelled: images with a label, the audit set included.
         unsure: images that somebody was unsure of.
         left: images of the pool that nobody has been asked for.
         batch: number of the batch that is labelled, from 0.
@@ -128,16 +117,16 @@ class GalleryItem:
         name: of its file.
         answer: the last one.
         guess: of the model, None before there is one.
-        disagrees: whether the model takes it for something else.
+        disagrees: whether the model took it for something else before it had learnt from it.
         who: told it.
-        history: earlier answers and whose, oldest first, as text.
+        history: the other answers and whose, oldest first, as text.
         stage: why it was asked for.
     """
 
     number: int
     name: str
     answer: Answer
-    guess: Guess | None
+    guess: Prediction | None
     disagrees: bool
     who: str
     history: Sequence[str]
@@ -177,8 +166,8 @@ class Desk(Protocol):
     def next(self, who: str, after: int | None = None) -> Shown | None:
         """Return the image that this person labels next: of all that wait, none that somebody else was given.
 
-        The same until it is answered (or given back by skip). None where nothing waits: the model is choosing, or
-        all is done.
+        The same until it is answered, given back by skip, or given to somebody else after minutes without a key.
+        None where nothing waits: the model is choosing, or all is done.
 
         Args:
             who: a person, or a tab of a browser: each gets different images.
@@ -198,7 +187,16 @@ class Desk(Protocol):
         """
         ...
 
-    def tell(self, who: str, number: int, answer: Answer, seconds: float | None, saw_guess: bool) -> Receipt:
+    def tell(
+        self,
+        who: str,
+        number: int,
+        answer: Answer,
+        seconds: float | None,
+        saw_guess: bool,
+        second_look: bool | None = None,
+        sent: str = "",
+    ) -> Receipt:
         """Take an answer; on the disk before this returns. A later one of the same person corrects it.
 
         Args:
@@ -207,11 +205,18 @@ class Desk(Protocol):
             answer: a class name, a tuple of label names, ``NoLabel.UNSURE`` or ``NoLabel.SKIP``.
             seconds: it took, as the page measured them; None where nobody knows.
             saw_guess: whether the model's guess was on the screen.
+            second_look: whether the image was shown with the stage ``again``, so that nothing is corrected; None
+                where nobody knows: it is then, if this person was given it so.
+            sent: the sender's own id of the answer, kept with it; "" without one.
 
         Raises:
             NotAskedError: the image was never asked for, or the label is none of the classes.
             UserError: the disk refuses it; then nothing is told.
         """
+        ...
+
+    def was_sent(self, sent: str) -> bool:
+        """Return whether an answer with this id of its sender is kept, of this server or one before it."""
         ...
 
     def was_told(self, who: str, number: int, answer: Answer) -> bool:
@@ -222,7 +227,9 @@ class Desk(Protocol):
         """
         ...
 
-    def tell_part(self, who: str, number: int, label: Label, seconds: float, saw_guess: bool) -> Receipt:
+    def tell_part(
+        self, who: str, number: int, label: Label, seconds: float, saw_guess: bool, sent: str = ""
+    ) -> Receipt:
         """Take one label for all views of the image's part that have none: one decision.
 
         Where the image's label is from such a decision of the same person, that is corrected as a whole.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Condition, RLock
 from typing import Any
@@ -12,20 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coilal.active.labels import Answer, Label, NoLabel
+from coilal.active.labels import Answer, Label, NoLabel, Prediction
 from coilal.active.outputs import Selection
-from coilal.active.session import Session
+from coilal.active.session import Batch, Session
 from coilal.common.types import IntArray, Kind, UserError
 from coilal.data.splits import PARTS
-from coilal.evidence.audit import METRIC, advice, points
-from coilal.labelling.answers import Answers, check_answer
-from coilal.labelling.contract import GalleryItem, Guess, NotAskedError, Progress, Receipt, Shown, Stage
-from coilal.labelling.guesses import Guesses
+from coilal.evidence.advice import advice
+from coilal.evidence.audit import METRIC, AuditReader
+from coilal.evidence.words import counted
+from coilal.labelling.answers import TABLE, Answers, check_answer, person_text
+from coilal.labelling.contract import GalleryItem, NotAskedError, Progress, Receipt, Shown, Stage
+from coilal.labelling.guesses import FILE, Guesses
 from coilal.labelling.images import Images
+from coilal.labelling.known import few
 from coilal.labelling.settings import LabelSettings, problem_of_name
 
-HELD_S = 180.0
-"""Seconds after which an image that somebody was given, and who has not been heard of since, is free for others."""
+HELD_S = 300.0
+"""Seconds without a key after which an image that somebody was given is free for others; the page may be open."""
 FEW_GROUPS = 10
 """Parts in an audit set below which its interval says too much."""
 RECENT = 30
@@ -55,23 +59,25 @@ class SessionDesk:
     ) -> None:
         self.changed = Condition(RLock())
         self.learning = ""
+        self.trouble = ""
         self.is_stopped = False
         self.notes: list[str] = []
-        self._study, self._folder, self._label, self._seed = study, folder, label, seed
-        self._held: dict[str, tuple[int, float]] = {}
-        self._told: defaultdict[str, list[int]] = defaultdict(list)
-        self._again: list[int] = []
-        self._asked_again: set[int] = set()
+        self._study, self._label, self._seed = study, label, seed
+        self._held: dict[str, tuple[int, float]] = {}  # the image, and when a key was last pressed
+        self._told: defaultdict[str, dict[int, None]] = defaultdict(dict)
+        self._reader = AuditReader(folder, images.kind)
+        self._guesses_file = folder / FILE
+        self.guesses = Guesses(images.kind, len(images.samples))
+        self.guesses.load(self._guesses_file, images.samples.names)
         self.take_up(images, sessions)
-        self._asked_again = set(range(len(self._pool.batches) - self._open_batches()))  # at an earlier start
 
     def take_up(self, images: Images, sessions: tuple[Session, Session]) -> None:
         """Go on with these images and sessions; images that were there before have the numbers that they had."""
         with self.changed:
             self._images = images
             self._audit, self._pool = sessions
-            self._answers = Answers(*sessions, images.audit)
-            self.guesses = Guesses(images.kind, len(images.samples))
+            self._answers = Answers(*sessions, images)
+            self.guesses.grow(len(images.samples))
             is_test = images.placed.part == PARTS.index("test")
             self._has_audit = bool(is_test.any())
             self._known_audit = sum(bool(is_test[number]) for number in images.known_by_table)
@@ -83,6 +89,7 @@ class SessionDesk:
             if len(images.audit) and not self._audit.batches:
                 order = np.random.default_rng([self._seed, 0]).permutation(images.audit)
                 self._audit.ask(lambda _: Selection(order, np.full(len(order), np.nan)))
+            self._ask_again()  # a kill may have come between the last answer of a batch and this
 
     @property
     def study(self) -> str:
@@ -115,6 +122,44 @@ class SessionDesk:
         ids, labels = self._audit.labelled
         return dict(zip(ids.tolist(), labels, strict=True))
 
+    def waits(self) -> None:
+        """Note that the model waits for answers: all that was to be learnt is on the disk."""
+        self.learning = self.trouble = ""
+
+    def changed_images(self) -> list[str]:
+        """Return which images show something else than when they were told of, in a sentence; nothing if none."""
+        with self.changed:
+            changed = [self._images.samples.names[number] for number in self._answers.changed]
+        if not changed:
+            return []
+        shows = counted(len(changed), "image shows", "images show")
+        when = "it was" if len(changed) == 1 else "they were"
+        return [f"{shows} something else than when {when} labelled: look again at {few(changed)}"]
+
+    def was_sent(self, sent: str) -> bool:
+        """Return whether an answer with this id of its sender is kept."""
+        with self.changed:
+            return self._answers.was_sent(sent)
+
+    def note_guesses(self, ids: IntArray, logits: NDArray[np.float32], names: Sequence[str]) -> None:
+        """Take down what a model says of images; on the disk before its cycle is recorded, so that it stays.
+
+        Args:
+            ids: int64 (n,), dataset-global.
+            logits: (n, C).
+            names: of the classes or labels, by column.
+
+        Raises:
+            UserError: the disk refuses it.
+        """
+        self.guesses.note(ids, logits, names)
+        self.guesses.save(self._guesses_file, self._images.samples.names)
+
+    def _said_of_audit(self) -> dict[str, Label | None]:
+        """Return what people say of each image of the audit set, by name; None of one without a label."""
+        names = self._images.samples.names
+        return {names[number]: self._answers.label(number) for number in self._images.audit.tolist()}
+
     def was_told(self, who: str, number: int, answer: Answer) -> bool:
         """Return whether the last answer of this person for an image was this one."""
         self._check(number)
@@ -134,72 +179,92 @@ class SessionDesk:
         """Return the image that this person labels next; see ``contract.Desk``."""
         with self.changed:
             now, waiting = time.monotonic(), self._waiting()
-            number, _ = self._held.get(who, (None, 0.0))
-            if number not in waiting or number == after:
-                free = [each for each in waiting if each not in self._held_by_others(who, now)]
+            taken = self._held_by_others(who)
+            number, since = self._held.get(who, (None, now))
+            if number not in waiting or number == after or number in taken:
+                free = [each for each in waiting if each not in taken]
                 number = next((each for each in free if each != after), free[0] if free else None)
             if number is None:
                 self._held.pop(who, None)
                 return None
-            self._held[who] = number, now
-            return self._shown(number)
+            self._held[who] = number, since if after is None else now  # a page that is left open asks, too
+            return self._shown(number, self._stage(number))
 
     def ahead(self, who: str, most: int) -> list[int]:
         """Return the numbers of the images that this person is likely to see next."""
         with self.changed:
-            taken = self._held_by_others(who, time.monotonic())
-            held, _ = self._held.get(who, (None, 0.0))
+            taken, held = self._held_by_others(who), self._holds(who)
             return [number for number in self._waiting() if number not in taken and number != held][:most]
 
-    def show(self, who: str, number: int) -> Shown:  # noqa: ARG002 (of each desk)
-        """Return an image by its number."""
+    def show(self, who: str, number: int) -> Shown:
+        """Return an image by its number; what waits for a second look of others can be corrected meanwhile."""
         self._check(number)
         with self.changed:
-            return self._shown(number)
+            self._press_key(who)
+            is_held = self._holds(who) == number
+            return self._shown(number, self._stage(number) if is_held else self._answers.stage(number))
 
-    def tell(self, who: str, number: int, answer: Answer, seconds: float | None, saw_guess: bool) -> Receipt:
+    def tell(
+        self,
+        who: str,
+        number: int,
+        answer: Answer,
+        seconds: float | None,
+        saw_guess: bool,
+        second_look: bool | None = None,
+        sent: str = "",
+    ) -> Receipt:
         """Take an answer; on the disk before this returns."""
         self._check(number)
         check_answer(answer, self.classes, self.kind)
         answer = self._ordered(answer)
         with self.changed:
-            is_again = number in self._again
-            if not (is_again and answer is NoLabel.SKIP):
-                about = self._about(who, number, seconds, saw_guess)
-                conflict = self._answers.tell([number], answer, about)
-            else:
-                conflict = None
+            if second_look is None:
+                second_look = self._holds(who) == number and self._stage(number) == "again"
+            is_again = second_look and self._answers.standing(number) is not None
+            stage: Stage = "again" if is_again else self._answers.stage(number)
+            about = _about(who, seconds, saw_guess, stage, sent)
+            conflict = self._answers.tell([number], answer, about)
             self._taken(who, [number])
             return Receipt(number, conflict)
 
-    def tell_part(self, who: str, number: int, label: Label, seconds: float, saw_guess: bool) -> Receipt:
+    def tell_table(self, labels: Mapping[int, Label]) -> None:
+        """Take the labels that a table gives of images that were asked for; on the disk before this returns."""
+        with self.changed:
+            self._answers.tell_table(labels)
+            self.changed.notify_all()
+
+    def tell_part(
+        self, who: str, number: int, label: Label, seconds: float, saw_guess: bool, sent: str = ""
+    ) -> Receipt:
         """Take one label for all views of the image's part that have none, and that one's own last one was for."""
         self._check(number)
         check_answer(label, self.classes, self.kind)
         answer = self._ordered(label)
         with self.changed:
             session = self._answers.session_of(number)
-            free = set(session.unlabelled.tolist()) if session is self._pool else set()
-            waiting = set(session.pending.tolist())
-            mine = self._answers.with_same_decision(number, _name(who), self._part(number))
+            part = self._part(number)
+            free = {view for view in part if session is self._pool and session.may_be_asked(view)}
+            waiting = {view for view in part if session.is_pending(view)}
+            mine = self._answers.with_same_decision(number, _name(who), part)
             if self._answers.standing(number) == answer:  # nothing to correct
                 mine = set()
-            views = [view for view in self._part(number) if view in free | waiting or view in mine]
+            views = sorted(free | waiting | mine, key=lambda view: (view != number, part.index(view)))
             if not views:
                 raise NotAskedError("all views of this part have a label")
             if joined := [view for view in views if view in free]:
                 session.join(np.array(joined, dtype=np.int64), self._batch_of(number))
-            first = [number] if number in views else []
-            about = self._about(who, number, seconds, saw_guess)
-            about |= {"part": self._images.samples.groups[number], "stage": self._answers.stage(number)}
-            self._answers.tell([*first, *(view for view in views if view != number)], answer, about)
+            about = _about(who, seconds, saw_guess, self._answers.stage(number), sent)
+            about["part"] = self._images.samples.groups[number]
+            self._answers.tell(views, answer, about)
             self._taken(who, views)
             return Receipt(number, told=len(views))
 
     def last(self, who: str) -> int | None:
         """Return the number of the image that this person has answered last and not taken up again."""
         with self.changed:
-            return self._told[who].pop() if self._told[who] else None
+            self._press_key(who)
+            return self._told[who].popitem()[0] if self._told[who] else None
 
     def add_class(self, name: str) -> None:
         """Add a class or label, from now on."""
@@ -212,31 +277,32 @@ class SessionDesk:
     def progress(self, who: str) -> Progress:
         """Return how far the session is."""
         with self.changed:
-            taken = self._held_by_others(who, time.monotonic())
-            waiting = self._waiting()
+            taken, waiting = self._held_by_others(who), self._waiting()
             following = next((number for number in waiting if number not in taken), None)
-            stage, done, of = self._done(None if following is None else self._stage(following))
+            stage = None if following is None else self._stage(following)
+            _, of, done = (0, 0, 0) if following is None else self._place(following, self._stage(following))
             recent = self._answers.seconds[-RECENT:]
             pace = 60 * len(recent) / sum(recent) if sum(recent) > 0 else None
-            labelled, _ = self._pool.labelled
-            curve = points(self._folder, self.kind, len(self.audited) + self._known_audit)
+            audit, pool = self._audit.counts, self._pool.counts
+            reached = self._reader.read(self._said_of_audit(), audit.labelled + self._known_audit)
             per_image = self._answers.seconds_per_image
-            finished = not len(self._pool.unlabelled) and not len(self._pool.pending) and self.is_audited
+            batch = self._pool.first_open
+            finished = not (pool.unlabelled or pool.pending or audit.pending)
             return Progress(
                 stage=stage,
                 held=len(waiting) if following is None else 0,
                 done=done,
                 of=of,
-                labelled=len(labelled),
-                unsure=len(self._pool.unsure),
-                left=len(self._pool.unlabelled),
-                batch=max(0, min(len(self._pool.batches) - self._open_batches(), len(self._pool.batches) - 1)),
+                labelled=audit.labelled + pool.labelled,
+                unsure=audit.unsure + pool.unsure,
+                left=pool.unlabelled,
+                batch=batch.number if batch else max(0, len(self._pool.batches) - 1),
                 per_minute=pace,
                 seconds_left=None if per_image is None or not of else (of - done) * per_image,
                 learning=self.learning,
-                curve=curve,
+                curve=reached.points,
                 metric=METRIC[self.kind].replace("_", " "),
-                advice=advice(curve, per_image),
+                advice=advice(reached, self._label.stake, per_image, self._label.prices, finished),
                 notes=self._all_notes(),
                 conflicts=list(self._answers.conflicts),
                 finished=finished,
@@ -248,7 +314,8 @@ class SessionDesk:
         """Return answered images, the latest first."""
         with self.changed:
             found = []
-            for number in sorted(self._answers.when, key=self._answers.when.__getitem__, reverse=True):
+            when = self._answers.when
+            for number in sorted(when, key=lambda number: (when[number], number), reverse=True):
                 item = self._item(number)
                 if item and _fits(item, label) and (item.disagrees or not disagrees):
                     found.append(item)
@@ -278,70 +345,77 @@ class SessionDesk:
 
     def _waiting(self) -> list[int]:
         """Return what waits for an answer, in the order in which it is shown."""
-        return [*self._audit.pending.tolist(), *self._again, *self._pool.pending.tolist()]
+        sessions = self._audit.pending, self._pool.again, self._pool.pending
+        return [number for ids in sessions for number in ids.tolist()]
 
-    def _held_by_others(self, who: str, now: float) -> set[int]:
+    def _holds(self, who: str) -> int | None:
+        """Return the image that a person was given and has not answered, though others may be given it by now."""
+        return self._held[who][0] if who in self._held else None
+
+    def _held_by_others(self, who: str) -> set[int]:
+        now = time.monotonic()
         return {number for other, (number, since) in self._held.items() if other != who and now - since < HELD_S}
+
+    def _press_key(self, who: str) -> None:
+        """Note that somebody is there; what others were given meanwhile stays theirs."""
+        number = self._holds(who)
+        if number in self._held_by_others(who):
+            del self._held[who]
+        elif number is not None:
+            self._held[who] = number, time.monotonic()
 
     def _part(self, number: int) -> list[int]:
         return self._views[self._images.samples.groups[number]]
 
     def _batch_of(self, number: int) -> int:
-        for batch in self._pool.batches:
-            if number in batch.ids:
-                return batch.number
-        raise NotAskedError(f"the image with id {number} was never asked for")
-
-    def _about(self, who: str, number: int, seconds: float | None, saw_guess: bool) -> dict[str, Any]:
-        took = {} if seconds is None else {"seconds": round(seconds, 2)}
-        held, _ = self._held.get(who, (None, 0.0))
-        stage = self._stage(number) if held == number else self._answers.stage(number)  # else it is a correction
-        return {"who": _name(who), **took, "saw_guess": saw_guess, "stage": stage}
+        where = self._pool.where(number)
+        if where is None:
+            raise NotAskedError(f"the image with id {number} was never asked for")
+        return where[0].number
 
     def _stage(self, number: int) -> Stage:
-        return "again" if number in self._again else self._answers.stage(number)
+        return "again" if number in self._pool.again else self._answers.stage(number)
 
     def _taken(self, who: str, numbers: Sequence[int]) -> None:
         """Note that images are answered, and let the model know."""
-        held, _ = self._held.get(who, (None, 0.0))
-        if held in numbers:
-            self._held.pop(who)
-        self._told[who] = [number for number in self._told[who] if number not in numbers] + [numbers[0]]
-        self._again = [number for number in self._again if number not in numbers]
+        if self._holds(who) in numbers:
+            del self._held[who]
+        self._press_key(who)
+        for number in numbers:
+            self._told[who].pop(number, None)
+        self._told[who][numbers[0]] = None
         self._ask_again()
         self.changed.notify_all()
 
     def _ask_again(self) -> None:
         """Ask for some images a second time, once a batch is labelled."""
-        finished = len(self._pool.batches) - self._open_batches() - 1
-        if not self._label.reask or finished < 1 or finished in self._asked_again:
+        finished = len(self._pool.batches) - self._pool.open_batches - 1
+        if not self._label.reask or finished < 1 or finished <= self._pool.again_after:
             return
-        self._asked_again.add(finished)
         generator = np.random.default_rng([self._seed, 1, finished])
         earlier = np.concatenate([batch.ids for batch in self._pool.batches[:finished]])
-        told: IntArray = np.intersect1d(self._pool.labelled[0], earlier)
+        labelled = np.setdiff1d(np.intersect1d(self._pool.labelled[0], earlier), self._pool.again)
+        told = [number for number in labelled.tolist() if self._answers.author(number) != TABLE]
         number = min(len(told), max(1, round(self._label.reask * len(self._pool.batches[finished].ids))))
-        self._again = generator.choice(told, number, replace=False).tolist()
+        with suppress(UserError):  # a disk that refuses it may take it after the next answer
+            drawn = generator.choice(np.array(told, dtype=np.int64), number, replace=False)
+            self._pool.ask_again(drawn, finished)
 
-    def _open_batches(self) -> int:
-        return sum(len(self._pool.pending_of(batch.number)) > 0 for batch in self._pool.batches)
+    def _asked(self, session: Session, batch: Batch) -> list[int]:
+        """Return the images of a batch, best first, without those that were skipped, or came in a later one."""
 
-    def _done(self, stage: Stage | None) -> tuple[Stage | None, int, int]:
-        """Return the stage, how many of its images are answered, and how many there are."""
-        if stage == "again":
-            return stage, 0, len(self._again)
-        session = self._audit if stage == "audit" else self._pool
-        if stage is None or not session.batches:
-            return stage, 0, 0
-        pending = set(session.pending.tolist())
-        batch = next((batch for batch in session.batches if pending & set(batch.ids.tolist())), session.batches[-1])
-        return stage, len(batch.ids) - len(pending & set(batch.ids.tolist())), len(batch.ids)
+        def belongs(number: int) -> bool:
+            where = session.where(number)
+            is_here = where is not None and where[0].number == batch.number
+            return is_here and (session.is_pending(number) or session.answer(number) is not NoLabel.SKIP)
 
-    def _shown(self, number: int) -> Shown:
+        return [number for number in batch.ids.tolist() if belongs(number)]
+
+    def _shown(self, number: int, stage: Stage) -> Shown:
         samples, part = self._images.samples, self._part(number)
-        waiting = set(self._waiting())
-        stage = self._stage(number)
-        place, of = self._place(number, stage)
+        session = self._answers.session_of(number)
+        again = set(self._pool.again.tolist())
+        place, of, done = self._place(number, stage)
         hides = stage == "again"  # a second look must not see the first
         return Shown(
             number=number,
@@ -349,25 +423,32 @@ class SessionDesk:
             group=samples.groups[number],
             stage=stage,
             views=part,
-            asked_views=[view for view in part if view in waiting],
+            asked_views=[view for view in part if session.is_pending(view) or view in again],
             label=None if hides else self._answers.label(number),
             answer=None if hides else self._answers.standing(number),
             guess=self.guesses.of(number),
             place=place,
             of=of,
+            done=done,
         )
 
-    def _place(self, number: int, stage: Stage) -> tuple[int, int]:
+    def _place(self, number: int, stage: Stage) -> tuple[int, int, int]:
+        """Return the place of an image in its batch or set, how many images that has, and how many are answered."""
         if stage == "again":
-            return self._again.index(number) + 1, len(self._again)
-        for batch in (self._audit if stage == "audit" else self._pool).batches:
-            where = np.flatnonzero(batch.ids == number)
-            if len(where):
-                return int(where[0]) + 1, len(batch.ids)
-        return 0, 0
+            waiting, of = self._pool.again.tolist(), self._pool.again_of
+            return of - len(waiting) + waiting.index(number) + 1, of, of - len(waiting)
+        session = self._audit if stage == "audit" else self._pool
+        where = session.where(number)
+        if where is None:
+            return 0, 0, 0
+        batch, at = where
+        asked = self._asked(session, batch)
+        before = set(batch.ids[:at].tolist())
+        done = sum(not session.is_pending(each) for each in asked)
+        return sum(each in before for each in asked) + 1, len(asked), done
 
     def _item(self, number: int) -> GalleryItem | None:
-        answer, history = self._answers.standing(number), self._answers.history(number)
+        answer = self._answers.standing(number)
         if answer is None or answer is NoLabel.SKIP:
             return None
         guess = self.guesses.of(number)
@@ -377,8 +458,8 @@ class SessionDesk:
             answer=answer,
             guess=guess,
             disagrees=not self._is_measured(number) and _differ(guess, answer),
-            who=history[-1].partition(":")[0],
-            history=history[:-1],
+            who=person_text(self._answers.author(number)),
+            history=self._answers.others(number),
             stage=self._answers.stage(number),
         )
 
@@ -387,8 +468,10 @@ class SessionDesk:
         return self._answers.stage(number) == "audit"
 
     def _all_notes(self) -> list[str]:
-        left_out = len(self._images.audit) - len(self._audit.pending) - len(self.audited)
-        notes = [*self.notes]
+        audit = self._audit.counts
+        left_out = len(self._images.audit) - audit.pending - audit.labelled
+        trouble = [self.trouble] if self.trouble else []
+        notes = [*trouble, *self.notes, *self.changed_images()]
         if not self._has_audit:
             notes.append(
                 "There is no audit set (label.audit=0): how good the model is cannot be said, since images that "
@@ -396,16 +479,25 @@ class SessionDesk:
             )
         if self._has_audit and self._audit_groups < FEW_GROUPS:
             notes.append(
-                f"The audit set shows {self._audit_groups} parts only: views of a part are alike, so that the "
-                "interval is too narrow. A larger label.audit, at the start, shows more of them."
+                f"The audit set shows {counted(self._audit_groups, 'part')} only, and says little of others: its "
+                "interval is wide. It shows ten parts or more where the folder has thirty."
             )
         if left_out:
-            notes.append(f"{left_out} images of the audit set have no label, and are left out of the measure.")
+            have = counted(left_out, "image of the audit set has", "images of the audit set have")
+            are = "is" if left_out == 1 else "are"
+            notes.append(f"{have} no label, and {are} left out of the measure.")
         return notes
 
 
-def _differ(guess: Guess | None, answer: Answer) -> bool:
+def _differ(guess: Prediction | None, answer: Answer) -> bool:
     return guess is not None and not isinstance(answer, NoLabel) and guess.label != answer
+
+
+def _about(who: str, seconds: float | None, saw_guess: bool, stage: Stage, sent: str) -> dict[str, Any]:
+    """Return what is kept with an answer."""
+    took = {} if seconds is None else {"seconds": round(seconds, 2)}
+    known_by = {"id": sent} if sent else {}
+    return {"who": _name(who), **took, "saw_guess": saw_guess, "stage": stage, **known_by}
 
 
 def _name(who: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from coilal.active.labels import NoLabel
 from coilal.active.session import Session
 from coilal.common.types import UserError
+from coilal.evidence.words import counted
 from coilal.labelling.answers import answer_text
 from coilal.labelling.formats.answers import read
 from coilal.labelling.formats.coco import write_coco
@@ -18,6 +19,7 @@ from coilal.labelling.formats.rows import Asked
 from coilal.labelling.formats.spreadsheet import asked_sheet
 from coilal.labelling.formats.thumbnails import thumbnails_page
 from coilal.labelling.formats.yolo import write_yolo
+from coilal.labelling.page.encoding import as_file_is, as_model_sees
 from coilal.labelling.run import LabellingRun
 from coilal.labelling.table import labelled_rows
 from coilal.run_directory.files import write_atomically
@@ -44,7 +46,7 @@ def take_answers(run: LabellingRun, file: Path, who: str) -> None:
     asked = [images.samples.names[number] for session in run.sessions for number in _asked(session)]
     given = read(file, images.kind, tuple(desk.classes), asked)
     told = known = 0
-    conflicts = list(given.conflicts)
+    conflicts: list[str] = []
     for name, answer in given.answers.items():
         number = number_of[name]
         by, before = given.who.get(name, who), desk.standing(number)
@@ -61,10 +63,31 @@ def take_answers(run: LabellingRun, file: Path, who: str) -> None:
     for note in given.notes:
         log.info("%s: %s", file, note)
     log.info(
-        "%d answers told, %d were told before, %d images without an answer", told, known, len(given.unanswered)
+        "%s told, %d were told before, %s without an answer",
+        counted(told, "answer"),
+        known,
+        counted(len(given.unanswered), "image"),
     )
-    _list("conflicts: told differently, the first answer counts until it is decided on the page", conflicts)
+    _list(
+        "conflicts in the file: they differ, so nothing was told; leave one answer of each, or answer on the page",
+        given.conflicts,
+    )
+    _list("conflicts with what was told before, which counts until it is decided on the page", conflicts)
     _list("skipped, and free to be asked for again", given.skipped)
+    for session in run.sessions:
+        _tell_of_gaps(session, images.samples.names)
+
+
+def _tell_of_gaps(session: Session, names: Sequence[str]) -> None:
+    """Say which answers are lacking where learning waits for few of a batch: an empty row is easily overlooked."""
+    for batch in session.batches:
+        waiting = session.pending_of(batch.number)
+        if 0 < len(waiting) < len(batch.ids):
+            _list(
+                "learning waits for these images, the last ones of their batch; a label, unsure or skip in each of "
+                "their rows lets it go on",
+                [names[number] for number in waiting.tolist()],
+            )
 
 
 def write_asked(run: LabellingRun, folder: Path, found_at: str | None) -> int:
@@ -88,8 +111,8 @@ def write_asked(run: LabellingRun, folder: Path, found_at: str | None) -> int:
     write_atomically(folder / "label_studio_tasks.json", tasks(asked, found_at or LOCAL_FILES))
     write_atomically(folder / "label_studio_interface.xml", interface(kind, classes))
     what = "audit set: these images only measure" if session is audit else "to be learnt from, the best first"
-    title = f"{desk.study}: {len(asked)} images, {what}"
-    pictures = (desk.pixels(number) for number in numbers)
+    title = f"{desk.study}: {counted(len(asked), 'image')}, {what}"
+    pictures = (_picture(run, number) for number in numbers)
     page = thumbnails_page(title, asked, pictures, kind, classes, desk.shows_guess)
     write_atomically(folder / "asked.html", page)
     return len(asked)
@@ -119,6 +142,12 @@ def export(run: LabellingRun, form: str, out: Path) -> None:
     else:
         for note in write_yolo(out, rows, images.kind, images.folder):
             log.warning("%s", note)
+
+
+def _picture(run: LabellingRun, number: int) -> bytes:
+    """Return an image as it is on the disk; as the model sees it where the images are no files."""
+    is_file = run.images.folder is not None
+    return (as_file_is(run.desk.file(number)) if is_file else as_model_sees(run.desk.pixels(number))).content
 
 
 def _rows(run: LabellingRun, session: Session) -> tuple[list[Asked], list[int]]:

@@ -6,16 +6,18 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
-from coilal.active.labels import Label
+from coilal.active.labels import Prediction
+from coilal.active.predictions import prediction, probabilities
 from coilal.common.types import IntArray, Kind
-from coilal.labelling.contract import Guess
+from coilal.common.unreadable import UNREADABLE
 from coilal.run_directory.files import write_atomically
+
+FILE = "checkpoints/guesses.npz"
+"""Where they are kept in a run directory."""
 
 
 class Guesses:
@@ -33,6 +35,13 @@ class Guesses:
         self._known = np.zeros(images, dtype=np.bool_)
         self._lock = Lock()
 
+    def grow(self, images: int) -> None:
+        """Make room for images that are new, N in all; those so far keep their ids and guesses."""
+        with self._lock:
+            new = images - len(self._known)
+            self._probabilities = np.pad(self._probabilities, ((0, new), (0, 0)))
+            self._known = np.pad(self._known, (0, new))
+
     def note(self, ids: IntArray, logits: NDArray[np.float32], names: Sequence[str]) -> None:
         """Take down what a model says; guesses of images that it was not asked for stay.
 
@@ -41,13 +50,21 @@ class Guesses:
             logits: (n, C).
             names: of the classes or labels, by column.
         """
-        probabilities = softmax(logits, axis=1) if self._kind == "multiclass" else expit(logits)
+        found = probabilities(logits, self._kind)
         with self._lock:
             if tuple(names) != self._names:
-                self._names = tuple(names)
-                self._probabilities = np.empty((len(self._known), len(names)), dtype=np.float32)
-                self._known[:] = False
-            self._probabilities[ids], self._known[ids] = probabilities, True
+                self._take_over(tuple(names))
+            self._probabilities[ids], self._known[ids] = found, True
+
+    def _take_over(self, names: tuple[str, ...]) -> None:
+        """Go on with other classes; where there are only further ones, nothing has been taken for those so far."""
+        before = self._probabilities
+        self._probabilities = np.zeros((len(self._known), len(names)), dtype=np.float32)
+        if names[: len(self._names)] == self._names:
+            self._probabilities[:, : len(self._names)] = before
+        else:
+            self._known[:] = False
+        self._names = names
 
     def save(self, path: Path, images: Sequence[str]) -> None:
         """Keep them in a file, by image name.
@@ -68,7 +85,7 @@ class Guesses:
                 names=np.array(self._names, dtype=np.str_),
                 probabilities=self._probabilities[known],
             )
-        write_atomically(path, buffer.getvalue(), durable=False)
+        write_atomically(path, buffer.getvalue())
 
     def load(self, path: Path, images: Sequence[str]) -> None:
         """Take up what was kept; a file that cannot be read is passed over, as the next cycle guesses anew."""
@@ -76,7 +93,7 @@ class Guesses:
             with np.load(path, allow_pickle=False) as kept:
                 names, of_images = tuple(kept["names"].tolist()), kept["images"].tolist()
                 probabilities = kept["probabilities"].reshape(len(of_images), len(names))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        except UNREADABLE:
             return
         number_of = {name: number for number, name in enumerate(images)}
         there = [place for place, name in enumerate(of_images) if name in number_of]
@@ -87,18 +104,9 @@ class Guesses:
             self._known[:] = False
             self._probabilities[ids], self._known[ids] = probabilities[there], True
 
-    def of(self, number: int) -> Guess | None:
+    def of(self, number: int) -> Prediction | None:
         """Return the guess for an image, None where the model was not asked."""
         with self._lock:
             if not self._known[number]:
                 return None
-            return guess(self._probabilities[number], self._names, self._kind)
-
-
-def guess(probabilities: NDArray[np.float32], names: Sequence[str], kind: Kind) -> Guess:
-    """Return the guess that probabilities (C,) of classes or labels amount to."""
-    if kind == "multiclass":
-        best = int(probabilities.argmax())
-        return Guess(names[best], float(probabilities[best]))
-    label: Label = tuple(name for name, value in zip(names, probabilities.tolist(), strict=True) if value > 0.5)
-    return Guess(label, float(np.maximum(probabilities, 1 - probabilities).min()))
+            return prediction(self._probabilities[number], self._names, self._kind)

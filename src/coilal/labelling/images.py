@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from coilal.active.labels import Label, as_labels, as_values
 from coilal.common.instantiate import instantiate
 from coilal.common.machine import cache_folder
 from coilal.common.types import DataSource, DecodedImages, IntArray, Kind, Samples, Targets, UserError
+from coilal.data.files import stamps
 from coilal.data.spelling import as_tuple, in_order
 from coilal.data.splits import PARTS, as_split, label_counts
-from coilal.data.stored_split import Placed, place_audit
+from coilal.data.stored_split import ASIDE, STORED_PARTS, Placed, place_audit
 from coilal.fit.tasks.task import Task
+from coilal.labelling.known import in_place, without_copies
 from coilal.labelling.settings import LabelSettings
 from coilal.runs.prepare import Prepared
 from coilal.runs.settings import Settings
@@ -37,6 +39,9 @@ class Images:
         table: what the table labels, as the task learns it; None where it labels nothing.
         classes: names of classes or labels that the table and the settings give, in the order of the settings.
         good_names: names that mean that there is no fault.
+        stamps: size and time of change of each file (N, 2) before it was read; None where the images are no files.
+        gone: ids of images that were there before, and are not any more; they show what they did.
+        notes: which files are copies of others, in sentences.
     """
 
     samples: Samples
@@ -48,6 +53,9 @@ class Images:
     table: Targets | None
     classes: tuple[str, ...]
     good_names: tuple[str, ...]
+    stamps: IntArray | None = None
+    gone: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def audit(self) -> IntArray:
@@ -102,6 +110,12 @@ class Images:
         counts = label_counts(self.samples, targets, split)
         return Prepared(self.samples, targets, split, self.decoded, counts, self.placed, self.split_file)
 
+    def aside(self, ids: Sequence[int]) -> Images:
+        """Return the same where these images are neither asked for nor measured with."""
+        part = self.placed.part.copy()
+        part[list(ids)] = STORED_PARTS.index(ASIDE)
+        return replace(self, placed=replace(self.placed, part=part))
+
     def _targets(self, names: tuple[str, ...], audited: Mapping[int, Label]) -> Targets:
         number = len(self.samples)
         shape = number if self.kind == "multiclass" else (number, len(names))
@@ -119,27 +133,45 @@ class Images:
         )
 
 
-def read_images(settings: Settings, task: Task, label: LabelSettings, before: Sequence[str] = ()) -> Images:
+def read_images(
+    settings: Settings,
+    task: Task,
+    label: LabelSettings,
+    before: Images | None = None,
+    known: Collection[str] = (),
+) -> Images:
     """Return what there is to label; writes nothing but the cache.
+
+    A session that begins refuses copies of images, unless ``data.source.duplicates`` keeps them. One that has begun
+    leaves out those that have come since, and says so.
 
     Args:
         settings: those of the run.
         task: what is learnt.
         label: the settings of the session.
-        before: names of the images so far, which keep their ids; new ones come after them.
+        before: the images so far, which keep their ids; new ones come after them. None at a start.
+        known: names of the images that the session knew when it was last open; none where it begins.
 
     Raises:
         DataError: lists every problem of table and images.
         UserError: nobody says what the classes are, or no image is left for the pool.
     """
-    source: DataSource = instantiate(settings.data.source)
-    samples = _in_order_of(source.read(), before)
+    source, originals = _source(settings, known if before is None else before.samples.names)
+    samples = source.read()
+    folder = getattr(source, "image_folder", None)  # rendered images are no files
+    root = None if folder is None else folder(samples)
+    stamp_of = {} if root is None else dict(zip(samples.names, stamps(root, samples.names)[0], strict=True))
     decoded = source.decode(samples, settings.data.image, cache_folder(settings.cache.dir), settings.cache.max_gb)
+    notes: tuple[str, ...] = ()
+    gone: tuple[int, ...] = ()
+    if originals:
+        samples, decoded, notes = without_copies(samples, decoded, originals)
+    if before is not None:
+        samples, decoded, gone = in_place(samples, decoded, (before.samples, before.decoded))
     table = _table(task, samples)
     seed = settings.seeds.split
     file = split_file(settings.records, {"audit": label.audit}, seed, source.data_set)
     placed = place_audit(samples, label.audit, seed, read_split(file))
-    folder = getattr(source, "image_folder", None)  # rendered images are no files
     names = tuple(dict.fromkeys([*label.classes, *(table.names if table else ())]))
     least = 2 if task.kind == "multiclass" else 1
     if len(names) < least:
@@ -153,11 +185,14 @@ def read_images(settings: Settings, task: Task, label: LabelSettings, before: Se
         decoded=decoded,
         placed=placed,
         split_file=file,
-        folder=None if folder is None else folder(samples),
+        folder=root,
         kind=task.kind,
         table=table,
         classes=names,
         good_names=tuple(str(name) for name in as_tuple(settings.data.source.get("good_class"))),
+        stamps=None if root is None else np.array([stamp_of.get(name, (0, 0)) for name in samples.names]),
+        gone=gone,
+        notes=notes,
     )
     if not len(images.pool):
         raise UserError(
@@ -165,6 +200,17 @@ def read_images(settings: Settings, task: Task, label: LabelSettings, before: Se
             "smaller label.audit."
         )
     return images
+
+
+def _source(settings: Settings, known: Collection[str]) -> tuple[DataSource, set[str]]:
+    """Return what reads the images, and the names of those that copies are left out beside; none if copies are not.
+
+    Copies are kept where they are read, so that a session can go on without them.
+    """
+    given = settings.data.source
+    if not known or given.get("duplicates") != "error":
+        return instantiate(given), set()
+    return instantiate(given, duplicates="keep"), set(known)
 
 
 def _table(task: Task, samples: Samples) -> Targets | None:
@@ -175,21 +221,3 @@ def _table(task: Task, samples: Samples) -> Targets | None:
         used = np.ones(len(samples), dtype=np.bool_)
         return Targets("multiclass", samples.classes, samples.class_names, used)
     return task.targets(samples)
-
-
-def _in_order_of(samples: Samples, before: Sequence[str]) -> Samples:
-    """Return the samples with those that were there before first.
-
-    Raises:
-        UserError: one of them is gone, so that the ids of the others cannot stay.
-    """
-    if not before:
-        return samples
-    place = {name: number for number, name in enumerate(samples.names)}
-    if gone := [name for name in before if name not in place]:
-        raise UserError(
-            "images are gone; they are left out, and new ones taken up, from the next start on: "
-            + ", ".join(gone[:5])
-        )
-    new = sorted(place.keys() - set(before))
-    return samples.subset(np.array([place[name] for name in (*before, *new)], dtype=np.int64))

@@ -11,6 +11,7 @@ from torch import Tensor
 from coilal.active.outputs import Selection
 from coilal.active.session import Session
 from coilal.common.types import IntArray
+from coilal.evidence.words import counted
 from coilal.labelling.desk import SessionDesk
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Person:
                     break
                 if not self._waits:
                     raise NothingToLearnError
+                self._desk.waits()
                 self._desk.changed.wait(LOOK_S)
         self._each_batch()
         self._desk.learning = f"learning from batch {number + 1}"
@@ -111,9 +113,13 @@ class Person:
                 self._desk.changed.wait(LOOK_S)
         raise Anew
 
+    def told(self) -> str:
+        """Return how much is told so far, for who watches the terminal."""
+        return counted(len(self.session.labelled[0]), "label")
+
     def note(self, ids: IntArray, logits: Tensor) -> None:
         """Take down what the model says of images: their ids (n,) and its logits (n, C)."""
-        self._desk.guesses.note(ids, logits.numpy(), self._names)
+        self._desk.note_guesses(ids, logits.numpy(), self._names)
 
     def _must_begin_anew(self) -> bool:
         if self._desk.is_stopped:

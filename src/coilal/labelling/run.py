@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from omegaconf import OmegaConf
 
 from coilal.active.journal import Journal
-from coilal.active.labels import as_text
+from coilal.active.labels import NoLabel, as_text
 from coilal.active.outputs import Selection
 from coilal.active.session import Session
-from coilal.common.types import Problem, UserError
-from coilal.labelling.answers import TABLE
+from coilal.common.cli import user_error
+from coilal.common.machine import AGAIN, lacks_room
+from coilal.common.typed import shell
+from coilal.common.types import IntArray, Problem, UserError
+from coilal.evidence.words import counted
 from coilal.labelling.desk import SessionDesk
 from coilal.labelling.images import read_images
+from coilal.labelling.known import few
+from coilal.labelling.opened import note_opened, where_open
 from coilal.labelling.person import LOOK_S, Anew, NothingToLearnError, Person, StoppedError
-from coilal.labelling.settings import LabelSettings
+from coilal.labelling.settings import LabelSettings, other_settings
 from coilal.labelling.table import write_labels
+from coilal.labelling.watch import FolderWatch
 from coilal.run_directory.data_record import read_rows
 from coilal.run_directory.files import (
+    InUseError,
     ensure_writable,
+    has_cycles,
     lock,
     now,
     read_status,
@@ -47,11 +53,10 @@ from coilal.runs.study_map import map_name
 
 log = logging.getLogger(__name__)
 
-GUESSES = "checkpoints/guesses.npz"
-"""What the model took each image for when the session was closed."""
-LOOK_AT_FOLDER_S = 3.0
-RETRY_S = 10.0
-"""Seconds after which a folder that could not be read is read again: files may have been half copied."""
+ROOM_S = 5.0
+"""Seconds after which learning is tried again where a disk was full."""
+COPIES = "data.source.duplicates: "
+"""May differ at each start: what becomes of copies that come later, those that are known stay."""
 WAY_OUT = "bring the file back from a copy; a labelling session is never replaced"
 
 
@@ -73,11 +78,15 @@ class LabellingRun:
         self._ensure_same()
         self.plan, self._weights = settled(settings)
         self._began_reading = time.time_ns()
-        self.images = read_images(settings, self.plan.task, self.label)
+        self._said: list[str] = []
+        self.images = read_images(settings, self.plan.task, self.label, known=self._known())
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._failed_at: float | None = None
-        self._lock = lock(self.folder)
         try:
+            self._lock = lock(self.folder)
+        except InUseError:
+            raise UserError(where_open(self.folder)) from None
+        try:
+            note_opened(self.folder)
             self._open()
         except BaseException:
             self._lock.release()
@@ -88,10 +97,7 @@ class LabellingRun:
         settings = self.settings
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         self.desk = SessionDesk(settings.study, self.folder, self.images, self.label, self._sessions(), self._seed)
-        self.desk.guesses.load(self.folder / GUESSES, self.images.samples.names)
-        self.desk.notes = self._what_changed()
-        for note in self.desk.notes:
-            log.warning("%s", note)
+        self._tell(self._what_changed())
         self._begin(self._experiment())
 
     @property
@@ -103,6 +109,11 @@ class LabellingRun:
     def pool(self) -> Session:
         """Return the session that asks for what is learnt from."""
         return self._opened[1]
+
+    @property
+    def has_model(self) -> bool:
+        """Return whether a batch has been learnt from."""
+        return has_cycles(self.folder)
 
     def advance(self) -> None:
         """Learn from what is told, as far as batches are complete, and ask for the next ones; wait for nobody."""
@@ -116,12 +127,20 @@ class LabellingRun:
             self._note_end()
 
     def work(self) -> None:
-        """Learn whenever a batch is labelled, until ``stop`` or an interrupt; the same command goes on."""
+        """Learn whenever a batch is labelled, until ``stop`` or an interrupt; the same command goes on.
+
+        A disk that is full ends nothing: people see it on the page, and learning is tried again.
+        """
         try:
             with suppress(StoppedError):
                 while True:
-                    self._work()
-                    self._reread()
+                    try:
+                        self._work()
+                        self._reread()
+                    except Exception as error:
+                        if not lacks_room(error):
+                            raise
+                        self._wait_for_room(error)
         finally:
             self.close()
 
@@ -131,15 +150,28 @@ class LabellingRun:
             self.desk.is_stopped = True
             self.desk.changed.notify_all()
 
+    def _wait_for_room(self, error: Exception) -> None:
+        """Say that a disk is full, and wait a moment; what was not recorded is learnt anew, from what was told."""
+        refused = str(user_error(error) or error).removesuffix(f" {AGAIN}")
+        trouble = f"{refused} Until then the model learns nothing. What was told is kept, and it goes on by itself."
+        if trouble != self.desk.trouble:
+            log.warning("%s", trouble)
+        with self.desk.changed:
+            self.desk.trouble, self.desk.learning = trouble, "waiting for room on the disk"
+            if self.desk.changed.wait_for(lambda: self.desk.is_stopped, ROOM_S):
+                raise StoppedError
+
     def close(self) -> None:
         """Note that nobody works here any more, write the label table, and release the directory."""
         self._keep_table()
-        with suppress(UserError):
-            self.desk.guesses.save(self.folder / GUESSES, self.images.samples.names)
-        status = read_status(self.folder)
-        if status.get("state") == "running":
-            write_status(self.folder, {**status, "state": "paused", "end": now()})
-        self._lock.release()
+        try:
+            status = read_status(self.folder)
+            if status.get("state") == "running":
+                write_status(self.folder, {**status, "state": "paused", "end": now()})
+        except UserError as error:  # what people told is in the journals
+            log.warning("that the session has ended is not noted: %s", error)
+        finally:
+            self._lock.release()
 
     def _keep_table(self) -> None:
         """Write the label table; the journals hold the same, so that a full disk stops nobody."""
@@ -157,28 +189,35 @@ class LabellingRun:
     def _work(self) -> None:
         """Learn until classes, audit labels or images change; where nothing is left to be learnt, wait for that."""
         experiment = self._experiment()
-        name = experiment.title()
-        with RunProgress(name, 0, "") as progress:  # meanwhile the audit set is labelled
+        name = experiment.settings.title()
+        with RunProgress(name, None, "", told=self._told_of_audit) as progress:
             self.desk.learning = "looking at all images"
             training_inputs(experiment, progress)
             self.desk.learning = ""
-        with self.desk.changed:
-            while not self.desk.is_audited:
-                if self.desk.is_stopped:
-                    raise StoppedError
-                if self._images_changed():
-                    return
-                self.desk.changed.wait(LOOK_S)
+            progress.phase("waiting for answers")
+            with self.desk.changed:
+                while not self.desk.is_audited:
+                    if self.desk.is_stopped:
+                        raise StoppedError
+                    if self._watch.has_changed():
+                        return
+                    self.desk.waits()
+                    self.desk.changed.wait(LOOK_S)
         experiment = self._experiment()
         self._begin(experiment)
         self._tell_table()
         with suppress(Anew):
             learn([experiment])
             self._note_end()
-            self.desk.learning = ""
+            self.desk.waits()
+            log.info("all images are labelled; new files in the folder are taken up, Ctrl-C ends the session")
             person = experiment.annotator
             assert isinstance(person, Person)
             person.wait()
+
+    def _told_of_audit(self) -> str:
+        audit = self._opened[0]
+        return f"{len(audit.labelled[0])} of {counted(len(self.images.audit), 'label')} of the audit set"
 
     def _note_end(self) -> None:
         done = {"state": "done", "end": now(), "validation_aulc": None}
@@ -188,7 +227,7 @@ class LabellingRun:
         names = self.images.names(self.pool.added)
         prepared = self.images.prepared(names, self.desk.audited)
         batch = self.plan.budget.query
-        person = Person(self.desk, self.pool, names, self._images_changed, batch, self._keep_table, waits)
+        person = Person(self.desk, self.pool, names, self._watch.has_changed, batch, self._keep_table, waits)
         return assemble(self.settings, self.plan, self._weights, person=(person, prepared))
 
     def _begin(self, experiment: Experiment) -> None:
@@ -215,19 +254,25 @@ class LabellingRun:
             self.pool.ask(lambda _: Selection(ids, np.full(len(ids), np.nan)))
         untold = {number: told[number] for number in self.pool.pending.tolist() if number in told}
         if untold:
-            self.pool.tell(untold, {"who": TABLE, "stage": "batch"})
+            self.desk.tell_table(untold)
 
     def _sessions(self) -> tuple[Session, Session]:
         names = self.images.samples.names
         audit = Session(names, self.images.audit, Journal(self.folder / AUDIT, WAY_OUT), may_lose=True)
         pool = Session(names, self.images.pool, Journal(self.folder / SESSION, WAY_OUT), may_lose=True)
         self._opened = audit, pool
-        folder = self.images.folder
-        self._places = [] if folder is None else sorted({folder, *((folder / name).parent for name in names)})
-        self._seen, self._looked_at, self._is_stale = self._state_of_folder(), time.monotonic(), False
-        if any(changed > self._began_reading for changed in self._seen.values()):  # while it was read
-            self._failed_at = time.monotonic()
+        self._watch = FolderWatch(self.images, self._began_reading, self._asked)
         return audit, pool
+
+    def _asked(self) -> IntArray:
+        """Return the ids of the images that were asked for."""
+        batches = [batch.ids for session in self._opened for batch in session.batches]
+        return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *batches]))
+
+    def _known(self) -> set[str]:
+        """Return the names of the images that the session had when it was last open; none where it begins."""
+        record = read_status(self.folder).get("data", {}).get("record")
+        return set(read_rows(self.settings.records / str(record)))
 
     @property
     def _seed(self) -> int:
@@ -245,36 +290,32 @@ class LabellingRun:
             return
         if not read_status(self.folder).get("labelling"):
             raise UserError(f"{self.folder} holds a run of a study; give the labelling session another study=…")
-        if other := differences(read_config(self.folder / "config.yaml"), self.settings.config):
+        kept = read_config(self.folder / "config.yaml")
+        other = other_settings(kept["label"], self.settings.config["label"])
+        other += [each for each in differences(kept, self.settings.config) if not each.startswith(COPIES)]
+        if other:
+            same = shell(f"study={self.settings.study}")
             raise UserError(
                 f"{self.folder} holds a session with other settings (there → here):\n  "
                 + "\n  ".join(other[:20])
-                + "\nUse the same ones, or another study=…"
+                + f"\nUse the same ones ({same} alone takes all that it has), or another study=…"
             )
 
     def _what_changed(self) -> list[str]:
-        """Return what became of images that have a label since the last time, in sentences."""
+        """Return which images are gone or copies, and what the table says otherwise, in sentences."""
         audit, pool = self._opened
-        lost = [*audit.lost, *pool.lost]
-        notes = []
+        names, table = self.images.samples.names, self.images.told_by_table
+        gone = [names[number] for number in self.images.gone]
+        lost = [name for name in (*audit.lost, *pool.lost) if name not in gone]
+        notes = [*self.images.notes]
+        if gone:
+            what = counted(len(gone), "image is", "images are")
+            until = "what was told of them counts until the next start, and is kept, unused, from then on"
+            notes.append(f"{what} gone from the folder; {until}: {few(gone)}")
         if lost:
-            few = ", ".join(lost[:5]) + (", …" if len(lost) > 5 else "")
-            notes.append(f"{len(lost)} images that were asked for are gone; their labels are kept, unused: {few}")
-        record = str(read_status(self.folder).get("data", {}).get("record"))
-        before = read_rows(self.settings.records / record)
-        names, digests = self.images.samples.names, self.images.decoded.digests.tolist()
-        told = [*audit.labelled[0].tolist(), *pool.labelled[0].tolist()]
-        other = [
-            names[number]
-            for number in told
-            if (row := before.get(names[number])) and row["content"] not in ("", f"{digests[number]:016x}")
-        ]
-        if other:
-            few = ", ".join(other[:5]) + (", …" if len(other) > 5 else "")
-            notes.append(
-                f"{len(other)} images show something else than when they were labelled: look again at {few}"
-            )
-        table = self.images.told_by_table
+            what = counted(len(lost), "image that was asked for is", "images that were asked for are")
+            kept = "its label is" if len(lost) == 1 else "their labels are"
+            notes.append(f"{what} gone; {kept} kept, unused: {few(lost)}")
         ids, labels = pool.labelled
         differing = tuple(
             f"{names[number]}: {as_text(label)} → {as_text(table[number])}"
@@ -285,38 +326,33 @@ class LabellingRun:
             notes.append(Problem("the table says otherwise than was told, which counts", differing).describe())
         return notes
 
-    def _state_of_folder(self) -> Mapping[Path, int]:
-        """Return when each folder of the images was changed last; nothing where they are no files."""
-        return {place: place.stat().st_mtime_ns for place in self._places if place.is_dir()}
-
-    def _images_changed(self) -> bool:
-        """Return whether the folder is to be read again; looks every few seconds, as keys wait meanwhile."""
-        now = time.monotonic()
-        if self._failed_at is not None and now - self._failed_at > RETRY_S:
-            self._is_stale = True
-        elif now - self._looked_at > LOOK_AT_FOLDER_S:
-            self._looked_at = now
-            self._is_stale = self._is_stale or self._state_of_folder() != self._seen
-        return self._is_stale
+    def _tell(self, notes: list[str]) -> None:
+        """Show what has become of the images on the page, and on the terminal what is new of it."""
+        self.desk.notes = notes
+        said = [*notes, *self.desk.changed_images()]
+        for note in said:
+            if note not in self._said:
+                log.warning("%s", note)
+        self._said = said
 
     def _reread(self) -> None:
-        """Take up images that are new; those that are gone are told, and left out from the next start on."""
-        if not self._images_changed():
+        """Take up images that are new or show something else; those that are gone stay as they were."""
+        if not self._watch.has_changed():
             return
-        before = self.images.samples.names
+        before = len(self.images.samples)
         try:
             self._began_reading = time.time_ns()
-            found = read_images(self.settings, self.plan.task, self.label, before)
+            found = read_images(self.settings, self.plan.task, self.label, self.images)
         except UserError as error:
-            self.desk.notes = [
-                f"the folder has changed, and nothing of that is taken up yet, since it cannot be read: {error}"
-            ]
-            self._seen, self._failed_at, self._is_stale = self._state_of_folder(), time.monotonic(), False
+            lead = "the folder has changed, and nothing of that is taken up yet, since it cannot be read"
+            self._tell([f"{lead}: {error}", *self._what_changed()])
+            self._watch.has_failed()
             return
-        self._failed_at = None
         with self.desk.changed:
-            self.images = replace(found)
+            unanswered = [n for n in found.gone if self.desk.standing(n) in (None, NoLabel.SKIP)]
+            self.images = found.aside(unanswered)
             self.desk.take_up(self.images, self._sessions())
-            new = len(found.samples) - len(before)
-            said = [f"{new} images are new in the folder, and can be asked for"] if new else []
-            self.desk.notes = [*said, *self._what_changed()]
+            new = len(found.samples) - before
+            what = counted(new, "image is", "images are")
+            said = [f"{what} new in the folder, and can be asked for"] if new else []
+            self._tell([*said, *self._what_changed()])

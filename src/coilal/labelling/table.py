@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coilal.active.labels import Label
 from coilal.active.session import Session
-from coilal.data.splits import PARTS
+from coilal.data.stored_split import ASIDE, STORED_PARTS
 from coilal.labelling.formats.label_table import label_table
 from coilal.labelling.formats.rows import Labelled
 from coilal.labelling.images import Images
@@ -14,7 +14,9 @@ from coilal.run_directory.files import write_atomically
 
 
 def labelled_rows(images: Images, audit: Session, pool: Session) -> list[Labelled]:
-    """Return the images that have a label, in the order of their names; the audit set is the test part.
+    """Return the images that have a label, in the order of their names.
+
+    The audit set is the test part, and so are further views of its groups that the table labels.
 
     Args:
         images: what there is to label.
@@ -25,8 +27,9 @@ def labelled_rows(images: Images, audit: Session, pool: Session) -> list[Labelle
     for session in (audit, pool):
         ids, labels = session.labelled
         told |= zip(ids.tolist(), labels, strict=True)
-    samples, part = images.samples, images.placed.part
-    rows = [Labelled(samples.names[n], samples.groups[n], label, PARTS[part[n]]) for n, label in told.items()]
+    samples = images.samples
+    parts = [STORED_PARTS[number].replace(ASIDE, "test") for number in images.placed.part.tolist()]
+    rows = [Labelled(samples.names[n], samples.groups[n], label, parts[n]) for n, label in told.items()]
     return sorted(rows, key=lambda row: row.image)
 
 

@@ -7,7 +7,6 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 
 from coilal.common.machine import ensure_writable, writing
 from coilal.common.types import UserError
+from coilal.inspection.operating_point import Classes
 from coilal.prediction.network import Network
-from coilal.prediction.operating_point import Classes
-from coilal.prediction.own_data import NotAtHandError, OwnData, found_point
+from coilal.prediction.own_data import NotAtHandError, OwnData, found_rules
 from coilal.prediction.predict import in_words
 from coilal.prediction.request import Request
 from coilal.prediction.trained_run import TrainedRun
@@ -130,15 +129,15 @@ def _eager(model: WholeModel, images: Images) -> NDArray[np.float32]:
 def _metadata(run: TrainedRun, network: Network, overkill: float) -> dict[str, Any]:
     """Return what whoever uses the file must know."""
     classes = Classes(run.kind, run.names, run.good)
-    point = found_point(run, network, classes, overkill)
-    for line in in_words(classes, point):
+    rules = found_rules(run, network, classes, overkill)
+    for line in in_words(classes, rules):
         log.info("%s", line)
     image = run.image
     return {
         "classes": list(run.names),
         "kind": run.kind,
         "good_class": None if classes.good is None else run.names[classes.good],
-        "operating_point": asdict(point),
+        **rules.as_json(),
         "image": {
             "size": list(image.size),
             "mode": image.mode,

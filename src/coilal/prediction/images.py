@@ -123,4 +123,9 @@ def _ensure_table(root: Path, run: TrainedRun, request: Request) -> None:
         log.warning("the classes of %s are not compared with those of the run: %s", table, reason)
         return
     if unknown := tuple(name for name in found.names if name not in run.names):
-        raise UserError(run.other_classes(f"{table}", unknown))
+        way_out = (
+            ""
+            if request.labels
+            else f"; if it is not of these images, or its classes do not matter, move {table.name} away"
+        )
+        raise UserError(run.other_classes(f"{table}", unknown) + way_out)

@@ -21,6 +21,7 @@ from coilal.fit.heads import HeadShape, Optimizer
 from coilal.fit.module import CoilModule
 from coilal.fit.rows import Rows
 from coilal.fit.scoring import at_once, evaluating, infer
+from coilal.fit.trial import Trials
 from coilal.prediction.trained_run import WAY_OUT, WEIGHTS, TrainedRun
 from coilal.run_directory.health import DamagedError
 from coilal.runs.backbones import backbone_loader, ensure_weights_fit
@@ -116,13 +117,29 @@ class Network(OnTrainer):
         logits = self._logits(images, np.arange(len(images.pixels)) if ids is None else ids)
         return probabilities_of(logits, self.run.kind)
 
-    def _logits(self, images: DecodedImages, ids: IntArray) -> Tensor:
+    def trials(self, images: DecodedImages) -> Trials:
+        """Return what trains further heads as the run's were, on its images (N); of a frozen backbone."""
+        rows, settings = self._rows(images), self.settings
+        return Trials(
+            module=self._module,
+            rows=rows,
+            batch_size=settings.model.batch_size,
+            epochs=settings.trainer["max_epochs"],
+            memory=int(settings.cache.memory_gb * 1e9),
+            size=at_once(rows),
+            precision=self.trainer.precision_plugin.forward_context,
+        )
+
+    def _rows(self, images: DecodedImages) -> Rows:
         precision = self.trainer.precision_plugin.forward_context
         weights = frozen_weights(self.precision, self.device)
         prefix = Prefix(outputs_key(self), self.settings.model.trainable, lambda: self.backbone)
         boundary = boundary_outputs(prefix, images, cache_settings(self), self.device, precision, weights=weights)
         on_gpu = self.device.type == "cuda"
-        rows = Rows(boundary, self.device, free_memory(self.device) // 2 if on_gpu else 0)
+        return Rows(boundary, self.device, free_memory(self.device) // 2 if on_gpu else 0)
+
+    def _logits(self, images: DecodedImages, ids: IntArray) -> Tensor:
+        precision, rows = self.trainer.precision_plugin.forward_context, self._rows(images)
         work = LongWork("predicting", len(ids), 0)
 
         def forward(block: Tensor) -> Tensor:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from coilal.common.instantiate import instantiate
 from coilal.common.machine import cache_folder
 from coilal.common.types import DataSource, DecodedImages, IntArray, Samples, UserError
+from coilal.inspection.operating_point import Classes, OperatingPoint, default_point, operating_point
+from coilal.inspection.parts import PartRule, part_rule
 from coilal.prediction.network import Network
-from coilal.prediction.operating_point import Classes, OperatingPoint, default_point, operating_point
 from coilal.prediction.trained_run import TrainedRun
 from coilal.run_directory.data_record import DataRecord, Rows, read_rows
 
@@ -50,7 +52,9 @@ class OwnData:
             raise NotAtHandError(f"the record of its images is not in {run.records}")
         cache = run.settings.cache
         try:
-            source: DataSource = instantiate(run.settings.data.source)
+            given = run.settings.data.source
+            keeps = {"duplicates": "keep"} if "duplicates" in given else {}  # images are found by name and content
+            source: DataSource = instantiate(given, **keeps)
             samples = source.read()
             images = source.decode(samples, run.settings.data.image, cache_folder(cache.dir), cache.max_gb)
         except UserError as error:
@@ -88,28 +92,51 @@ class OwnData:
         return {name: number for number, name in enumerate(self.samples.names)}
 
 
-def found_point(run: TrainedRun, network: Network, classes: Classes, overkill: float) -> OperatingPoint:
-    """Return the operating point from the validation images of a run, or what the run was scored with, and why.
+@dataclass(frozen=True)
+class Rules:
+    """How images and parts are decided on.
+
+    Attributes:
+        point: of images.
+        parts: of parts; None: a part is what its views are.
+    """
+
+    point: OperatingPoint
+    parts: PartRule | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what whoever uses the decisions may want to know, as JSON has it."""
+        of_groups = None if self.parts is None else {**asdict(self.parts.point), "top": self.parts.top}
+        return {"operating_point": asdict(self.point), "operating_point_groups": of_groups}
+
+
+def found_rules(run: TrainedRun, network: Network, classes: Classes, overkill: float) -> Rules:
+    """Return the operating points from the validation images of a run, or what the run was scored with, and why.
 
     Args:
         run: the run.
         network: its model.
         classes: what the outputs mean.
-        overkill: most good images that may be taken for faulty, in percent.
+        overkill: most good images, and most good parts, that may be taken for faulty, in percent.
     """
     if classes.kind == "multiclass" and classes.good is None:
-        return default_point(classes, "no class is known to be fault-free (data.source.good_class of the run)")
+        reason = "no class is known to be fault-free (data.source.good_class of the run)"
+        return Rules(default_point(classes, reason))
     if not run.status.get("data", {}).get("split", {}).get("validation"):
-        return default_point(classes, "the run has no validation images")
+        return Rules(default_point(classes, "the run has no validation images"))
     try:
         data = OwnData.of(run)
         names = [name for name, row in data.before.items() if row["part"] == "validation"]
         ids = data.ids(names, ("content", "label"))
         targets = run.task.targets(data.samples)
     except UserError as error:
-        return default_point(classes, f"the validation images of the run are not at hand: {error}")
+        return Rules(default_point(classes, f"the validation images of the run are not at hand: {error}"))
     if targets.names != run.names:
-        return default_point(classes, "the data of the run have other classes now")
+        return Rules(default_point(classes, "the data of the run have other classes now"))
     ids = ids[targets.used[ids] & targets.is_labelled[ids]]
     log.info("looking for the operating point on the %d validation images of the run", len(ids))
-    return operating_point(classes, network.probabilities(data.images, ids), targets.values[ids], overkill)
+    probabilities, values = network.probabilities(data.images, ids), targets.values[ids]
+    groups = [data.samples.groups[number] for number in ids.tolist()]
+    top = run.settings.inspection.top
+    rule = part_rule(classes, groups, probabilities, values, overkill, top) if groups else None
+    return Rules(operating_point(classes, probabilities, values, overkill), rule)

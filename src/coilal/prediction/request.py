@@ -81,7 +81,7 @@ class Request:
             UserError: one is missing, cannot be read, or goes with none of the others.
         """
         if "run" not in given:
-            raise UserError("which run? Give its directory: run=outputs/STUDY/TASK/MODEL/STRATEGY/seed0")
+            raise UserError("which run? Give its directory: run=outputs/STUDY/TASK/MODEL/STRATEGY/split0/seed0")
         export = given.get("export")
         if export is not None:
             chosen("export", export, FORMATS)

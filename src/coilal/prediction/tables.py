@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from coilal.common.types import FloatArray, UserError
-from coilal.prediction.operating_point import Classes, Decisions, Parts
+from coilal.inspection.operating_point import Classes, Decisions
+from coilal.inspection.parts import Parts
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.tables import as_csv
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -18,10 +17,11 @@ from torch import Tensor
 
 from coilal.common.instantiate import instantiate
 from coilal.common.types import ImageFormat, Kind, UserError
+from coilal.common.unreadable import UNREADABLE
 from coilal.data.spelling import as_tuple
 from coilal.fit.tasks.task import Task
 from coilal.prediction.request import Request
-from coilal.run_directory.files import read_status
+from coilal.run_directory.files import read_status, study_of
 from coilal.run_directory.health import DamagedError, read_config
 from coilal.run_directory.identity import ADDED
 from coilal.runs.settings import Settings
@@ -29,6 +29,25 @@ from coilal.runs.settings import Settings
 WEIGHTS = "checkpoints/model.safetensors"
 PREDICTIONS = "predictions.npz"
 WAY_OUT = "bring it back from a copy, or do the run again with force=true"
+
+
+class Located(Protocol):
+    """Where a run lies, and what of it lies elsewhere now."""
+
+    @property
+    def run(self) -> Path:
+        """Return its directory."""
+        ...
+
+    @property
+    def cache(self) -> str | None:
+        """Return the cache folder; None: that of the run."""
+        ...
+
+    @property
+    def weights(self) -> str | None:
+        """Return where the backbone's weights lie; None: where the run had them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ class TrainedRun:
     probabilities: np.ndarray[Any, np.dtype[np.float32]]
 
     @classmethod
-    def of(cls, request: Request) -> TrainedRun:
+    def of(cls, request: Located) -> TrainedRun:
         """Return the run that is asked for.
 
         Raises:
@@ -106,8 +125,8 @@ class TrainedRun:
     @property
     def records(self) -> Path:
         """Return the folder of the data records of the run's study, wherever this command is typed."""
-        there, above = self.settings.records, self.folder.resolve().parents
-        return there if there.is_dir() or len(above) < 4 else above[3] / ".data"
+        there, folder = self.settings.records, self.folder.resolve()
+        return there if there.is_dir() or len(folder.parents) < 5 else study_of(folder) / ".data"
 
     def ensure_fits(self, request: Request) -> None:
         """Refuse images of another format, and other classes, than the model has learnt.
@@ -146,7 +165,7 @@ def _ensure_run(folder: Path) -> None:
     raise UserError(f"run={folder}: this is no run directory, which holds config.yaml.{found}")
 
 
-def _config(folder: Path, request: Request) -> dict[str, Any]:
+def _config(folder: Path, request: Located) -> dict[str, Any]:
     """Return the settings of the run, with what earlier versions did not have, and with what is asked for now."""
     config: dict[str, Any] = deepcopy(read_config(folder / "config.yaml"))
     for key in ("tf32", "strategy.per_group", "strategy.groups"):
@@ -187,5 +206,5 @@ def _predictions(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], np.nda
         with np.load(path) as stored:
             names, images = (tuple(map(str, stored[key])) for key in ("names", "images"))
             return names, images, np.asarray(stored["probabilities"], dtype=np.float32)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DamagedError(path, f"{type(error).__name__}: {error}", WAY_OUT) from None

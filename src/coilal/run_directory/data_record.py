@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from coilal.common.types import DecodedImages, Problem, Samples, Split, joined
+from coilal.common.unreadable import UNREADABLE
 from coilal.run_directory.files import write_atomically
 
 COLUMN_OF = {"fingerprint": "content", "labels": "label", "groups": "group", "parts": "part"}
@@ -127,7 +128,7 @@ def read_rows(path: Path) -> Rows:
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")
         return {row["image"]: row for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)}
-    except (OSError, EOFError, ValueError, KeyError, csv.Error):
+    except UNREADABLE:
         return {}  # what changed can then not be named, only that something did
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from coilal.common.types import Problem, joined
+from coilal.common.unreadable import UNREADABLE
 from coilal.run_directory.data_record import DataRecord, Rows
 from coilal.run_directory.store import read_queries
 
@@ -41,7 +41,7 @@ def _tested(path: Path) -> dict[str, str]:
     try:
         with np.load(path) as stored:
             images, targets, names = (stored[name] for name in ("images", "targets", "names"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except UNREADABLE:
         return {}
     if targets.ndim == 1:
         return dict(zip(images.tolist(), names[targets].tolist(), strict=True))

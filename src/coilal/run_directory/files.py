@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,96 @@ from coilal.run_directory.health import checked_status
 log = logging.getLogger(__name__)
 
 WAY_OUT = "Give another folder with outputs=FOLDER."
+STATUS = "status.json"
+SPLIT = re.compile(r"split(\d+)")
+RUN_NAME = re.compile(rf"([^/]+)/([^/]+)/([^/]+)/(?:{SPLIT.pattern}/)?seed(\d+)")
 
 
-def run_folder(outputs: Path, study: str, task: str, model: str, strategy: str, seed: int) -> Path:
-    """Return ``outputs/<study>/<task>/<model>/<strategy>/seed<k>``."""
-    return outputs / study / task / model / strategy / f"seed{seed}"
+class InUseError(UserError):
+    """Another process works in a run directory."""
+
+
+@dataclass(frozen=True)
+class RunName:
+    """What a run is called by, and the place of its directory in that of its study.
+
+    Attributes:
+        task: name of the task.
+        model: name of the model.
+        strategy: name of the strategy.
+        split: number of the split; None in the directory of a version that knew one split only.
+        seed: of the run.
+    """
+
+    task: str
+    model: str
+    strategy: str
+    split: int | None
+    seed: int
+
+    def __str__(self) -> str:
+        """Return ``<task>/<model>/<strategy>/split<j>/seed<k>``."""
+        split = () if self.split is None else (f"split{self.split}",)
+        return "/".join((self.task, self.model, self.strategy, *split, f"seed{self.seed}"))
+
+    @classmethod
+    def of(cls, name: str) -> RunName | None:
+        """Return what a path within the folder of a study names, None where that is no run directory."""
+        found = RUN_NAME.fullmatch(name)
+        if not found:
+            return None
+        task, model, strategy, split, seed = found.groups()
+        return cls(task, model, strategy, None if split is None else int(split), int(seed))
+
+
+def run_folder(study: Path, name: RunName) -> Path:
+    """Return the directory of a run of a study.
+
+    A run of a version whose directories said nothing of the split stays where that version has put it.
+    """
+    folder, earlier = study / str(name), study / str(replace(name, split=None))
+    stays = not (folder / STATUS).exists() and name.split == _split_of_earlier(earlier)
+    return earlier if stays else folder
+
+
+def _split_of_earlier(folder: Path) -> int | None:
+    """Return the split of a run whose directory says nothing of it; None where there is no such run.
+
+    One that cannot be read, and one whose data gave the split, counts as split 0.
+    """
+    if not (folder / STATUS).exists():
+        return None
+    try:
+        status = read_status(folder)
+        return 0 if "given_split" in status.get("data", {}) else int(status.get("seeds", {}).get("split", 0))
+    except (UserError, TypeError, ValueError, AttributeError):
+        return 0
+
+
+def run_folders(study: Path) -> dict[Path, RunName]:
+    """Return the run directories of a study and their names, sorted by name, splits and seeds by number."""
+    found = {
+        path: name
+        for pattern in ("*/*/*/seed*", "*/*/*/split*/seed*")
+        for path in study.glob(pattern)
+        if (name := RunName.of(path.relative_to(study).as_posix())) is not None and path.is_dir()
+    }
+    order = sorted(found.items(), key=lambda item: astuple(replace(item[1], split=item[1].split or 0)))
+    return dict(order)
+
+
+def beside(study: Path, name: RunName) -> list[Path]:
+    """Return the directories of all runs that differ from one in strategy and seed alone, itself included."""
+    of_model = study / name.task / name.model
+    now = [path.parent for path in of_model.glob(f"*/split{name.split}/seed*/{STATUS}")]
+    earlier = [path.parent for path in of_model.glob(f"*/seed*/{STATUS}")]
+    return sorted([*now, *(folder for folder in earlier if _split_of_earlier(folder) == name.split)])
+
+
+def study_of(folder: Path) -> Path:
+    """Return the folder of the study that a run directory belongs to."""
+    has_split = bool(SPLIT.fullmatch(folder.parent.name))
+    return folder.parents[4 if has_split else 3]
 
 
 def now() -> str:
@@ -73,12 +160,13 @@ def lock(folder: Path) -> FileLock:
     """Return the acquired lock of a run directory; the system releases it when the process ends.
 
     Raises:
-        UserError: another process holds it, or the file system has no locks.
+        InUseError: another process holds it.
+        UserError: the file system has no locks.
     """
     try:
         return machine.acquired(folder / ".lock", WAY_OUT, timeout=0)
     except Timeout:
-        raise UserError(
+        raise InUseError(
             f"another process is working in {folder}; wait for it, or give this run another study=…"
         ) from None
 
@@ -94,13 +182,13 @@ def read_status(folder: Path) -> dict[str, Any]:
     Raises:
         DamagedError: it cannot be read.
     """
-    path = folder / "status.json"
+    path = folder / STATUS
     return checked_status(path) if path.exists() else {}
 
 
 def write_status(folder: Path, status: Mapping[str, Any]) -> None:
     """Write status.json."""
-    write_atomically(folder / "status.json", json.dumps(status, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / STATUS, json.dumps(status, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_failure(folder: Path, status: Mapping[str, Any], error: Exception) -> None:

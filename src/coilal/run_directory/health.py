@@ -20,9 +20,13 @@ SESSION = "checkpoints/session.jsonl"
 """The journal of what was asked and told."""
 AUDIT = "checkpoints/audit.jsonl"
 """The journal of the audit set of a labelling session."""
+AUDIT_PREDICTIONS = "checkpoints/audit_predictions.jsonl"
+"""What each cycle of a labelling session predicted of the audit set, image by image."""
 LABELS = "labels.csv"
 """What people told, as a table."""
-FILES = (*RECORDS, SESSION, *TABLES, "predictions.npz", "curve.png", LABELS)
+RELABEL = "relabel.csv"
+"""Labels for a second look, where somebody asked for them."""
+FILES = (*RECORDS, SESSION, *TABLES, "predictions.npz", "curve.png", LABELS, RELABEL)
 
 REPLACE = "replace the run with force=true, or leave it as it is and give this one another study=…"
 

@@ -14,17 +14,23 @@ from coilal.common.moved import current
 NOT_IDENTITY = (
     *("force", "cache.dir", "cache.max_gb", "cache.memory_gb", "logger", "outputs", "records", "experiment"),
     *("data.root", "data.labels", "data.source.root", "data.source.labels"),
-    *("hparams.data", "hparams.any_data"),
+    *("hparams.data", "hparams.any_data", "hparams.chosen_on"),
     "label",
+    "split",  # the same as seeds.split
     # Whether the data give the split: the part of each image is compared, too.
     *("data.source.split_column", "data.source.split_folders"),
 )
 
-OF_A_DRAWN_SPLIT = ("data.split.validation", "data.split.test", "seeds.split")
+OF_A_DRAWN_SPLIT = ("data.split.validation", "data.split.test", "data.split.folds", "data.split.by", "seeds.split")
 """Settings that determine nothing where the data give the split."""
 
 ADDED: Mapping[str, Any] = {
     "tf32": False,
+    "data.split.folds": None,
+    "data.split.by": None,
+    "data.source.attribute_column": None,
+    "data.source.bobbins": 1,
+    "data.source.lightings": 1,
     "data.image.range": "auto",
     "data.image.page": None,
     "data.source.similar_names": "error",
@@ -32,8 +38,12 @@ ADDED: Mapping[str, Any] = {
     "data.source.unlabelled": "drop",
     "strategy.per_group": None,
     "budget.ahead": 0,
+    "inspection.overkill": 5,
+    "inspection.top": 1,
     "strategy.groups": None,
     "strategy.ranks": True,
+    "oracle.error_rate": 0,
+    "oracle.confusion": None,
 }
 """Settings that runs stored by earlier versions do not have, and the value that is what those versions did; with it
 a setting does not count, so that such runs go on. On a GPU those versions had TF32 where torch has it by itself, in

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from coilal.common.unreadable import UNREADABLE
 from coilal.run_directory.files import write_atomically
 
 
@@ -43,6 +42,6 @@ def read_map(path: Path) -> PoolMap | None:
         with np.load(path) as stored:
             images, places, share = stored["images"], stored["places"], stored["share"]
         names = images.tobytes().decode().split("\n")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except UNREADABLE:
         return None
     return PoolMap(names, places, float(share)) if len(names) == len(places) else None

@@ -9,13 +9,15 @@ from pytorch_lightning import Trainer
 
 from coilal.common.array_store import seconds_waited
 from coilal.features.weights import fingerprint
-from coilal.runs import same_data, shared
+from coilal.runs import chosen_on, same_data, shared
 from coilal.runs.backbones import backbone_loader, ensure_weights_fit
 from coilal.runs.experiment import Annotator, Experiment
 from coilal.runs.hparams import ensure_found_on
 from coilal.runs.inputs import ensure_backbone
 from coilal.runs.plan import Plan
 from coilal.runs.prepare import Prepared, describe, prepare
+from coilal.runs.refusals import in_a_launch
+from coilal.runs.same_division import tell_of_other_divisions
 from coilal.runs.settings import Settings
 from coilal.runs.stacking import alike
 from coilal.runs.trainer import build_loggers, build_trainer, quieten_libraries
@@ -56,7 +58,10 @@ def assemble(
         ensure_backbone(experiment)
         return experiment
     prepared, decode_s = load_data(settings, plan)
+    plan.oracle(prepared)  # refuses classes of oracle.confusion that the data do not have
     ensure_found_on(settings.hparams, prepared.images.fingerprint)
+    if not in_a_launch():
+        chosen_on.tell_of(settings, prepared)
     if settings.task.replay:
         same_data.ensure_of_replayed(settings, settings.folder(settings.task.replay), prepared)
     if not settings.force:
@@ -77,7 +82,7 @@ def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
         "data": settings.data.given,
         "cache": settings.cache,
         "records": settings.records,
-        "split": settings.seeds.split,
+        "split": settings.split,
         "task": settings.task.module,
         "budget": plan.budget,
     }
@@ -85,6 +90,8 @@ def load_data(settings: Settings, plan: Plan) -> tuple[Prepared, float]:
     def read() -> Prepared:
         prepared = prepare(settings, plan.task, plan.budget, oracle_is_simulated=True)
         describe(prepared)
+        if not in_a_launch():
+            tell_of_other_divisions([settings])
         return prepared
 
     prepared = shared.PREPARED.get(determined_by, read)

@@ -32,6 +32,10 @@ class Annotator(Protocol):
         """Return when the images of a batch are answered."""
         ...
 
+    def told(self) -> str:
+        """Return how much is told so far, for who watches the terminal."""
+        ...
+
     def note(self, ids: IntArray, logits: Tensor) -> None:
         """Take down what the model says of images: their ids (n,) and its logits (n, C)."""
         ...
@@ -81,14 +85,6 @@ class Experiment(OnTrainer):
     decode_s: float
     reread: bool = False
     annotator: Annotator | None = None
-
-    def title(self) -> str:
-        """Return what is run, for people."""
-        return " · ".join((self.kind(), self.settings.strategy["name"], f"seed {self.settings.seed}"))
-
-    def kind(self) -> str:
-        """Return task and model, for people."""
-        return f"{self.settings.task.name} · {self.settings.model.name}"
 
     def budget_and_split(self) -> tuple[Any, ...]:
         """Return what the data make of the settings: labelled counts, parts of the split, classes."""

@@ -16,6 +16,8 @@ from typing import TypeVar
 from pytorch_lightning.loggers import Logger
 
 from coilal.active.labels import as_values
+from coilal.active.oracle import Oracle
+from coilal.active.predictions import predictions
 from coilal.common.device_memory import free_memory
 from coilal.common.signals import ends_the_job
 from coilal.common.types import Problem
@@ -31,9 +33,9 @@ from coilal.fit.standardise import Inputs
 from coilal.run_directory.aulc import aulc
 from coilal.run_directory.files import read_status
 from coilal.run_directory.learning_curve import learning_curve
-from coilal.runs.experiment import Experiment
+from coilal.runs.experiment import Annotator, Experiment
 from coilal.runs.inputs import initial_features, training_inputs
-from coilal.runs.loggers.run_logger import Predicted, RunInfo, RunLogger
+from coilal.runs.loggers.run_logger import RunInfo, RunLogger
 from coilal.runs.progress import RunProgress
 from coilal.runs.recorder import Recorder
 from coilal.runs.sessions import open_session
@@ -63,9 +65,11 @@ def learn(experiments: Sequence[Experiment]) -> list[float | Exception]:
 def _learn(runs: Mapping[Experiment, _Run], failed: dict[Experiment, Exception]) -> dict[Experiment, float]:
     first, one = next(iter(runs.items()))
     alone, done = len(runs) == 1, sum(run.recorder.finished for run in runs.values())
-    name = first.title() if alone else f"{first.kind()} · {len(runs)} runs"
-    cycles = len(first.plan.counts(len(first.prepared.split.pool))) - 1
-    with RunProgress(name, cycles, one.metric, first=done, runs=len(runs)) as progress:
+    name = first.settings.title() if alone else f"{first.settings.kind()} · {len(runs)} runs"
+    person = first.annotator  # who stops when she likes
+    cycles = None if person else len(first.plan.counts(len(first.prepared.split.pool))) - 1
+    told = person.told if person else None
+    with RunProgress(name, cycles, one.metric, first=done, runs=len(runs), told=told) as progress:
         inputs, extract_s = training_inputs(first, progress)
         share = extract_s / len(runs)
         for experiment in {run.settings.records: run for run in runs}.values():
@@ -159,13 +163,16 @@ class _Run:
         plan, prepared, folder = experiment.plan, experiment.prepared, experiment.settings.folder()
         self.experiment, self.folder = experiment, folder
         self.counts = plan.counts(len(prepared.split.pool), experiment.annotator is not None)
-        self.annotator = experiment.annotator or plan.oracle(prepared)
+        self.annotator: Annotator | Oracle
         if experiment.annotator:
-            self.session = experiment.annotator.session
+            self.annotator, self.session = experiment.annotator, experiment.annotator.session
+            self.recorder = Recorder(folder, prepared, plan.task.kind, self.session, by_people=True)
         else:
-            self.session = open_session(folder, prepared, plan.oracle(prepared), len(self.counts))
-            _tell_of_other_labels(differing(self.session, prepared), folder)
-        self.recorder = Recorder(folder, prepared, plan.task.kind, self.session, experiment.annotator is not None)
+            self.annotator = oracle = plan.oracle(prepared)
+            self.session = open_session(folder, prepared, oracle, len(self.counts))
+            _tell_of_other_labels(differing(self.session, prepared, oracle), folder)
+            truth = oracle.true_label if oracle.errs else None
+            self.recorder = Recorder(folder, prepared, plan.task.kind, self.session, truth=truth)
         self.metric, self.curve = f"test/{plan.task.primary}", folder / "curve.png"
         self.loggers: Sequence[Logger] = experiment.loggers
 
@@ -177,15 +184,14 @@ class _Run:
         """Tell the loggers, ask for the starting set, and return what is to be learnt."""
         experiment = self.experiment
         settings, plan, prepared = experiment.settings, experiment.plan, experiment.prepared
-        predicted = Predicted(prepared.samples.names, prepared.targets.names)
         identity = read_status(self.folder)["identity"]
         for logger in self._told:
-            logger.begin(RunInfo(settings.config, identity, self.recorder, self.metric, predicted))
+            logger.begin(RunInfo(settings.config, identity, self.recorder, self.metric, prepared.pixels))
         plan.begin(self.session, prepared, partial(initial_features, experiment, inputs))
         person = experiment.annotator
         rates, scale = settings.model.optimizer, settings.task.lr_scale
         return ActiveLearning(
-            title=experiment.title(),
+            title=experiment.settings.title(),
             session=self.session,
             answer=self.annotator.answer,
             values=partial(as_values, names=prepared.targets.names, kind=plan.task.kind),
@@ -199,8 +205,9 @@ class _Run:
             judged=plan.judged(prepared),
             evaluated=plan.evaluated(prepared),
             evaluate=plan.evaluator(prepared),
+            line=plan.line(prepared),
             names=prepared.samples.names,
-            asked=predicted.note,
+            predictions=partial(predictions, names=prepared.targets.names, kind=plan.task.kind),
             store=self.recorder,
             progress=progress,
             seed=settings.seeds.train,
@@ -215,15 +222,16 @@ class _Run:
         experiment = self.experiment
         cycles = self.recorder.cycles()
         note = "random weights" if experiment.weights == "random" else None
-        learning_curve(cycles, self.curve, experiment.title(), self.metric, note)
+        learning_curve(cycles, self.curve, experiment.settings.title(), self.metric, note)
         for logger in self._told:
             logger.end(cycles, self.curve)
         if alone:
             progress.closing_table(cycles, self.curve)
         else:
-            progress.closing_line(experiment.title(), cycles, self.curve)
+            progress.closing_line(experiment.settings.title(), cycles, self.curve)
         value = f"val/{experiment.plan.task.primary}"
-        return aulc(cycles["labelled"], cycles[value]) if value in cycles else math.nan
+        known = value in cycles and cycles[value].notna().all()  # an earlier version may have begun without it
+        return aulc(cycles["labelled"], cycles[value]) if known else math.nan
 
 
 def _tell_of_other_labels(told: tuple[str, ...], folder: Path) -> None:

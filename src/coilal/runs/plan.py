@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from coilal.active.features import Features
 from coilal.active.oracle import Oracle
 from coilal.active.outputs import PoolOutputs, Selection
-from coilal.active.starting_set import draw
+from coilal.active.starting_set import draw, draw_spread
 from coilal.active.strategies.strategy import Needs, Strategy, names_fitting
 from coilal.common.instantiate import instantiate
 from coilal.common.long_work import told_if_slow
-from coilal.common.types import Budget, IntArray, UserError
+from coilal.common.types import Budget, FloatArray, IntArray, UserError
+from coilal.inspection.line import Inspection, Known, Line
+from coilal.inspection.operating_point import Classes
 from coilal.run_directory import identity
 from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import read_status
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from coilal.active.session import Session
     from coilal.fit.tasks.task import Task
     from coilal.runs.prepare import Prepared
-    from coilal.runs.settings import Settings
+    from coilal.runs.settings import OracleSettings, Settings
 
 # Streams of random numbers that must not depend on one another.
 STARTING_SET, QUERY = 1, 2
@@ -54,6 +56,8 @@ class Plan:
         starter: chooses the starting set where the budget names a strategy, else None.
         replayed: the queries of the run whose selection is replayed, or None.
         scores_validation: whether the validation split is scored in each cycle.
+        noise: how often the simulated oracle errs; its errors are those of ``start_seed``.
+        inspection: how a line decides.
     """
 
     task: Task
@@ -64,13 +68,16 @@ class Plan:
     starter: Strategy | None
     replayed: pd.DataFrame | None
     scores_validation: bool
+    noise: OracleSettings
+    inspection: Inspection
 
     @classmethod
     def of(cls, settings: Settings) -> Plan:
         """Build the parts and check that they fit together.
 
         Raises:
-            UserError: the strategy does not fit the task, or the run to be replayed is not there.
+            UserError: the strategy does not fit the task, or the run to be replayed is not there, or an oracle errs
+                in a replay.
         """
         budget: Budget = instantiate(settings.budget)
         strategy: Strategy = instantiate(settings.strategy)
@@ -84,16 +91,21 @@ class Plan:
                 "strategy.groups asks for batches of any size, which budget.ahead cannot plan: set one."
             )
         strategy.check_model(settings.model.head.dropout, why_alone(settings))
+        if settings.task.replay and settings.oracle.errs:
+            raise UserError(
+                f"task={settings.task.name} replays what was chosen by other labels, and an oracle that errs "
+                "would tell both tasks different errors: give oracle.error_rate=0 and oracle.confusion=null."
+            )
         replayed = _replayed_queries(settings, settings.task.replay) if settings.task.replay else None
-        # auto: where the strategy looks at anything
-        asked = settings.score_validation
-        scores_validation = strategy.needed != Needs() if asked == "auto" else bool(asked)
+        scores_validation = settings.score_validation is not False  # auto: the operating point needs it
         seeds = settings.seeds
         if strategy.needed.trials and not scores_validation:
             raise UserError(
                 f"strategy={strategy.name} looks at the validation metric: score_validation must be true."
             )
-        return cls(task, strategy, budget, seeds.start, seeds.train, start, replayed, scores_validation)
+        random = (seeds.start, seeds.train, start)
+        how = (settings.oracle, settings.inspection)
+        return cls(task, strategy, budget, *random, replayed, scores_validation, *how)
 
     @property
     def needs(self) -> Needs:
@@ -122,11 +134,20 @@ class Plan:
         return {"test": prepared.split.test, **validation}
 
     def oracle(self, prepared: Prepared) -> Oracle:
-        """Return the oracle, who knows the labels of the whole data set."""
-        return Oracle(prepared.targets.values, prepared.targets.names)
+        """Return the oracle, who knows the labels of the whole data set.
+
+        Raises:
+            UserError: ``oracle.confusion`` does not fit the classes or labels of the data.
+        """
+        targets = prepared.targets
+        noise = self.noise.of(targets, self.start_seed)
+        return Oracle(targets.values, targets.names, noise, prepared.samples.names)
 
     def begin(self, session: Session, prepared: Prepared, features: Callable[[IntArray], Features]) -> None:
         """Ask for what is labelled before a model can choose: the starting set, and the batches that are ahead.
+
+        A starting set alone is the same for all strategies; batches that are ahead, as people need them, are of few
+        images of a group where those of the strategy are (``strategy.per_group``).
 
         Args:
             session: asks; what it has asked for before a kill stays.
@@ -147,6 +168,7 @@ class Plan:
         generator = np.random.default_rng([self.start_seed, STARTING_SET, *([number] if number else [])])
         counts = self.counts(len(prepared.split.pool))
         count = min(counts[number] - (counts[number - 1] if number else 0), len(free))
+        most = self.strategy.per_group if self.budget.ahead else None  # people label these, too
         if self.starter is not None:
             taken = np.setdiff1d(prepared.split.pool, free)
             both = features(np.concatenate([free, taken]))
@@ -156,12 +178,16 @@ class Plan:
                 free,
                 features=of_free,
                 labelled=of_taken,
+                groups=None if most is None else _groups(prepared, free),
                 classes=len(prepared.targets.names),
                 cycle=number,
             )
             with told_if_slow(f"choosing {count} of {len(free)} images to begin with"):
-                return self.starter(outputs, count, generator)
-        ids = draw(free, prepared.targets.values[free], count, self.budget.start, generator)
+                return replace(self.starter, per_group=most)(outputs, count, generator)
+        if most is not None and self.budget.start == "random":
+            ids = draw_spread(free, _groups(prepared, free), count, most, generator)
+        else:
+            ids = draw(free, prepared.targets.values[free], count, self.budget.start, generator)
         return Selection(ids, np.full(len(ids), np.nan))
 
     def choose(self, prepared: Prepared, cycle: int, outputs: PoolOutputs, size: int) -> Selection:
@@ -170,8 +196,7 @@ class Plan:
             return self._replay(prepared, cycle)
         outputs = replace(outputs, classes=len(prepared.targets.names))
         if self.strategy.per_group is not None or self.strategy.groups is not None:
-            groups = [prepared.samples.groups[number] for number in outputs.ids.tolist()]
-            outputs = replace(outputs, groups=np.unique(groups, return_inverse=True)[1])
+            outputs = replace(outputs, groups=_groups(prepared, outputs.ids))
         return self.strategy(outputs, size, np.random.default_rng([self.query_seed, cycle, QUERY]))
 
     def evaluator(self, prepared: Prepared) -> Callable[[str, Tensor], dict[str, float]]:
@@ -188,27 +213,59 @@ class Plan:
 
         return evaluate
 
+    def line(self, prepared: Prepared) -> Callable[[Mapping[str, Tensor]], dict[str, float]] | None:
+        """Return the function logits by part → figures that a line decides by.
+
+        None where validation is not scored, or a part has no images, of which people may not have labelled any.
+        """
+        parts = self.evaluated(prepared)
+        if "val" not in parts or not len(parts["test"]):
+            return None
+        targets, groups = prepared.targets, prepared.samples.groups
+        classes = Classes(targets.kind, targets.names, targets.good_class)
+        known = {
+            part: Known.of(targets.values[ids], [groups[number] for number in ids.tolist()])
+            for part, ids in parts.items()
+        }
+        line = Line(classes, self.inspection, known["val"], known["test"])
+
+        def figures(logits: Mapping[str, Tensor]) -> dict[str, float]:
+            validation, test = (_as_doubles(logits[part]) for part in ("val", "test"))
+            return line.figures(validation, test)
+
+        return figures
+
     def judged(self, prepared: Prepared) -> tuple[Callable[[IntArray], NDArray[np.int64]], str] | None:
-        """Return the true labels of ids and the column of the validation metric, for an upper bound; else None.
+        """Return what will be told of ids and the column of the validation metric, for an upper bound; else None.
 
         Raises:
             UserError: an image of the pool has no label.
         """
         if not self.needs.trials:
             return None
-        values, pool = prepared.targets.values, prepared.split.pool
+        pool = prepared.split.pool
         if unknown := int((~prepared.targets.is_labelled[pool]).sum()):
             raise UserError(
                 f"strategy={self.strategy.name} is an upper bound, which needs the labels of the whole pool, and "
                 f"{unknown} of {len(pool)} images have none."
             )
-        return (lambda ids: values[ids]), self.task.primary
+        return self.oracle(prepared).told, self.task.primary
 
     def _replay(self, prepared: Prepared, cycle: int) -> Selection:
         assert self.replayed is not None
         batch = self.replayed[self.replayed["cycle"] == cycle]
         scores = pd.to_numeric(batch["score"], errors="coerce").to_numpy(float)
         return Selection(ids_in_pool(batch["image"], prepared, "the replayed run has queried"), scores)
+
+
+def _groups(prepared: Prepared, ids: IntArray) -> IntArray:
+    """Return the number of the group of each image."""
+    names = [prepared.samples.groups[number] for number in ids.tolist()]
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _as_doubles(logits: Tensor) -> FloatArray:
+    return np.asarray(logits.numpy(), dtype=np.float64)  # sure predictions would tie at 1 in float32
 
 
 def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:
@@ -220,9 +277,9 @@ def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:
             f"  {_source_command(settings, task)}"
         )
     old, new = read_config(source / "config.yaml"), settings.config
-    parts = ("data", "seeds", "budget")
+    parts = ("data", "seeds", "budget", "oracle")
     split_is_given = GIVEN_SPLIT in status.get("data", {})
-    of_old, of_new = ({key: config[key] for key in parts} for config in (old, new))
+    of_old, of_new = ({key: config[key] for key in parts if key in config} for config in (old, new))
     differing = identity.differences(of_old, of_new, split_is_given)
     if differing:
         raise UserError(
@@ -236,5 +293,6 @@ def _replayed_queries(settings: Settings, task: str) -> pd.DataFrame:
 def _source_command(settings: Settings, task: str) -> str:
     kept = [override for override in settings.overrides if not override.startswith(("task=", "task."))]
     if not settings.overrides:
-        kept = [f"study={settings.study}", f"strategy={settings.strategy['name']}", f"seed={settings.seed}"]
+        kept = [f"study={settings.study}", f"strategy={settings.strategy['name']}"]
+        kept += [f"split={settings.split}", f"seed={settings.seed}"]
     return shlex.join(["python", "-m", "coilal.train", f"task={task}", *kept])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -32,21 +32,30 @@ class RunProgress:
 
     Args:
         run_name: what is shown in front.
-        cycles: the last cycle's number, ``budget.cycles``; the starting set is cycle 0.
+        cycles: the last cycle's number, ``budget.cycles``; the starting set is cycle 0. None where people label
+            until they stop: then neither cycles nor the time left are shown.
         metric: the metric to show, a key of what ``cycle_done`` gets, e.g. ``test/macro_f1``.
         console: where to; standard output by default.
         first: cycles that are done already, of all runs together; above 0 where one is resumed.
         runs: how many there are.
+        told: says how much people have told so far, for who watches the terminal.
     """
 
     def __init__(
-        self, run_name: str, cycles: int, metric: str, console: Console | None = None, first: int = 0, runs: int = 1
+        self,
+        run_name: str,
+        cycles: int | None,
+        metric: str,
+        console: Console | None = None,
+        first: int = 0,
+        runs: int = 1,
+        told: Callable[[], str] | None = None,
     ) -> None:
         self._name = run_name
-        self._cycles = cycles
+        self._is_planned, self._cycles = cycles is not None, cycles or 0
         self._metric = metric
         self._console = console or Console()
-        self._clock = _Clock(left=runs * (cycles + 1) - first)
+        self._clock = _Clock(left=runs * (self._cycles + 1) - first)
         self._runs, self._done = runs, first
         self._cycle: tuple[int, int] = -1, 0  # the cycle that is being reported, and its labelled images
         self._values: list[float] = []  # the metric of each run that has reported it
@@ -55,11 +64,7 @@ class RunProgress:
         if self._console.is_interactive:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=20),
-                TextColumn("cycle {task.fields[cycle]}/{task.fields[last]}"),
-                TextColumn("{task.fields[phase]:<8}", style="cyan"),
-                TextColumn("{task.fields[status]}", markup=False),
-                _TimeLeft(self._clock),
+                *(self._planned() if self._is_planned else _unplanned(told)),
                 console=self._console,
                 refresh_per_second=4,
                 # A stream that goes to a file must not be pulled onto the terminal.
@@ -68,10 +73,10 @@ class RunProgress:
             )
             self._task = self._bar.add_task(
                 run_name,
-                total=runs * (cycles + 1),
+                total=runs * (self._cycles + 1),
                 completed=first,
-                cycle=min(first // runs, cycles),
-                last=cycles,
+                cycle=min(first // runs, self._cycles),
+                last=self._cycles,
                 phase="",
                 status="",
             )
@@ -91,8 +96,17 @@ class RunProgress:
         """Leave the bar as it stands, also after an error: it tells where the run was."""
         self._stop()
 
+    def _planned(self) -> list[ProgressColumn]:
+        return [
+            BarColumn(bar_width=20),
+            TextColumn("cycle {task.fields[cycle]}/{task.fields[last]}"),
+            TextColumn("{task.fields[phase]:<8}", style="cyan"),
+            TextColumn("{task.fields[status]}", markup=False),
+            _TimeLeft(self._clock),
+        ]
+
     def phase(self, name: str) -> None:
-        """Show what is being done now: decode, extract, fit, infer, select, evaluate or write."""
+        """Show what is being done now: decode, extract, fit, infer, select, evaluate, write or wait for answers."""
         if name.startswith("extract"):
             self._clock.start()  # done once: it says nothing of the cycles
         if self._bar is not None:
@@ -122,14 +136,18 @@ class RunProgress:
         """Print the line of a cycle that its runs have reported, and begin a new one."""
         if self._values and self._bar is None:
             cycle, left = self._cycle[0], self._clock.time_left()
-            self._print(f"{self._name}  cycle {cycle}/{self._cycles}  {self._status()}  {left} left")
+            planned = f"cycle {cycle}/{self._cycles}  {self._status()}  {left} left"
+            self._print(f"{self._name}  {planned if self._is_planned else self._status()}")
         self._values = []
 
     def _status(self) -> str:
         values = f"{self._values[0]:.3f}"
         if self._runs > 1:
             values = f"{min(self._values):.3f} to {max(self._values):.3f} ({len(self._values)} runs)"
-        return f"{self._cycle[1]} labelled  {self._metric} {values}"
+        number = self._cycle[1]
+        learnt_from = "1 label" if number == 1 else f"{number} labels"
+        labelled = f"{number} labelled" if self._is_planned else f"learnt from {learnt_from}"
+        return f"{labelled}  {self._metric} {values}"
 
     def closing_table(self, rows: pd.DataFrame, where: Path) -> None:
         """Print the cycles as a compact table, at most 15 of them, and where the curve lies.
@@ -224,6 +242,26 @@ class _TimeLeft(ProgressColumn):
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 (rich's signature)
         return Text(f"{self._clock.time_left()} left")
+
+
+class _Told(ProgressColumn):
+    max_refresh = 1.0
+
+    def __init__(self, told: Callable[[], str]) -> None:
+        super().__init__()
+        self._told = told
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 (rich's signature)
+        return Text(self._told())
+
+
+def _unplanned(told: Callable[[], str] | None) -> list[ProgressColumn]:
+    """Return what is shown where nobody knows the end: how much is told, what goes on, what was learnt."""
+    return [
+        *([_Told(told)] if told else []),
+        TextColumn("{task.fields[phase]}", style="cyan", markup=False),
+        TextColumn("{task.fields[status]}", markup=False),
+    ]
 
 
 def _metrics_shown(rows: pd.DataFrame, metric: str) -> list[str]:

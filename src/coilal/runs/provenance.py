@@ -12,7 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coilal.run_directory.chosen_on import CHOSEN_ON, Seen
 from coilal.run_directory.files import now
+from coilal.runs.chosen_on import seen_by_the_search
 
 if TYPE_CHECKING:
     from coilal.runs.prepare import Prepared
@@ -42,6 +44,7 @@ def initial_status(settings: Settings, identity: str, prepared: Prepared, weight
         "seeds": {"seed": settings.seed, **asdict(settings.seeds)},
         "weights": weights,
         "hparams": settings.hparams.source,
+        **_chosen_on(settings, prepared),
         "data": {
             "images": len(prepared.samples),
             **prepared.record.aspects,
@@ -49,6 +52,7 @@ def initial_status(settings: Settings, identity: str, prepared: Prepared, weight
             "range": prepared.images.range,
             "record": prepared.record.file_name,
             "split": {part: len(ids) for part, ids in prepared.split.parts()},
+            **_left_out(settings, prepared),
         },
         "versions": versions(),
         "git_commit": git_commit(),
@@ -64,6 +68,20 @@ def slurm_job() -> str | None:
     """Return the SLURM job that this process belongs to as squeue writes it (``12`` or ``12_3``), or None."""
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
+
+
+def _chosen_on(settings: Settings, prepared: Prepared) -> dict[str, Seen]:
+    """Return how many of the tested images the hyperparameters were chosen with, {} where that is none."""
+    seen = seen_by_the_search(settings, prepared)
+    return {CHOSEN_ON: seen} if seen else {}
+
+
+def _left_out(settings: Settings, prepared: Prepared) -> dict[str, str]:
+    """Return which value of which attribute the split leaves out, {} where it leaves none out."""
+    by = settings.data.split.get("by")
+    if by is None or prepared.samples.parts is not None or settings.config.get("label") is not None:
+        return {}
+    return {"left_out": f"{by}={prepared.samples.attributes[by][prepared.split.test[0]]}"}
 
 
 @functools.cache

@@ -33,6 +33,11 @@ def kept_in(folder: Path) -> Iterator[None]:
         _folder = before
 
 
+def in_a_launch() -> bool:
+    """Return whether this process works for the launch of a grid, which has told what concerns all of its cells."""
+    return _folder is not None
+
+
 def once(determined_by: Mapping[str, Any], make: Callable[[], T]) -> T:
     """Return what ``make`` gives, or raise again the DataError that it has raised for another cell of this launch.
 

@@ -69,6 +69,15 @@ def above(least: float, below: float) -> Rule:
     return Rule(f"a number above {least} and below {below}", fits)
 
 
+def between(least: float, most: float) -> Rule:
+    """Return the rule of a number from one to another, both allowed."""
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+    return Rule(f"a number from {least} to {most}", fits)
+
+
 def _shown(value: Any) -> str:
     """Return a value as it is written in YAML and on the command line."""
     return f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
@@ -150,6 +159,15 @@ def _is_range(value: Any) -> bool:
     return list_of(number(-math.inf), 2).fits(value) and -math.inf < value[0] < value[1]
 
 
+def _is_chosen_on(value: Any) -> bool:
+    texts, shares = ("source", "labels", "groups"), ("validation", "test")
+    if not isinstance(value, Mapping) or not whole(0).fits(value.get("split")):
+        return False
+    division = value.get("division")
+    drawn = isinstance(division, Mapping) and all(number(0, below=1).fits(division.get(key)) for key in shares)
+    return (division is None or drawn) and all(TEXT.fits(value.get(key)) for key in texts)
+
+
 def _is_one_device(value: Any) -> bool:
     return (value in (1, "1", "auto") and value is not True) or list_of(whole(0), 1).fits(value)
 
@@ -160,9 +178,12 @@ PIXEL_RANGE = Rule("auto, dtype or two numbers, the smaller first, as in [0,4095
 RULES: Mapping[str, Rule] = {
     "force": SWITCH,
     "score_validation": one_of("auto", True, False),
+    "inspection.overkill": number(0, below=100),
+    "inspection.top": whole(1),
     "outputs": TEXT,
     "records": TEXT,
     "study": NAME,
+    "split": whole(0, 2**32 - 1),
     "seed": whole(0, 2**32 - 1),
     "seeds.split": whole(0, 2**32 - 1),
     "seeds.start": whole(0, 2**32 - 1),
@@ -171,12 +192,16 @@ RULES: Mapping[str, Rule] = {
     "data.labels": or_null(TEXT),
     "data.split.validation": SHARE,
     "data.split.test": SHARE,
+    "data.split.folds": or_null(whole(2)),
+    "data.split.by": or_null(TEXT),
     "data.image.size": list_of(whole(8, 16384), 2),  # others are typing errors: no network sees a fault in them
     "data.image.fit": one_of("squash", "crop", "letterbox"),
     "data.image.mode": one_of("L", "RGB"),
     "data.image.range": PIXEL_RANGE,
     "data.image.page": or_null(whole(1)),
     "data.source.coils": whole(1, 999),
+    "data.source.bobbins": whole(1, 3),
+    "data.source.lightings": whole(1, 3),
     "data.source.images_per_coil": whole(4, 960),
     "data.source.seed": whole(0),
     "data.source.separator": Rule("one character in quotes, as ';', or '\\t' for a tab", _is_separator),
@@ -192,8 +217,16 @@ RULES: Mapping[str, Rule] = {
     "data.source.class_codes": or_null(mapping_of(mapping_of(list_of(TEXT)))),
     "hparams.data": or_null(TEXT),
     "hparams.any_data": SWITCH,
+    "hparams.chosen_on": or_null(
+        Rule(
+            "what coilal.tune apply writes: {source: TEXT, split: NUMBER, labels: TEXT, groups: TEXT, division: "
+            "null or {validation: SHARE, test: SHARE, …}}",
+            _is_chosen_on,
+        )
+    ),
     "model.name": NAME,
     "data.source.split_column": COLUMN,
+    "data.source.attribute_column": or_null(TEXT),
     "data.source.split_folders": one_of("auto", True, False),
     "data.source.unlabelled": one_of("drop", "error", "pool"),
     "data.source.similar_names": one_of("error", "merge", "keep"),
@@ -224,6 +257,8 @@ RULES: Mapping[str, Rule] = {
     "budget.start": NAME,
     "budget.ahead": whole(0),
     "budget.labelled": list_of(whole(1)),
+    "oracle.error_rate": between(0, 1),
+    "oracle.confusion": or_null(mapping_of(mapping_of(between(0, 1)))),
     "label.classes": list_of(NUMBER_OR_TEXT),
     "label.audit": whole(0),
     "label.reask": number(0, below=1),
@@ -231,6 +266,11 @@ RULES: Mapping[str, Rule] = {
     "label.host": TEXT,
     "label.port": whole(0, 65535),
     "label.open": SWITCH,
+    "label.least_gain": above(0, 1),
+    "label.error": number(0),
+    "label.decisions": whole(1),
+    "label.annotator_hour": or_null(above(0, math.inf)),
+    "label.currency": TEXT,
     "trainer.max_epochs": whole(1),
     "trainer.precision": PRECISION,
     "trainer.devices": ONE_DEVICE,
@@ -256,9 +296,10 @@ SECTIONS = (
 )
 """Settings that hold others."""
 OPTIONAL = (
+    *("split", "data.split.folds", "data.split.by"),
     *("data.root", "data.labels", "data.source", "data.image.range", "data.image.page"),
     *("strategy.passes", "strategy.dropout", "strategy.query"),
-    *("budget", "hparams", "label", "trainer.devices"),
+    *("budget", "hparams", "oracle", "inspection", "label", "trainer.devices"),
 )
 """Settings that only some choices of a group have, or that have a default elsewhere, with what they hold."""
 

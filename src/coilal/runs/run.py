@@ -29,7 +29,7 @@ from coilal.run_directory.files import (
     write_failure,
     write_status,
 )
-from coilal.run_directory.health import AUDIT, SESSION, ensure_sound, read_config
+from coilal.run_directory.health import AUDIT, RELABEL, SESSION, ensure_sound, read_config
 from coilal.run_directory.parts import EARLIER_PARTS, other_versions, parts_so_far, seconds_before
 from coilal.runs import same_data
 from coilal.runs.provenance import initial_status
@@ -263,7 +263,7 @@ def is_done(settings: Settings) -> bool:
         raise UserError(
             f"{folder} holds a run with other settings (there → here):\n  "
             + "\n  ".join(differing[:20])
-            + "\nGive this run another study=…, or replace the old one with force=true."
+            + "\nGive the settings of that run to go on with it, or another study=…, or replace it with force=true."
         )
     return bool(status.get("state") == "done")
 
@@ -289,5 +289,6 @@ def remove_results(folder: Path) -> None:
         "cycles.csv",
         "queries.csv",
         "predictions.npz",
+        RELABEL,
     ):
         (folder / name).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from coilal.common.types import Problem, UserError
 from coilal.features.weights import are_at_hand, fingerprint, resolve
 from coilal.run_directory import data_record
-from coilal.run_directory.files import has_cycles, read_status
+from coilal.run_directory.files import beside, has_cycles, read_status
 from coilal.run_directory.health import DamagedError
 from coilal.runs.told_labels import only_told_changed
 
@@ -174,11 +174,11 @@ def tell_of_other_runs(settings: Settings, folder: Path, prepared: Prepared) -> 
         folder: its directory.
         prepared: the data now.
     """
-    for path in sorted(folder.parent.parent.glob("*/seed*/status.json")):
-        if path.parent == folder and settings.force:  # it is to be replaced
+    for path in beside(settings.outputs / settings.study, settings.run_name()):
+        if path == folder and settings.force:  # it is to be replaced
             continue
         try:
-            status = read_status(path.parent)
+            status = read_status(path)
         except DamagedError:  # status and report name it; this run is another one
             continue
         if problems := changed(status, prepared.record, settings.records):
@@ -191,9 +191,7 @@ def tell_of_other_runs(settings: Settings, folder: Path, prepared: Prepared) -> 
                 )
                 return
             what = "\n".join(problem.describe() for problem in problems)
-            log.warning(
-                "other data than %s has, and the report compares runs of equal data:\n%s", path.parent, what
-            )
+            log.warning("other data than %s has, and the report compares runs of equal data:\n%s", path, what)
             return
 
 

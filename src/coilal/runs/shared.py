@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from coilal.common.types import IntArray
     from coilal.features.backbone import Backbone
     from coilal.fit.standardise import Inputs
     from coilal.runs.prepare import Prepared
@@ -70,6 +71,7 @@ class Loaded:
 PREPARED: Recent[Prepared] = Recent(most=2)
 BACKBONES: Recent[Loaded] = Recent(most=2)
 INPUTS: Recent[Inputs] = Recent(most=1)  # may hold gigabytes
+DRAWN: Recent[IntArray] = Recent(most=2)  # parts of the images in a search, see runs.chosen_on
 
 
 def forget() -> None:
@@ -77,3 +79,4 @@ def forget() -> None:
     PREPARED.forget()
     BACKBONES.forget()
     INPUTS.forget()
+    DRAWN.forget()

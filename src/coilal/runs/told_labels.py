@@ -14,19 +14,21 @@ from coilal.run_directory.data_record import DataRecord
 from coilal.run_directory.health import REPLACE, SESSION
 
 if TYPE_CHECKING:
+    from coilal.active.oracle import Oracle
     from coilal.active.session import Session
     from coilal.runs.prepare import Prepared
 
 
-def differing(session: Session, prepared: Prepared) -> tuple[str, ...]:
-    """Return ``image: label that was told → label now`` of each image that has another label in the data."""
+def differing(session: Session, prepared: Prepared, oracle: Oracle) -> tuple[str, ...]:
+    """Return ``image: label that was told → label now`` of each image of which the oracle now tells another."""
     ids, told = session.labelled
     targets, names = prepared.targets, prepared.samples.names
-    now = as_labels(targets.values[ids], targets.names)
+    there = ids[targets.is_labelled[ids]]
+    now = dict(zip(there.tolist(), as_labels(oracle.told(there), targets.names), strict=True))
     return tuple(
-        f"{names[image]}: {as_text(label)} → {as_text(other) if targets.is_labelled[image] else '(none)'}"
-        for image, label, other in zip(ids.tolist(), told, now, strict=True)
-        if label != other or not targets.is_labelled[image]
+        f"{names[image]}: {as_text(label)} → {as_text(now[image]) if image in now else '(none)'}"
+        for image, label in zip(ids.tolist(), told, strict=True)
+        if label != now.get(image)
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
+from typing import Any
 
 from hydra.errors import InstantiationException
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -56,10 +58,19 @@ def build_loggers(settings: Settings) -> list[Logger]:
         UserError: one of them cannot be built with its settings.
     """
     try:
-        return [instantiate(logger) for logger in settings.loggers]
+        return [instantiate(_in_place(logger, settings)) for logger in settings.loggers]
     except (MisconfigurationException, InstantiationException, ImportError, TypeError, ValueError) as error:
         reason = str(error).strip()
         raise UserError(f"a logger cannot be built with these settings (logger.…): {reason}") from error
+
+
+def _in_place(logger: Any, settings: Settings) -> dict[str, Any]:
+    """Return a logger's settings with the run's directory as it lies, which of an earlier version has no split."""
+    named, lies = (settings.outputs / settings.study / str(settings.run_name())), settings.folder()
+    return {
+        key: str(lies) if isinstance(value, str) and Path(value) == named else value
+        for key, value in logger.items()
+    }
 
 
 def quieten_libraries() -> None:

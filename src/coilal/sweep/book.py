@@ -3,7 +3,7 @@
 ``grid-<time>-<random>.json``
     One file a launch: its cells, the command, and the jobs that were to do the cells. Several launches into one
     study add up.
-``outcomes/<task>/<model>/<strategy>/seed<k>.json``
+``outcomes/<task>/<model>/<strategy>/split<j>/seed<k>.json``
     How the last attempt of a launched cell ended. A run directory cannot tell that: a cell that is refused
     (bad data, a strategy that does not fit) leaves none.
 ``data/<launch>/``

@@ -20,7 +20,7 @@ class Cell:
 
     Attributes:
         study: folder of the study, ``<outputs>/<study>``.
-        name: the rest of the run directory, ``<task>/<model>/<strategy>/seed<k>``.
+        name: the rest of the run directory, ``<task>/<model>/<strategy>/split<j>/seed<k>``.
         overrides: what the command line says of this cell.
         group: cells of equal group share images and frozen backbone, hence the feature cache.
         replays: name of the cell whose selection this one replays, or None.

@@ -7,7 +7,7 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from coilal.sweep.states import CellState, count, states
 log = logging.getLogger(__name__)
 
 FIRST_POLL_S, LONGEST_POLL_S = 1.0, 10.0
+CHANGE_FIRST = (
+    "What is named here is to be put right first, in the settings, the data or on the machine; until then the same "
+    "command fails again."
+)
 LOG_LINES = 5  # of a lost job, shown with its cells
 
 
@@ -66,20 +70,22 @@ def choose(grid: Grid) -> list[Cell]:
     return chosen
 
 
-def wait(cells: Iterable[Cell], settle_s: float) -> dict[Cell, CellState]:
+def wait(cells: Iterable[Cell], settle_s: float, refused: Collection[Cell] = ()) -> dict[Cell, CellState]:
     """Wait until nobody works on any of the cells, or will do so; return how it stands with them then.
 
     Args:
         cells: the cells.
         settle_s: seconds for which a cell that its job left unfinished is looked at again: a network file
             system may show late what the job wrote.
+        refused: those of them that are counted apart, whatever run lies in their place.
     """
     cells, pause = list(cells), FIRST_POLL_S
     lost_since: dict[Cell, float] = {}
     shown = None
     while True:
         found = states(cells)
-        if (summary := count(found.values())) != shown:
+        counted = [state for cell, state in found.items() if cell not in refused]
+        if (summary := count(counted, refused=len(found) - len(counted))) != shown:
             log.info("%s", summary)
             shown = summary
         now = time.monotonic()
@@ -113,12 +119,16 @@ def failure(
     reports = {cell: _report(found[cell], grid.refused, how_it_ended) for cell in bad}
     same: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for cell, (why, tail) in reports.items():
-        same.setdefault((why, tuple(tail)), []).append(cell.name)
+        alike = why.removeprefix(f"{cell.folder} ")  # its name stands in front, and others may have the same reason
+        same.setdefault((alike, tuple(tail)), []).append(cell.name)
     lines = [f"{len(bad)} of {len(grid.cells)} cells failed:"]
     for (why, last), names in same.items():
         several = f"{len(names)} cells ({', '.join(names)})" if len(names) > 1 else names[0]
         lines += [f"  {several}: {_indented(why)}", *(f"    | {line}" for line in last)]
-    if any(cell not in grid.refused for cell in bad):
+    begun = {cell: tail for cell, (_, tail) in reports.items() if cell not in grid.refused}
+    if any(not tail for tail in begun.values()):
+        lines.append(f"{CHANGE_FIRST} After that it does only what has not been done.")
+    elif begun:
         lines.append("The same command again does only what has not been done.")
     mendable = all(not tail for _, tail in reports.values())
     return CellsFailed("\n".join(lines), code=2 if mendable else 1)

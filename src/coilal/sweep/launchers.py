@@ -70,6 +70,8 @@ class GridLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Do what is missing of a grid; return one result a cell, in order."""
+        from coilal.runs.chosen_on import tell_of_launch
+        from coilal.runs.same_division import tell_of_other_divisions
         from coilal.sweep import grid as grids
         from coilal.sweep.book import locked
         from coilal.sweep.compose import compose, with_changes_refused
@@ -89,12 +91,14 @@ class GridLauncher(Launcher):
                 most = most_of_a_stack(self.together, todo.values(), self.has_gpu())
                 shares = self.share_out(todo, most)
                 tell(shares, todo, most)
+                tell_of_other_divisions(todo.values())
                 workers = [self._worker(share, grid, initial_job_idx, record.name, most) for share in shares]
                 record.add_jobs(list(zip(self.submit(workers), shares, strict=True)))
+            tell_of_launch(todo.values())  # the jobs have begun: it may read data
             self.work(workers)
         finally:
             self.stop()
-        return _results(grid, grids.wait(grid.cells, self.settle_s), self.how_it_ended)
+        return _results(grid, grids.wait(grid.cells, self.settle_s, grid.refused), self.how_it_ended)
 
     def prepare(self, first: Settings, count: int) -> None:
         """Begin what can be done while the grid is composed.

@@ -17,8 +17,9 @@ from rich.text import Text
 
 from coilal.common.long_work import duration
 from coilal.common.types import UserError
+from coilal.run_directory.files import RunName
 from coilal.sweep.alive import slurm_end
-from coilal.sweep.book import Launch, damaged_launches, read_launches
+from coilal.sweep.book import Launch, damaged_launches, read_launches, read_outcome
 from coilal.sweep.cells import Cell
 from coilal.sweep.states import STATES, CellState, State, count, states, study_cells
 
@@ -42,12 +43,14 @@ class Overview:
         study: its folder.
         cells: one entry a cell: finished ones first, then by state, then by name.
         commands: what is to be typed so that the rest gets done.
+        is_refused: whether a cell failed for what has to be put right before: settings, data or the machine.
         findings: records of launches that cannot be read, and what to do.
     """
 
     study: Path
     cells: tuple[CellState, ...]
     commands: tuple[str, ...]
+    is_refused: bool = False
     findings: tuple[str, ...] = ()
 
     @classmethod
@@ -63,7 +66,8 @@ class Overview:
         if not cells:
             raise UserError("; ".join([f"there is no run and no grid in {study}{_others(study)}", *findings]))
         found = sorted(states(cells).values(), key=lambda state: (STATES.index(state.state), state.cell.name))
-        return cls(study, tuple(found), tuple(_commands(found, launches)), tuple(findings))
+        is_refused = any(map(_is_refused, found))
+        return cls(study, tuple(found), tuple(_commands(found, launches)), is_refused, tuple(findings))
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as what JSON can hold."""
@@ -99,9 +103,16 @@ def print_table(overview: Overview, console: Console | None = None) -> None:
     for finding in overview.findings:
         console.print(f"left out: {finding}", highlight=False, markup=False, soft_wrap=True)
     if overview.commands:
-        console.print("The rest gets done with", highlight=False)
+        first = " (failed runs once what is named above has been put right)" if overview.is_refused else ""
+        console.print(f"The rest gets done with{first}", highlight=False, soft_wrap=True)
         for command in overview.commands:
             console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _is_refused(cell: CellState) -> bool:
+    """Return whether a cell failed with an error that says what to do, and not with a traceback."""
+    outcome = read_outcome(cell.cell) if cell.state == "failed" else None
+    return outcome is not None and outcome.error == cell.why and not outcome.tail
 
 
 def _why(cell: CellState) -> str:
@@ -130,13 +141,15 @@ def _single(cell: Cell) -> str:
 
 
 def _cell_json(state: CellState) -> dict[str, Any]:
-    task, model, strategy, seed = state.cell.name.split("/")
+    name = RunName.of(state.cell.name)
+    assert name is not None
     return {
         "run": str(state.cell.folder),
-        "task": task,
-        "model": model,
-        "strategy": strategy,
-        "seed": int(seed.removeprefix("seed")),
+        "task": name.task,
+        "model": name.model,
+        "strategy": name.strategy,
+        "split": name.split or 0,
+        "seed": name.seed,
         "state": state.state,
         "why": _why(state) or None,
         "job": str(state.job) if state.job else None,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from coilal.run_directory.files import read_status
+from coilal.run_directory.files import STATUS, read_status, run_folders
 from coilal.run_directory.health import DamagedError
 from coilal.sweep.alive import Life, job_lives, run_life, slurm_queue
 from coilal.sweep.book import Job, Launch, Outcome, latest_jobs, read_launches, read_outcome
@@ -80,18 +80,25 @@ def states(cells: Iterable[Cell]) -> dict[Cell, CellState]:
 def study_cells(study: Path, launches: Sequence[Launch]) -> list[Cell]:
     """Return the cells of all launches into a study, and the runs that were made one by one."""
     cells = {cell.name: cell for launch in launches for cell in launch.cells}
-    for path in sorted(study.glob("*/*/*/seed*/status.json")):
-        name = path.parent.relative_to(study).as_posix()
-        cells.setdefault(name, Cell(str(study), name, _overrides(path.parent), ""))
+    for folder, name in run_folders(study).items():
+        if (folder / STATUS).exists():
+            cells.setdefault(str(name), Cell(str(study), str(name), _overrides(folder), ""))
     # A study that was moved, or is looked at from another folder: its cells lie where the study lies now.
     return [Cell(str(study), cell.name, cell.overrides, cell.group, cell.replays) for cell in cells.values()]
 
 
-def count(found: Iterable[CellState]) -> str:
-    """Return a line such as ``12 cells: 9 done, 2 running, 1 failed``."""
+def count(found: Iterable[CellState], refused: int = 0) -> str:
+    """Return a line such as ``12 cells: 9 done, 2 running, 1 failed``.
+
+    Args:
+        found: how it stands with each cell.
+        refused: further cells, which are not done because a run of other settings lies in their place.
+    """
     numbers = Counter(state.state for state in found)
-    parts = ", ".join(f"{numbers[state]} {state}" for state in STATES if numbers[state])
-    return f"{numbers.total()} cells: {parts}" if numbers.total() != 1 else f"1 cell: {parts}"
+    parts = [f"{numbers[state]} {state}" for state in STATES if numbers[state]]
+    parts += [f"{refused} refused"] if refused else []
+    total = numbers.total() + refused
+    return f"{total} cell{'s' if total != 1 else ''}: {', '.join(parts)}"
 
 
 def _state(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from coilal.active.journal import Journal
-from coilal.active.labels import Answer, NoLabel
+from coilal.active.labels import Answer, NoLabel, Prediction
 from coilal.active.outputs import Selection
 from coilal.active.session import Choose, Session
 from coilal.common.types import UserError
@@ -47,8 +47,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.batches: list[list[int]] = []  # the model: all batches,
         self.open: dict[int, int] = {}  # what is not answered, and the batch that it belongs to,
         self.answers: dict[int, list[Answer]] = {}  # all answers that stand,
-        self.beside: dict[int, int] = {}  # how many stand beside them, and what was added
+        self.beside: dict[int, int] = {}  # how many stand beside them, what was added,
         self.added: list[str] = []
+        self.again: list[int] = []  # and what waits for a second look
 
     def free(self) -> list[int]:
         held = {image for image, told in self.answers.items() if told[-1] != NoLabel.SKIP}
@@ -75,11 +76,19 @@ class AnyOrder(RuleBasedStateMachine):
     def join(self, data: st.DataObject) -> None:
         images = data.draw(st.lists(st.sampled_from(self.free()), min_size=1, max_size=2, unique=True))
         number = data.draw(st.integers(0, len(self.batches) - 1))
-        if set(images) & set(self.batches[number]):  # skipped there before
-            return
         self.session.join(ids(*images), number)
-        self.batches[number] = self.batches[number] + images
+        skipped = self.batches[number]
+        self.batches[number] = skipped + [image for image in images if image not in skipped]
         self.open |= dict.fromkeys(images, number)
+
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data())
+    def ask_for_second_looks(self, data: st.DataObject) -> None:
+        images = data.draw(st.lists(st.sampled_from(sorted(self.answers)), max_size=3, unique=True))
+        self.session.ask_again(ids(*images), len(self.batches) - 1)
+        self.again += [image for image in images if image not in self.again]
+        assert self.session.again_of == len(self.again)
+        assert self.session.again_after == len(self.batches) - 1
 
     @rule(name=st.sampled_from(["dent", "scratch"]))
     def add(self, name: str) -> None:
@@ -96,6 +105,7 @@ class AnyOrder(RuleBasedStateMachine):
         image = data.draw(st.sampled_from(sorted(self.answers)))
         self.session.tell({image: answer}, {"who": "another"}, stands=False)
         self.beside[image] = self.beside.get(image, 0) + 1
+        self.again = [each for each in self.again if each != image]
 
     @precondition(lambda self: self.open or self.answers)
     @rule(data=st.data(), answer=st.sampled_from(ANSWERS))
@@ -106,6 +116,7 @@ class AnyOrder(RuleBasedStateMachine):
         for image in some:
             self.answers.setdefault(image, []).append(answer)
             self.open.pop(image, None)
+        self.again = [each for each in self.again if each not in some]
 
     @rule(left=st.binary(max_size=30).filter(lambda left: b"\n" not in left))
     def kill_and_resume(self, left: bytes) -> None:
@@ -136,8 +147,22 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.session.pending.tolist() == [image for batch in pending for image in batch]
         assert [self.session.pending_of(number).tolist() for number in range(len(pending) + 1)] == [*pending, []]
         assert list(self.session.added) == self.added
+        assert self.session.again.tolist() == self.again
+        assert self.session.open_batches == self.open_batches()
+        first = self.session.first_open
+        assert (first.number if first else None) == min(self.open.values(), default=None)
+        unsure = sum(answer is NoLabel.UNSURE for answer in last.values())
+        assert self.session.counts == (len(self.free()), len(self.open), len(labels), unsure)
         assert self.session.unsure.tolist() == sorted(i for i, a in last.items() if a == NoLabel.UNSURE)
         for image in POOL:
+            assert self.session.may_be_asked(image) == (image in self.free())
+            assert self.session.is_pending(image) == (image in self.open)
+            where = self.session.where(image)
+            assert (where is None) == all(image not in batch for batch in self.batches)
+            if where is not None:
+                batch, place = where
+                assert batch.ids[place] == image
+                assert self.open.get(image, batch.number) == batch.number
             told = self.session.history(image)
             assert [each.answer for each in told if each.stands] == self.answers.get(image, [])
             assert sum(not each.stands for each in told) == self.beside.get(image, 0)
@@ -223,6 +248,44 @@ def test_scores_and_what_is_known_of_an_answer_come_back(tmp_path: Path) -> None
     assert told.about == {"who": "oracle", "seconds": 2.5}
 
 
+SAID = (Prediction("gap", 0.91), Prediction(("gap", "crossing"), 0.5), Prediction((), 1.0))
+
+
+def test_what_the_model_took_images_for_comes_back_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    session = Session(NAMES, np.array(POOL), Journal(path))
+    session.ask(choice(11))  # by earlier versions, or by no model
+    session.tell({11: "ok"})
+    batch = session.ask(lambda _: Selection(ids(9, 1, 3), np.zeros(3), SAID))
+    session.join(ids(8), 1)
+    assert batch.predictions == SAID
+    again = Session(NAMES, np.array(POOL), Journal(path))
+    assert [each.predictions for each in again.batches] == [(), SAID]
+    assert again.batches[1].ids.tolist() == [9, 1, 3, 8]
+    left = Session(NAMES, ids(3, 9, 11), Journal(path), may_lose=True)
+    assert left.batches[1].ids.tolist() == [9, 3]
+    assert left.batches[1].predictions == (SAID[0], SAID[2])
+
+
+def test_of_images_that_were_told_meanwhile_no_prediction_is_kept() -> None:
+    session = Session(NAMES, np.array(POOL))
+    session.ask(choice(5))
+
+    def choose(_: Any) -> Selection:
+        session.join(ids(1), 0)
+        return Selection(ids(9, 1, 3), np.zeros(3), SAID)
+
+    batch = session.ask(choose, ahead=1)
+    assert (batch.ids.tolist(), batch.predictions) == ([9, 3], (SAID[0], SAID[2]))
+
+
+def test_predictions_of_some_images_only_are_refused() -> None:
+    session = Session(NAMES, np.array(POOL))
+    with pytest.raises(ValueError, match="3 predictions of 2 images"):
+        session.ask(lambda _: Selection(ids(9, 1), np.zeros(2), SAID))
+    assert not session.batches
+
+
 def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
     session = Session(NAMES, np.array(POOL), Journal(tmp_path / "session.jsonl"))
     session.ask(choice(7))
@@ -240,6 +303,10 @@ def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
         {"asked": ["7.png"]},
         {"asked": ["7.png", "8.png"], "scores": [1.0]},
         {"asked": "7", "scores": [1.0]},
+        {"asked": ["7.png", "8.png"], "scores": [1.0, 1.0], "predicted": [["ok", 0.5]]},
+        {"asked": ["7.png"], "scores": [1.0], "predicted": ["ok"]},
+        {"asked": ["7.png"], "scores": [1.0], "predicted": [[["ok", 3], 0.5]]},
+        {"asked": ["7.png"], "scores": [1.0], "predicted": {"7.png": "ok"}},
         {"asked": None, "scores": []},
         {"asked": ["7.png"], "scores": [1.0], "told": {"5.png": "ok"}},
         {"told": ["5.png"]},
@@ -248,6 +315,9 @@ def test_images_of_the_journal_are_known_by_name(tmp_path: Path) -> None:
         {"joined": ["7.png"], "batch": 1},
         {"joined": ["5.png"], "batch": 0},
         {"joined": ["7.png"]},
+        {"again": ["5.png"], "batch": 0},  # which was never told
+        {"again": [], "batch": 1},
+        {"again": ["5.png"]},
         {"added": 3},
         {"told": {"5.png": "ok"}, "stands": "no"},
         {"told": {"9.png": "ok"}},
@@ -277,10 +347,12 @@ def test_images_that_are_gone_are_left_out_where_they_may_be(tmp_path: Path) -> 
     session = Session(NAMES, np.array(POOL), Journal(path))
     session.ask(choice(7, 9))
     session.tell({7: "ok", 9: "gap"})
+    session.ask_again(ids(7, 9), 0)
     session.ask(choice(5))
     session.join(ids(1, 2), 1)
     left = Session(NAMES, ids(2, 3, 9), Journal(path), may_lose=True)
     assert set(left.lost) == {"7.png", "5.png", "1.png"}
+    assert left.again.tolist() == [9]
     assert [batch.ids.tolist() for batch in left.batches] == [[9], [2]]
     assert left.pending.tolist() == [2]
     left.ask(choice(3), ahead=1)
@@ -316,6 +388,20 @@ def test_who_joins_a_batch_that_is_not_there_is_told() -> None:
     session = Session(NAMES, np.array(POOL))
     with pytest.raises(ValueError, match="there is no batch 0"):
         session.join(ids(1), 0)
+
+
+def test_who_asks_again_for_what_was_never_told_is_refused(session: Session) -> None:
+    for images, number, message in ((ids(5, 7), 0, "never told: 7"), (ids(5), 1, "there is no batch 1")):
+        with pytest.raises(ValueError, match=message):
+            session.ask_again(images, number)
+    assert not len(session.again)
+
+
+def test_what_is_skipped_and_joins_its_batch_again_is_in_it_once(session: Session) -> None:
+    session.tell({5: NoLabel.SKIP})
+    session.join(ids(5, 7), 0)
+    assert session.batches[0].ids.tolist() == [5, 2, 7]
+    assert session.pending.tolist() == [5, 7]
 
 
 def test_an_undone_skip_is_not_asked_for_while_it_is_chosen() -> None:

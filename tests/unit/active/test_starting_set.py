@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coilal.active.starting_set import draw
+from coilal.active.starting_set import draw, draw_spread
 from coilal.common.types import UserError
 
 IDS = np.arange(200) * 2 + 7
@@ -90,3 +90,25 @@ def test_a_stratified_start_needs_all_labels(values: np.ndarray) -> None:
     with pytest.raises(UserError, match="7 of 200 images have none"):
         draw(IDS, values, 20, "stratified", generator())
     assert len(draw(IDS, values, 20, "random", generator())) == 20
+
+
+def test_a_spread_draw_takes_few_images_of_a_group_and_more_only_where_all_have_given_theirs() -> None:
+    groups = np.repeat([5, 8, 9], [150, 45, 5])
+    for seed, (count, expected) in enumerate([(12, [4, 4, 4]), (13, [5, 4, 4]), (21, [8, 8, 5])]):
+        ids = draw_spread(IDS, groups, count, 4, generator(seed))
+        given = np.bincount(groups[(ids - 7) // 2], minlength=10)[[5, 8, 9]]
+        assert len(set(ids.tolist())) == count
+        assert (given <= (np.array(expected) if count != 13 else [5, 5, 5])).all()
+        assert sorted(given) == sorted(expected)
+    few = draw_spread(IDS, np.arange(200), 50, 1, generator())
+    assert len(set(few.tolist())) == 50
+    everything = draw_spread(IDS, groups, 200, 4, generator())
+    assert sorted(everything.tolist()) == IDS.tolist()
+
+
+def test_a_spread_draw_is_uniform_within_a_group_and_over_equal_groups() -> None:
+    ids, groups = np.arange(12), np.repeat([0, 1, 2], 4)
+    drawn = np.array([draw_spread(ids, groups, 3, 2, generator(seed)) for seed in range(4000)])
+    assert np.bincount(drawn.ravel()) == pytest.approx(np.full(12, 1000), rel=0.12)
+    assert np.bincount(drawn[:, 0]) == pytest.approx(np.full(12, 4000 / 12), rel=0.25), "in random order"
+    assert max(np.bincount(groups[row]).max() for row in drawn) == 2

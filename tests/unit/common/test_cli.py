@@ -4,10 +4,12 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from coilal.common.cli import explain, run_main
+from coilal.common.cli import conf_folder, explain, run_main
 from coilal.common.types import UserError
 
 
@@ -68,6 +70,17 @@ def test_what_hydra_refuses_is_told_with_what_can_be_typed(
     with pytest.raises(HydraException) as error:
         composed(*given)
     assert meant in explain(str(error.value), given)
+
+
+def test_a_setting_that_another_command_has_is_told_where_it_is() -> None:
+    arguments = ["study=mine", "compare.overkill=3"]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(conf_folder(), version_base=None), pytest.raises(HydraException) as error:
+        compose("report", arguments)
+    said = explain(str(error.value), arguments, "report")
+    assert said.startswith("There is no setting 'compare.overkill' here: ")
+    assert "is a setting of the run (inspection.overkill)" in said
+    assert "python -m coilal.train inspection.overkill=" in said
 
 
 def test_keys_that_are_added_as_the_message_says_are_there(composed: Callable[..., DictConfig]) -> None:

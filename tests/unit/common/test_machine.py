@@ -214,3 +214,15 @@ def test_a_file_system_that_cannot_wait_for_names_is_taken_as_it_is(
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OSError, match="error") if is_refused else nullcontext():
         machine.wait_for_name(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EACCES, False)]
+)
+def test_a_lack_of_room_is_known_through_what_followed_from_it(tmp_path: Path, number: int, expected: bool) -> None:
+    with pytest.raises(UserError) as raised, machine.writing(tmp_path):
+        raise OSError(number, os.strerror(number))
+    followed = RuntimeError("the run has ended")
+    followed.__context__ = raised.value
+    assert machine.lacks_room(followed) is expected
+    assert not machine.lacks_room(ValueError("ours"))

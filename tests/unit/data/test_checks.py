@@ -7,6 +7,7 @@ import pytest
 
 from coilal.common.types import Budget, Samples, Split, Targets
 from coilal.data.checks import check_budget, check_split
+from coilal.data.division import Division
 
 SAMPLES = Samples(tuple("abcdef"), ("g", "g", "h", "h", "i", "i"))
 CLASSES = Targets("multiclass", np.array([0, 1] * 3), ("ok", "bent"), np.ones(6, dtype=np.bool_))
@@ -33,7 +34,7 @@ def test_groups_on_both_sides() -> None:
 
 def test_absent_classes_that_another_split_may_bring_in() -> None:
     (problem,) = check_split(SAMPLES, CLASSES, split([0, 1], [2], [4]))
-    assert "try another seeds.split" in problem.kind
+    assert "try another split" in problem.kind
     assert problem.places == ("bent: not in validation, test (3 images in 3 groups)",)
 
 
@@ -46,7 +47,7 @@ def test_absent_labels_that_no_split_can_bring_in() -> None:
     assert too_few.places == ("gap: not in validation, test (1 images in 1 groups)",)
     for problem in (never, too_few):
         assert "data.source.ignored_columns" in problem.kind
-        assert "seeds.split" not in problem.kind
+        assert "another split" not in problem.kind
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_rare_class_that_is_spelt_like_another_one_is_asked_for_with_its_image
 def test_two_parts_need_two_groups() -> None:
     targets = Targets("multiclass", np.array([1, 0, 1, 0, 0, 0]), ("ok", "bent"), np.ones(6, dtype=np.bool_))
     (problem,) = check_split(SAMPLES, targets, split([0, 1, 2, 3], [], [4, 5]))[1:]
-    assert "try another seeds.split" in problem.kind
+    assert "try another split" in problem.kind
 
 
 @pytest.mark.parametrize(
@@ -129,4 +130,34 @@ def test_nobody_is_told_to_draw_a_given_split_anew() -> None:
     assert empty.places == ("test",)
     for problem in (empty, absent):
         assert "given split" in problem.kind
-        assert "seeds.split" not in problem.kind
+        assert "another split" not in problem.kind
+
+
+@pytest.mark.parametrize(
+    ("division", "way"),
+    [
+        (Division(0.2, 0.2, number=3), "another split than split=3"),
+        (Division(0.2, 0.2, folds=3, number=4), "splits 6 to 8, in place of 3 to 5"),
+        (Division(0.2, 0.2, number=0, by="type"), "data.split.validation"),
+    ],
+)
+def test_what_brings_a_class_in_depends_on_how_the_split_was_drawn(division: Division, way: str) -> None:
+    samples = Samples(tuple("abcdefgh"), ("g", "g", "h", "h", "i", "i", "j", "j"))
+    targets = Targets("multiclass", np.array([0, 1] * 4), ("ok", "bent"), np.ones(8, dtype=np.bool_))
+    (problem,) = check_split(samples, targets, split([0, 1, 6, 7], [2], [4, 5]), division=division)
+    assert problem.places[0].startswith("bent: not in validation")
+    assert way in problem.kind
+
+
+def test_a_class_that_only_the_value_left_out_shows_cannot_be_learnt() -> None:
+    targets = Targets("multiclass", np.array([0, 2, 0, 2, 0, 1]), ("ok", "bent", "cut"), np.ones(6, dtype=np.bool_))
+    by = Division(0.2, 0.2, number=0, by="type")
+    (problem,) = check_split(SAMPLES, targets, split([0, 1], [2, 3], [4, 5]), division=by)
+    assert problem.places == ("bent",)
+    assert "leave out other values" in problem.kind
+
+
+def test_a_budget_says_that_pools_of_other_folds_may_be_smaller() -> None:
+    for division, told in ((Division(0.2, 0.2, folds=3), True), (Division(0.2, 0.2), False)):
+        (problem,) = check_budget(Budget(initial=9), 8, division)
+        assert ("other splits may be smaller" in problem.kind) == told

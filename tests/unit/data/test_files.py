@@ -70,6 +70,46 @@ def test_a_changed_file_is_decoded_again(tmp_path: Path) -> None:
     assert np.array_equal(decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache").pixels[0, 0], changed)
 
 
+@pytest.mark.parametrize("limits", ["dtype", "auto"])
+def test_of_a_folder_that_has_grown_only_what_is_new_is_decoded(
+    limits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, names = ImageFormat((6, 5), range=limits), [f"{seed}.png" for seed in range(0, 20, 2)]
+    for seed, name in enumerate(names):
+        deep(tmp_path, name, 0, 4000 - seed, seed)
+    decode_files(tmp_path, names, image, tmp_path / "cache")
+    for seed in range(1, 20, 2):
+        deep(tmp_path, f"{seed}.png", 0, 3000, seed + 100)
+    deep(tmp_path, "4.png", 0, 3500, 200)  # changed
+    every = [f"{seed}.png" for seed in range(20)]
+    opened: list[str] = []
+    whole = files.open_image
+
+    def watched(path: Path, mode: Any, page: int) -> Any:
+        opened.append(path.name)
+        return whole(path, mode, page)
+
+    monkeypatch.setattr(files, "open_image", watched)
+    grown = decode_files(tmp_path, every, image, tmp_path / "cache")
+    assert set(opened) == {"4.png", *(f"{seed}.png" for seed in range(1, 20, 2))}
+    fresh = decode_files(tmp_path, every, image, tmp_path / "other_cache")
+    np.testing.assert_array_equal(np.asarray(grown.pixels), np.asarray(fresh.pixels))
+    assert (grown.fingerprint, grown.format) == (fresh.fingerprint, fresh.format)
+
+
+def test_what_is_wrong_in_a_folder_that_has_grown_is_listed_with_what_was_there(tmp_path: Path) -> None:
+    for seed in range(4):
+        save(tmp_path, f"{seed}.png", seed)
+    decode_files(tmp_path, [f"{seed}.png" for seed in range(4)], FORMAT, tmp_path / "cache")
+    save(tmp_path, "copy.png", 2)
+    (tmp_path / "damaged.png").write_bytes(b"nothing")
+    names = ["0.png", "1.png", "2.png", "3.png", "copy.png", "damaged.png"]
+    with pytest.raises(DataError) as told:
+        decode_files(tmp_path, names, FORMAT, tmp_path / "cache")
+    assert "copy.png is 2.png" in str(told.value)
+    assert "damaged.png" in str(told.value)
+
+
 def test_a_lost_content_file_is_made_again(tmp_path: Path) -> None:
     save(tmp_path, "a.png", 1)
     first = decode_files(tmp_path, ["a.png"], FORMAT, tmp_path / "cache")

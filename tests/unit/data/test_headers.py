@@ -15,7 +15,7 @@ FORMAT = ImageFormat((32, 32))
 
 def read(folder: Path, page: int | None = None) -> tuple[list[str], np.ndarray]:
     names = sorted(path.name for path in folder.iterdir())
-    return names, np.concatenate([np.zeros(0, HEADER), *read_headers(folder, names, page, 0)])
+    return names, np.concatenate([np.zeros(0, HEADER), *read_headers(folder, names, page)])
 
 
 def notes(folder: Path, image: ImageFormat = FORMAT) -> str:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from coilal.common.types import Samples, Split, Targets, UserError
+from coilal.common.types import DataError, Samples, Split, Targets, UserError
 from coilal.data.checks import check_split
-from coilal.data.splits import as_split, draw_parts, label_counts
+from coilal.data.division import Division
+from coilal.data.splits import PARTS, as_split, draw_parts, label_counts
 
 SHARES = {"validation": 0.15, "test": 0.25}
 
@@ -41,7 +42,7 @@ def coils(seed: int) -> tuple[Samples, Targets]:
 
 
 def split_by_group(samples: Samples, targets: Targets, shares: dict[str, float], seed: int) -> Split:
-    return as_split(draw_parts(samples, shares, seed), targets)
+    return as_split(draw_parts(samples, Division.of(shares, seed)), targets)
 
 
 def parts(split: Split) -> list[list[int]]:
@@ -109,6 +110,83 @@ def test_the_split_is_the_same_for_every_task_and_leaves_out_what_is_not_used() 
         assert part == [index for index in whole if used[index]]
 
 
+def test_folds_test_every_group_once_and_then_again_with_other_folds() -> None:
+    samples, targets = coils(0)
+    drawn = [draw_parts(samples, Division(0.15, 0.25, folds=5, number=number)) for number in range(10)]
+    groups = np.asarray(samples.groups)
+    for dealing in (drawn[:5], drawn[5:]):
+        tested = [set(groups[part == PARTS.index("test")].tolist()) for part in dealing]
+        assert sorted(group for fold in tested for group in fold) == sorted(set(samples.groups))
+    assert (drawn[0] != drawn[5]).any()
+    for part in drawn:
+        split = as_split(part, targets)
+        assert check_split(samples, targets, split) == []
+        shares = np.array([len(ids) for _, ids in split.parts()]) / len(samples)
+        assert np.abs(shares - (0.65, 0.15, 0.2)).max() < 0.08
+
+
+@pytest.mark.parametrize(
+    ("shares", "what"),
+    [({"folds": 1}, "folds is 1"), ({"validation": 0.6, "folds": 2}, "test=0.5"), ({"fold": 5}, "fold")],
+)
+def test_folds_that_cannot_be(shares: dict[str, float], what: str) -> None:
+    with pytest.raises(UserError, match=what):
+        Division.of({**SHARES, **shares})
+
+
+def test_more_folds_than_groups_are_refused_with_their_number() -> None:
+    samples, _ = coils(0)
+    unlabelled = replace(samples, unlabelled=tuple(range(32)))
+    draw_parts(samples, Division(0.01, 0.25, folds=40))
+    for some, groups in ((samples, 40), (unlabelled, 39)):
+        with pytest.raises(DataError, match=f"in {groups} groups.*data.split.folds={groups} or fewer"):
+            draw_parts(some, Division(0.01, 0.25, folds=41))
+
+
+def typed(samples: Samples) -> Samples:
+    """Coils of three types, coil by coil."""
+    kinds = ("narrow", "wide", "usual")
+    return replace(samples, attributes={"type": tuple(kinds[int(group) % 3] for group in samples.groups)})
+
+
+@pytest.mark.parametrize(("number", "value"), enumerate(("narrow", "usual", "wide")))
+def test_a_type_is_left_out_and_tested_and_validation_has_the_others(number: int, value: str) -> None:
+    classes = np.tile(np.repeat([0, 1, 0, 0], 8), 45)
+    classes[np.repeat(np.arange(45), 32) % 3 == 0] = 0  # the narrow ones have one class alone
+    samples, targets = with_classes(classes, np.repeat(np.arange(45), 32))
+    samples = typed(samples)
+    unlabelled = replace(samples, unlabelled=tuple(range(0, len(samples), 7)))
+    for some in (samples, unlabelled):
+        left_out = Division(0.2, 0.25, number=number, by="type")
+        part = draw_parts(some, left_out)
+        is_tested = part == PARTS.index("test")
+        assert is_tested.tolist() == [found == value for found in samples.attributes["type"]]
+        split = as_split(part, targets)
+        assert check_split(some, targets, split, division=left_out) == []
+        assert bool(check_split(some, targets, split)) == (value == "narrow")
+    assert 0.12 < (part[~is_tested] == PARTS.index("validation")).mean() < 0.28
+
+
+def test_what_cannot_be_left_out() -> None:
+    samples, _ = coils(0)
+    by = Division(0.2, 0.25, by="type")
+    with pytest.raises(UserError, match="no such attribute"):
+        draw_parts(samples, by)
+    with pytest.raises(UserError, match=r"3 values \(narrow, usual, wide\).* splits 0 to 2"):
+        draw_parts(typed(samples), replace(by, number=3))
+    mixed = ("", "a", "b", *typed(samples).attributes["type"][3:])
+    with pytest.raises(DataError) as refused:
+        draw_parts(replace(samples, attributes={"type": mixed}), by)
+    assert [problem.places for problem in refused.value.problems] == [("0",), ("0: a, b, narrow",)]
+    spelled = ("Wide", *typed(samples).attributes["type"][1:])
+    with pytest.raises(DataError, match="differ in spelling alone") as refused:
+        draw_parts(replace(samples, attributes={"type": spelled}), by)
+    with pytest.raises(UserError, match=r"all images have one value of it \(usual\)"):
+        draw_parts(replace(samples, attributes={"type": ("usual",) * len(samples)}), by)
+    with pytest.raises(UserError, match="exclude each other"):
+        Division.of({**SHARES, "folds": 5, "by": "type"})
+
+
 def test_shares_of_zero_leave_a_part_empty() -> None:
     samples, targets = coils(0)
     split = split_by_group(samples, targets, {"validation": 0, "test": 0.5}, 0)
@@ -162,9 +240,9 @@ def test_images_without_a_label_have_no_say_in_the_split_and_follow_their_group(
     samples, _ = coils(0)
     ids = [*range(32), *range(40, len(samples), 5)]  # the first coil has no label at all
     some, targets = without_label(samples, ids)
-    part = draw_parts(some, SHARES, 3)
+    part = draw_parts(some, Division.of(SHARES, 3))
     labelled = np.flatnonzero(some.is_labelled)
-    assert part[labelled].tolist() == draw_parts(samples.subset(labelled), SHARES, 3).tolist()
+    assert part[labelled].tolist() == draw_parts(samples.subset(labelled), Division.of(SHARES, 3)).tolist()
     assert (part[:32] == 0).all(), "nobody scores a coil without a label"
     assert (part.reshape(40, 32) == part.reshape(40, 32)[:, :1]).all(), "coils stay whole"
     split = as_split(part, targets)
@@ -176,7 +254,7 @@ def test_images_without_a_label_have_no_say_in_the_split_and_follow_their_group(
 
 def test_without_any_label_all_images_are_of_the_pool() -> None:
     samples, _ = without_label(with_classes(np.array([0, 1]), np.arange(2))[0], [0, 1])
-    assert draw_parts(samples, SHARES, 0).tolist() == [0, 0]
+    assert draw_parts(samples, Division.of(SHARES, 0)).tolist() == [0, 0]
 
 
 def test_images_without_a_label_are_counted() -> None:

@@ -196,6 +196,11 @@ def test_a_column_that_is_not_there(make: Make, setting: str) -> None:
     assert places == (f"data.source.{setting}=typo",)
 
 
+def test_an_attribute_that_is_not_there_is_named_as_it_is_set(make: Make) -> None:
+    ((_, places),) = problems(make("image,a,group\nx.png,1,g\n", attribute_column="lin")).items()
+    assert places == ("data.split.by=lin",)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

@@ -84,3 +84,23 @@ def test_workers_write_the_same_pixels(tmp_path: Path, monkeypatch: pytest.Monke
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(UserError, match="images_per_coil"):
         RenderedCoils(images_per_coil=5)
+
+
+def test_types_of_bobbin_and_light_are_dealt_to_the_coils_and_seen(tmp_path: Path) -> None:
+    usual, varied = RenderedCoils(6, 4, 1), RenderedCoils(6, 4, 1, bobbins=3, lightings=2)
+    samples = varied.read()
+    of_coil = {group: place for place, group in enumerate(samples.groups)}
+    kinds = [(samples.attributes["bobbin"][at], samples.attributes["lighting"][at]) for at in of_coil.values()]
+    assert sorted(bobbin for bobbin, _ in kinds) == sorted(("standard", "narrow", "wide") * 2)
+    assert sorted(light for _, light in kinds) == sorted(("standard", "side") * 3)
+    assert set(usual.read().attributes["bobbin"]) == {"standard"}
+    np.testing.assert_array_equal(samples.labels, usual.read().labels)
+    plain, other = (source.decode(samples, SMALL, tmp_path).pixels for source in (usual, varied))
+    changed = [(plain[place] != other[place]).any() for place in of_coil.values()]
+    assert changed == [kind != ("standard", "standard") for kind in kinds]
+
+
+@pytest.mark.parametrize("wrong", [{"bobbins": 0}, {"lightings": 4}])
+def test_types_that_there_are_not(wrong: dict[str, int]) -> None:
+    with pytest.raises(UserError, match=r"choose 1 … 3"):
+        RenderedCoils(6, 4, 1, **wrong)

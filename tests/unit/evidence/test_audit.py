@@ -1,47 +1,117 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from scipy.stats import binomtest
 
-from coilal.evidence.audit import Point, advice, interval, points
+from coilal.evidence.audit import AuditReader, Point
+from coilal.evidence.clustered import gain, share_interval
+from coilal.evidence.proportion import exact
+from coilal.run_directory.health import AUDIT_PREDICTIONS, DamagedError
 
-
-@pytest.mark.parametrize(("right", "of"), [(0, 7), (3, 7), (7, 7), (1, 1), (58, 64), (1, 1000)])
-def test_the_interval_is_that_of_scipy(right: int, of: int) -> None:
-    expected = binomtest(right, of).proportion_ci(0.95, "exact")
-    assert interval(right, of) == pytest.approx((expected.low, expected.high), abs=1e-9)
-
-
-def test_points_are_those_of_the_finished_cycles(tmp_path: Path) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    rows = [{"cycle": 0, "labelled": 8, "test/accuracy": 0.5}, {"cycle": 1, "labelled": 16, "test/accuracy": 0.75}]
-    (tmp_path / "checkpoints" / "state.json").write_text(json.dumps({"cycles": rows}))
-    found = points(tmp_path, "multiclass", 8)
-    assert [(point.labelled, point.value) for point in found] == [(8, 0.5), (16, 0.75)]
-    assert (found[0].low, found[0].high) == interval(4, 8)
-    assert points(tmp_path, "multiclass", 0) == [], "no audit set"
-    assert points(tmp_path, "multilabel", 8) == [], "not that metric"
-    assert points(tmp_path / "other", "multiclass", 8) == []
+IMAGES = [f"c{coil}_{view}.png" for coil in range(4) for view in range(3)]
+GROUPS = [name[:2] for name in IMAGES]
+TRUTH = ["ok", "dent", "ok"] * 4
 
 
-def curve(*values: float) -> list[Point]:
-    return [Point(24 * (number + 1), value, value - 0.1, value + 0.1) for number, value in enumerate(values)]
+def write(folder: Path, cycles: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]] = ()) -> None:
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    (folder / "checkpoints" / "state.json").write_text(json.dumps({"cycles": cycles}))
+    lines = [{"journal": 1}, *records] if records else []
+    (folder / AUDIT_PREDICTIONS).write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def test_advice_says_what_the_last_batches_bought_and_at_what_rate() -> None:
-    told = advice(curve(0.5, 0.6, 0.7, 0.75, 0.8), 5.0)
-    assert told[0].startswith("The last 72 labels in about 6 minutes moved")
-    assert "from 60% to 80%" in told[0]
-    assert "0.3 minutes" in told[1]
+def row(cycle: int, share: float = 0.5, **more: float) -> dict[str, Any]:
+    return {"cycle": cycle, "labelled": 24 * (cycle + 1), "test/accuracy": share, **more}
 
 
-def test_no_advice_from_noise_and_none_too_early() -> None:
-    for values in ((0.8, 0.8, 0.8, 0.8, 0.8), (0.88, 0.86, 0.85, 0.84, 0.84), (0.80, 0.81, 0.83, 0.84, 0.86)):
-        assert "cannot tell that from chance" in advice(curve(*values), 5.0)[1]
-    assert "got worse" in advice(curve(0.9, 0.8, 0.7, 0.6, 0.5), 5.0)[1]
-    assert len(advice(curve(0.5, 0.6), 5.0)) == 1
-    assert advice(curve(0.5), 5.0) == []
-    assert "minutes" not in advice(curve(0.5, 0.6), None)[0]
+def record(cycle: int, predicted: Sequence[Any], images: int = 12) -> dict[str, Any]:
+    columns = {"images": IMAGES, "groups": GROUPS, "told": TRUTH, "predicted": list(predicted)}
+    return {"cycle": cycle, **{name: column[:images] for name, column in columns.items()}}
+
+
+def right(*wrong: int) -> list[str]:
+    return ["scratch" if place in wrong else label for place, label in enumerate(TRUTH)]
+
+
+def test_points_are_measured_by_image_with_the_interval_of_groups(tmp_path: Path) -> None:
+    write(tmp_path, [row(0, fit_s=1.0, infer_s=0.5), row(1)], [record(0, right(0, 1, 2)), record(1, right(3))])
+    audit = AuditReader(tmp_path, "multiclass").read({}, 12)
+    numbers = np.repeat(np.arange(4), 3)
+    first = share_interval(np.array([False] * 3 + [True] * 9), numbers)
+    assert audit.points[0] == Point(24, 0.75, *first, of=12, groups=4)
+    assert audit.points[1].value == pytest.approx(11 / 12)
+    assert [cycle.machine_s for cycle in audit.cycles] == [1.5, 0.0]
+    before, after = np.array([False] * 3 + [True] * 9), np.arange(12) != 3
+    assert audit.gain(0, 1) == gain(before, after, numbers)
+
+
+def test_answers_of_now_count_for_all_cycles(tmp_path: Path) -> None:
+    write(tmp_path, [row(0), row(1)], [record(0, right(0, 1)), record(1, right())])
+    reader = AuditReader(tmp_path, "multiclass")
+    assert [point.value for point in reader.read({}, 12).points] == pytest.approx([10 / 12, 1])
+    corrected = reader.read({IMAGES[0]: "scratch", IMAGES[1]: None}, 12)
+    assert [(point.value, point.of) for point in corrected.points] == [(1.0, 11), (pytest.approx(10 / 11), 11)]
+
+
+def test_images_that_only_one_cycle_was_asked_about_are_not_compared(tmp_path: Path) -> None:
+    write(tmp_path, [row(0), row(1)], [record(0, right(0), images=6), record(1, right(11))])
+    audit = AuditReader(tmp_path, "multiclass").read({}, 12)
+    assert [point.of for point in audit.points] == [6, 12]
+    found = audit.gain(0, 1)
+    assert found is not None
+    assert (found.images, found.groups, found.value) == (6, 2, pytest.approx(1 / 6))
+
+
+def test_cycles_of_an_earlier_version_are_measured_by_their_share(tmp_path: Path) -> None:
+    write(tmp_path, [row(0, 0.5), row(1, 0.75), row(2)], [record(2, right(1))])
+    audit = AuditReader(tmp_path, "multiclass").read({}, 8)
+    assert audit.points[0] == Point(24, 0.5, *exact(4, 8), of=8, groups=0)
+    assert [point.of for point in audit.points] == [8, 8, 12]
+    assert audit.gain(0, 2) is None
+    assert AuditReader(tmp_path, "multilabel").read({}, 8).points == audit.points[2:], "not that metric"
+    assert AuditReader(tmp_path / "other", "multiclass").read({}, 8).points == []
+    assert AuditReader(tmp_path, "multiclass").read({}, 0).points == [], "no audit set"
+
+
+def test_a_cycle_that_was_done_again_counts_once_and_one_that_is_not_finished_not_at_all(tmp_path: Path) -> None:
+    write(tmp_path, [row(0)], [record(0, right(0, 1, 2)), record(0, right(0)), record(1, right())])
+    assert [point.value for point in AuditReader(tmp_path, "multiclass").read({}, 12).points] == [
+        pytest.approx(11 / 12)
+    ]
+
+
+def test_several_labels_are_equal_in_any_order(tmp_path: Path) -> None:
+    columns = {"images": IMAGES[:3], "groups": GROUPS[:3], "told": [["gap", "dent"], [], ["gap"]]}
+    said = {"cycle": 0, **columns, "predicted": [["dent", "gap"], [], []]}
+    write(tmp_path, [{"cycle": 0, "labelled": 24}], [said])
+    reader = AuditReader(tmp_path, "multilabel")
+    assert reader.read({}, 3).points[0].value == pytest.approx(2 / 3)
+    assert reader.read({IMAGES[2]: ()}, 3).points[0].value == 1
+
+
+def test_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+    write(tmp_path, [row(0)], [record(0, right(0))])
+    reader = AuditReader(tmp_path, "multiclass")
+    first = reader.read({}, 12)
+    assert reader.read({}, 12) is first
+    assert reader.read({IMAGES[0]: "scratch"}, 12).points[0].value == 1
+    write(tmp_path, [row(0), row(1)], [record(0, right(0)), record(1, right())])
+    assert len(reader.read({}, 12).points) == 2
+
+
+def test_what_a_kill_left_is_passed_over_and_damage_is_told(tmp_path: Path) -> None:
+    write(tmp_path, [row(0)], [record(0, right())])
+    path = tmp_path / AUDIT_PREDICTIONS
+    path.write_text(path.read_text() + '{"cycle": 1, "ima')
+    assert len(AuditReader(tmp_path, "multiclass").read({}, 12).points) == 1
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(DamagedError, match=r"audit_predictions\.jsonl is damaged \(line 3"):
+        AuditReader(tmp_path, "multiclass").read({}, 12)
+    write(tmp_path, [row(0)], [{**record(0, right()), "told": ["ok"]}])
+    with pytest.raises(DamagedError, match="unequal length"):
+        AuditReader(tmp_path, "multiclass").read({}, 12)

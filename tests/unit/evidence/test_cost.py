@@ -10,6 +10,7 @@ from coilal.evidence.comparison import Pairs
 from coilal.evidence.cost import Demand, break_even, costs, feature_seconds
 from coilal.evidence.reading import Run, read_runs, run_folders
 from coilal.evidence.report_settings import Prices, ReportSettings
+from coilal.evidence.units import Repeat, Units
 from coilal.evidence.words import break_even_text
 from tests.studies import POOL, TEST, VALIDATION, write_run
 
@@ -28,7 +29,7 @@ def pairs(folder: Path, active: list[float], baseline: list[float], seeds: int =
     runs = {
         name: tuple(r for r in found if isinstance(r, Run) and r.strategy == name) for name in ("margin", "random")
     }
-    return Pairs(tuple(range(seeds)), runs["margin"], runs["random"])
+    return Pairs(tuple(Repeat(0, s) for s in range(seeds)), runs["margin"], runs["random"], Units.seeds(seeds))
 
 
 def test_cost_agrees_with_the_formula_by_hand(tmp_path: Path) -> None:

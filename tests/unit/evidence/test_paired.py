@@ -18,8 +18,13 @@ from coilal.evidence.paired import (
     paired_t,
 )
 from coilal.evidence.report_settings import ReportSettings
+from coilal.evidence.units import Repeat, Units
 
 SETTINGS = ReportSettings(margin=0.02)
+
+
+def repeats(seeds: int) -> list[Repeat]:
+    return [Repeat(0, seed) for seed in range(seeds)]
 
 
 def test_interval_and_p_values_agree_with_statsmodels() -> None:
@@ -93,7 +98,7 @@ def test_bootstrap_interval_is_withheld_where_it_cannot_cover() -> None:
 
 def test_wilcoxon_agrees_with_counting_signs() -> None:
     differences = np.array([0.01, 0.02, 0.03, 0.04, 0.05])
-    (result,) = paired_results({"a": (range(5), differences)}, SETTINGS)
+    (result,) = paired_results({"a": (repeats(5), Units.seeds(5), differences)}, SETTINGS)
     assert result.p_wilcoxon == pytest.approx(2 / 2**5), "five seeds cannot go below 0.0625"
 
 
@@ -120,3 +125,45 @@ def test_not_worse_is_claimed_only_if_the_interval_lies_above_the_margin() -> No
                 assert float(found.test.low) > -SETTINGS.margin
             if found.superiority != "undecided":
                 assert not float(found.test.low) <= 0 <= float(found.test.high)
+
+
+def test_splits_are_tested_as_nadeau_and_bengio_do() -> None:
+    """Their statistic written out: mean / sqrt((1/k + n_test/n_train) S²), Student's t with k − 1 degrees."""
+    values, overlap = np.random.default_rng(6).normal(0.02, 0.02, 10), 0.25 / 0.6
+    found = paired_t(values, 0.02, 0.95, overlap)
+    error = math.sqrt((1 / 10 + overlap) * values.var(ddof=1))
+    assert float(found.p) == pytest.approx(2 * stats.t.sf(abs(values.mean() / error), 9))
+    assert float(found.p_inferior) == pytest.approx(stats.t.sf((values.mean() + 0.02) / error, 9))
+    expected = stats.t.interval(0.95, 9, values.mean(), error)
+    np.testing.assert_allclose((found.low, found.high), expected)
+    assert float(found.mean) == values.mean()
+
+
+def test_two_splits_are_not_tested() -> None:
+    assert np.isnan(paired_t([0.1, 0.2], 0.02, 0.95, 0.3).p)
+    assert np.isnan(detectable_effect(2, 0.05, 0.3))
+    assert np.isfinite(paired_t([0.1, 0.2, 0.15], 0.02, 0.95, 0.3).p)
+
+
+def test_detectable_effect_of_splits_is_found_where_they_correlate_as_is_assumed() -> None:
+    splits, overlap = 5, 0.25 / 0.6
+    effect = detectable_effect(splits, 0.05, overlap)
+    generator = np.random.default_rng(7)
+    own = generator.normal(0, 1, (20_000, splits))  # what the splits show of their spread
+    common = generator.normal(0, math.sqrt(overlap), (20_000, 1))  # what they have in common
+    assert (paired_t(effect + own + common, 1, 0.95, overlap).p < 0.05).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_results_of_splits_are_over_the_means_of_their_seeds() -> None:
+    generator = np.random.default_rng(8)
+    pairs = [Repeat(split, seed) for split in range(6) for seed in range(3) if (split, seed) != (2, 1)]
+    units = Units.splits([pair.split for pair in pairs], 0.3)
+    deltas = generator.normal(0.03, 0.02, len(pairs))
+    (result,) = paired_results({"a": (pairs, units, deltas)}, SETTINGS)
+    means = [deltas[[pair.split == split for pair in pairs]].mean() for split in range(6)]
+    assert result.mean == pytest.approx(np.mean(means))
+    assert result.sd == pytest.approx(np.std(means, ddof=1))
+    assert result.p_t == pytest.approx(float(paired_t(means, 0.02, 0.95, 0.3).p))
+    assert math.isnan(result.p_wilcoxon)
+    assert result.bootstrap_low < result.mean < result.bootstrap_high
+    assert result.detectable == pytest.approx(detectable_effect(6, 0.05, 0.3) * result.sd)

@@ -45,3 +45,12 @@ def test_equal_curves_beat_nobody() -> None:
 def test_one_seed_gives_no_verdict() -> None:
     found = penalty_matrix(["a", "b"], lambda _i, _j: np.ones((1, 4)))
     assert np.isnan(found.loc["a", "b"])
+
+
+def test_over_splits_the_test_is_corrected() -> None:
+    found = penalty_matrix(list(CURVES), lambda i, j: CURVES[i] - CURVES[j], overlap=0.4)
+    plain = matrix()
+    assert (found.to_numpy() <= plain.to_numpy()).all()
+    assert found.to_numpy().sum() < plain.to_numpy().sum()
+    two = penalty_matrix(["a", "b"], lambda _i, _j: np.array([[0.0, 1.0], [0.0, 2.0]]), overlap=0.4)
+    assert np.isnan(two.loc["a", "b"])

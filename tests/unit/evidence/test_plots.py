@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from coilal.evidence import plots
 from coilal.evidence.savings import Saving
+from coilal.evidence.units import Units
+from coilal.inspection.calibration import Reliability
 
 pytestmark = pytest.mark.slow
 
@@ -40,8 +45,54 @@ def test_curves_bands_and_reference_line_show_the_data() -> None:
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), np.column_stack([X, [0.2, 0.5, 0.6]]))
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), [0.9, 0.9])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("labelled images", "macro F1")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "whole pool"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "whole pool"]
     assert axes.get_ylim()[1] > 0.9
+
+
+@pytest.mark.parametrize("figure", ["curves", "headline"])
+def test_the_axis_is_where_the_curves_are_however_wide_the_bands(figure: str) -> None:
+    wide = plots.Curve(X, np.array([0.91, 0.95, 0.97]), np.zeros(3), np.ones(3), "a")
+    looks = plots.looks_of("a", [])
+    with plots.style():
+        if figure == "curves":
+            drawn = plots.curves_figure({"a": wide}, looks, "macro F1", "", None)
+        else:
+            drawn = plots.headline_figure({"a": wide}, [], looks, "macro F1", None)
+    low, high = drawn.axes[0].get_ylim()
+    assert 0.8 < low < 0.91
+    assert 0.97 < high < 1.02
+
+
+def test_what_never_moves_is_not_drawn_as_if_it_did() -> None:
+    still = plots.Curve(X, np.full(3, 0.5), np.full(3, 0.499), np.full(3, 0.501), "a")
+    with plots.style():
+        figure = plots.curves_figure({"a": still}, plots.looks_of("a", []), "macro F1", "", None)
+    low, high = figure.axes[0].get_ylim()
+    assert high - low >= plots.LEAST_SPAN - 1e-9
+
+
+@pytest.mark.parametrize("name", ["margin", "a_strategy_with_a_long_name_indeed"])
+def test_no_text_of_the_intervals_is_cut(name: str) -> None:
+    test = SimpleNamespace(low=-0.1, high=0.05, mean=-0.02)
+    result: Any = SimpleNamespace(
+        strategy=name, units=Units.splits([0, 0, 1, 1, 2, 2], 0.4), noninferiority="not shown", **vars(test)
+    )
+    with plots.style():
+        figure = plots.forest_figure([result], 0.02, 0.95, "random")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    texts = [*figure.texts, *figure.axes[0].get_yticklabels()]
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in (*texts, figure._supxlabel)]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+
+
+def test_every_panel_with_an_axis_has_its_numbers() -> None:
+    found = Reliability(np.array([5, 5]), np.array([0.2, 0.8]), np.array([0.1, 0.9]))
+    with plots.style():
+        figure = plots.reliability_figure({name: {"as trained": found} for name in ("a", "b", "c")})
+    for axes in figure.axes:
+        if axes.get_xlabel():
+            assert [text.get_text() for text in axes.get_xticklabels() if text.get_visible()] == ["0", "0.5", "1"]
 
 
 def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
@@ -53,8 +104,7 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
         panels = plots.panels_figure({name: {"_hidden": curve("_hidden")} for name in names}, looks, "", {})
         plots.save(figure, tmp_path / "curves")  # a formula that matplotlib cannot read would raise
         plots.save(panels, tmp_path / "panels")
-    legend = figure.axes[0].get_legend()
-    assert legend is not None
+    legend = figure.legends[0]
     assert [text.get_text() for text in legend.get_texts()] == names
     assert not any(text.get_parse_math() for text in legend.get_texts() if "$" in text.get_text())
     assert [text.get_text() for text in panels.legends[0].get_texts()] == ["_hidden"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from coilal.evidence.queried import (
     rare_classes,
     unreadable,
 )
+from coilal.evidence.queried_sections import card_lines
 
 
 def queries(labels: list[str], images: list[str] | None = None, batch: int = 2, seed: int = 0) -> pd.DataFrame:
@@ -67,7 +70,7 @@ def test_labels_until_five_are_found() -> None:
 
 
 def test_rare_classes_are_in_the_pool() -> None:
-    assert rare_classes({"none": 90, "gap": 9, "other": 0, "crossover": 10}, 100, 0.1) == ["gap"]
+    assert rare_classes({"none": 0.9, "gap": 0.09, "other": 0.0, "crossover": 0.1}, 0.1) == ["gap"]
 
 
 def test_near_duplicates_are_the_same_view_few_turns_away() -> None:
@@ -85,6 +88,36 @@ def test_near_duplicates_are_the_same_view_few_turns_away() -> None:
     # 5 is the same view as 1, one turn on; 6 another view; B another coil; 21 four turns from 5; 45 six from 21
     assert found["near_duplicates"].tolist() == [pytest.approx(1 / 3), pytest.approx(1 / 3)]
     assert found["groups"].tolist() == [1, 2]
+
+
+QUERY = {"cycle": 1, "rank": 0, "image": "a.png", "score": 0.0123456, "label": "gap+dent"}
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"),
+    [
+        ({}, ["told gap + dent", "score 0.0123"]),  # of an earlier version
+        ({"prediction": "", "confidence": None, "score": None}, ["told gap + dent"]),
+        (
+            {"prediction": "dent+gap", "confidence": 0.875},
+            ["told gap + dent", "predicted dent + gap (0.88)", "score 0.0123"],
+        ),
+        (
+            {"prediction": "gap", "confidence": 0.6, "score": None},
+            ["told gap + dent", "predicted wrongly: gap (0.60)"],
+        ),
+        (
+            {"prediction": "gap", "confidence": 0.6, "score": None, "true": "gap"},
+            ["told gap + dent", "in truth gap", "predicted gap (0.60)"],
+        ),
+        (
+            {"prediction": "gap", "confidence": 0.6, "score": None, "label": ""},
+            ["without a label", "predicted gap (0.60)"],
+        ),
+    ],
+)
+def test_what_stands_below_a_queried_image(more: Mapping[str, Any], lines: list[str]) -> None:
+    assert card_lines({**QUERY, **more}) == lines
 
 
 def test_names_without_a_number_give_no_near_duplicates() -> None:

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import scikit_posthocs
 from scipy import stats
 
+from coilal.evidence.across import across_sections
+from coilal.evidence.comparison import compare
+from coilal.evidence.desk import Section
 from coilal.evidence.ranks import rank_strategies
+from coilal.evidence.reading import Run, read_runs
+from coilal.evidence.report_settings import ReportSettings
+from coilal.run_directory.files import run_folders
+from tests.studies import Simulated, write_study
 
 NAMES = list("abcde")
 
@@ -71,3 +80,36 @@ def test_too_few_settings_or_strategies_are_refused() -> None:
 def test_ties_everywhere_and_the_same_order_everywhere() -> None:
     assert rank_strategies(pd.DataFrame(np.ones((6, 4)), columns=list("abcd")), 0.05).p == 1
     assert rank_strategies(pd.DataFrame(np.tile([1.0, 2, 3, 4], (6, 1)), columns=list("abcd")), 0.05).p == 0
+
+
+def of_models(folder: Path, *cells: tuple[str, str]) -> list[Section]:
+    for task, model in cells:
+        write_study(folder / "s", Simulated({"random": 0.0, "margin": 0.05}, range(2), task=task, model=model))
+    runs = [run for run in read_runs(run_folders(folder / "s"), "test/macro_f1") if isinstance(run, Run)]
+    comparisons, _ = compare(runs, "random")
+    return across_sections(comparisons, ReportSettings(resamples=100), folder / "out")
+
+
+def test_models_are_compared_where_a_task_has_two(tmp_path: Path) -> None:
+    title = "Which model and strategy needs the fewest labels?"
+    one = of_models(tmp_path / "one", ("multiclass", "tiny"), ("multilabel", "tiny"))
+    assert title not in [section.title for section in one]
+    assert not (tmp_path / "one/out/fewest_labels.csv").exists()
+    assert "There is 1 setting and 2 common strategies: too few" in one[0].note
+    assert "There are 2 settings and 2 common strategies: too few" in one[-1].note
+    two = of_models(tmp_path / "two", ("multiclass", "tiny"), ("multiclass", "other"), ("multilabel", "tiny"))
+    assert two[0].title == title
+    assert set(pd.read_csv(tmp_path / "two/out/fewest_labels.csv")["task"]) == {"multiclass"}
+
+
+def test_the_diagram_over_settings_says_what_to_conclude_and_what_not(tmp_path: Path) -> None:
+    effects = {"random": 0.0, "margin": 0.05, "entropy": 0.02}
+    for name in "abcde":
+        write_study(tmp_path / name, Simulated(effects, range(2)))
+    folders = [folder for name in "abcde" for folder in run_folders(tmp_path / name)]
+    runs = [run for run in read_runs(folders, "test/macro_f1") if isinstance(run, Run)]
+    comparisons, _ = compare(runs, "random")
+    sections = across_sections(comparisons, ReportSettings(resamples=100), tmp_path / "out")
+    (picture,) = [picture for section in sections for picture in section.pictures]
+    assert picture.reads.startswith("Conclude: ")
+    assert "Do not conclude" in picture.reads

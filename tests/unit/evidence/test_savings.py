@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from coilal.evidence.crossing import first_crossing, interval, resample_weights
+from coilal.evidence.crossing import first_crossing, interval
 from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.savings import label_saving, targets_for
+from coilal.evidence.units import Units
 
 LABELLED = np.array([10, 20, 40, 80])
 SETTINGS = ReportSettings(resamples=500)
@@ -40,7 +41,7 @@ def test_first_crossing_agrees_with_a_fine_grid() -> None:
 
 
 def test_weights_are_resamples_with_the_mean_first() -> None:
-    weights = resample_weights(5, 300)
+    weights = Units.seeds(5).weights(300)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     np.testing.assert_allclose(weights[0], 0.2)
     np.testing.assert_allclose(np.mod(weights[1:] * 5, 1).round(9) % 1, 0)
@@ -48,10 +49,10 @@ def test_weights_are_resamples_with_the_mean_first() -> None:
 
 def test_interval_takes_infinite_values_and_needs_six_seeds() -> None:
     values = np.concatenate([np.arange(90.0), np.full(10, np.inf)])
-    low, high = interval(values, values, 50, 0.95)
+    low, high = interval(values, values, Units.seeds(50), 0.95)
     assert 0 < low < 5
     assert high == math.inf
-    assert np.isnan(interval(values, values, 5, 0.95)).all()
+    assert np.isnan(interval(values, values, Units.seeds(5), 0.95)).all()
 
 
 def flat(level: float, seeds: int = 6) -> np.ndarray:
@@ -60,7 +61,7 @@ def flat(level: float, seeds: int = 6) -> np.ndarray:
 
 def test_saving_is_one_minus_the_ratio() -> None:
     fast, slow = np.tile([0.2, 0.6, 0.7, 0.8], (6, 1)), np.tile([0.2, 0.4, 0.6, 0.8], (6, 1))
-    found = label_saving(LABELLED, fast, slow, 0.6, SETTINGS)
+    found = label_saving(LABELLED, fast, slow, 0.6, Units.seeds(6), SETTINGS)
     assert (found.labels, found.baseline_labels) == (20, 40)
     assert found.saving == pytest.approx(0.5)
     assert found.bound == "exact"
@@ -69,21 +70,21 @@ def test_saving_is_one_minus_the_ratio() -> None:
 
 def test_censoring_gives_bounds_and_is_never_dropped() -> None:
     reaches, stays = flat(0.8), flat(0.5)
-    better = label_saving(LABELLED, reaches, stays, 0.7, SETTINGS)
+    better = label_saving(LABELLED, reaches, stays, 0.7, Units.seeds(6), SETTINGS)
     assert (better.bound, better.baseline_labels) == ("at least", math.inf)
     assert better.saving == pytest.approx(1 - better.labels / 80)
-    worse = label_saving(LABELLED, stays, reaches, 0.7, SETTINGS)
+    worse = label_saving(LABELLED, stays, reaches, 0.7, Units.seeds(6), SETTINGS)
     assert (worse.bound, worse.labels) == ("at most", math.inf)
     assert worse.saving == pytest.approx(1 - 80 / worse.baseline_labels)
     assert worse.low == -math.inf
-    neither = label_saving(LABELLED, stays, stays, 0.7, SETTINGS)
+    neither = label_saving(LABELLED, stays, stays, 0.7, Units.seeds(6), SETTINGS)
     assert (neither.bound, neither.low, neither.high) == ("unknown", -math.inf, 1)
 
 
 def test_censored_resamples_open_the_interval() -> None:
     """A strategy that half of its seeds never get there: the mean does, resamples of it do not."""
     mixed = np.vstack([flat(0.95, 3), flat(0.45, 3)])
-    found = label_saving(LABELLED, mixed, flat(0.8, 6), 0.65, SETTINGS)
+    found = label_saving(LABELLED, mixed, flat(0.8, 6), 0.65, Units.seeds(6), SETTINGS)
     assert math.isfinite(found.labels)
     assert found.labels_high == math.inf
     assert found.low == -math.inf

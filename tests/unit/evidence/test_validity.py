@@ -23,6 +23,7 @@ from coilal.evidence.paired import (
 )
 from coilal.evidence.report_settings import ReportSettings
 from coilal.evidence.savings import label_saving
+from coilal.evidence.units import Units
 from coilal.run_directory.aulc import aulc
 
 STUDIES = 1000
@@ -146,7 +147,8 @@ def test_intervals_of_savings_cover_nearly_at_their_nominal_rate(seeds: int) -> 
     needed = first_crossing(LABELLED, np.array(expected), 0.7).labels
     truth = 1 - needed[0] / needed[1]
     found = [
-        label_saving(LABELLED, *pair, 0.7, ReportSettings(resamples=500)) for pair in zip(own, other, strict=True)
+        label_saving(LABELLED, *pair, 0.7, Units.seeds(seeds), ReportSettings(resamples=500))
+        for pair in zip(own, other, strict=True)
     ]
     covered = float(np.mean([saving.low <= truth <= saving.high for saving in found]))
     print(f"interval of label savings, {seeds} seeds: {covered:.3f}")

@@ -105,6 +105,28 @@ def test_computed_once_and_again_only_for_other_images(tmp_path: Path, caplog: p
 
 
 @pytest.mark.parametrize("trainable", ["head", 1])
+def test_of_images_that_were_added_the_network_sees_no_other(
+    trainable: str | int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    net, whole = backbone("mobilenetv2_050", trainable), noise(count=37)
+    digests = np.arange(100, 137).astype(np.uint64)
+    later = np.delete(np.arange(37), [3, 17, 36])
+
+    def some(ids: np.ndarray, fingerprint: str, of_format: str = "format") -> DecodedImages:
+        return DecodedImages(whole.pixels[ids], fingerprint, digests[ids], format=of_format)
+
+    outputs(net, some(later, "before"), tmp_path)
+    with caplog.at_level(logging.INFO):
+        grown = outputs(net, some(np.arange(37), "now"), tmp_path)
+        outputs(net, some(np.arange(37), "now", "another format"), tmp_path / "other")
+    assert [record.message.split(" in ")[0] for record in caplog.records if "extracted" in record.message] == [
+        f"extracted {extract.kind_of_outputs(trainable)} of {count} images" for count in (3, 37)
+    ]
+    expected = outputs(net, some(np.arange(37), "now"), tmp_path / "fresh")
+    np.testing.assert_allclose(grown, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("trainable", ["head", 1])
 def test_what_is_stored_is_opened_without_the_network(trainable: str | int, tmp_path: Path) -> None:
     net, images, cache, views = (
         backbone("resnet10t", trainable),

@@ -32,7 +32,7 @@ def extracted(
     net: Backbone, images: np.ndarray, computation: Computation, start: int = 0, dtype: torch.dtype = torch.float32
 ) -> np.ndarray:
     extraction = Extraction(net.to(computation.device), computation, (), dtype)
-    return np.concatenate([np.array(block) for block in extraction.blocks(images, start)])
+    return np.concatenate([np.array(block) for block in extraction.blocks(images, np.arange(start, len(images)))])
 
 
 def needing(most: int, net: Backbone) -> Callable[[Tensor], Tensor]:

@@ -25,6 +25,7 @@ import coilal.fit.stack
 from coilal.active.labels import as_values
 from coilal.active.oracle import Oracle
 from coilal.active.outputs import PoolOutputs, Selection
+from coilal.active.predictions import predictions
 from coilal.active.session import Session
 from coilal.active.strategies.multiclass import margin
 from coilal.active.strategies.strategy import Needs
@@ -148,7 +149,7 @@ def learning(store: Memory, shape: HeadShape, needs_logits: bool = True, seed: i
         evaluated={"test": TEST},
         evaluate=evaluate,
         names=NAMES,
-        asked=lambda outputs, batch: None,
+        predictions=partial(predictions, names=CLASSES, kind="multiclass"),
         store=store,
         progress=Silent(),
         seed=seed,

@@ -70,6 +70,33 @@ def test_only_what_is_needed_is_computed() -> None:
             assert (outputs.passes is not None) == bool(needs.passes)
 
 
+@pytest.mark.parametrize("trainable", ["head", 2])
+def test_what_queried_images_are_taken_for_is_the_same_where_the_pool_is_scored(trainable: str | int) -> None:
+    kept, spent = [], []
+    for seen in (None, lambda ids, logits: None):
+        net, boundary = module(trainable)
+        store = Memory()
+        run = replace(learning(store, net.shape, needs_logits=False), seen=seen)
+        run = replace(run, choose=lambda _, outputs, size: Selection(outputs.ids[:size], np.full(size, np.nan)))
+        fit(trainer(), net, stack(boundary, run))
+        kept.append([batch.predictions for batch in store.session.batches])
+        spent.append([row["infer_s"] for row in store.rows])
+    assert [len(said) for said in kept[0]] == [0, *np.diff(COUNTS)]
+    assert not any(spent[0]), "no strategy is charged with it"
+    for of_chosen, of_pool in zip(*kept, strict=True):
+        assert [each.label for each in of_chosen] == [each.label for each in of_pool]
+        for one, other in zip(of_chosen, of_pool, strict=True):
+            assert one.confidence == pytest.approx(other.confidence, abs=2e-4)
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_logits_of_some_images_are_those_of_the_run_s_own_head(place: int) -> None:
+    model = trained(HeadShape(20, 3), place=place, beside=3)
+    weight, bias = (tensor.detach().numpy() for tensor in model.module.last_layer(place))
+    np.testing.assert_allclose(model.logits(IDS).numpy(), ROWS[IDS] @ weight.T + bias, rtol=1e-4, atol=1e-5)
+    assert torch.equal(model.logits(IDS), trained(HeadShape(20, 3)).logits(IDS)), "whatever stands beside it"
+
+
 ROWS = np.random.default_rng(0).normal(size=(300, 20)).astype(np.float32)
 IDS = np.array([7, 250, 3, 299])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import RLock
 from typing import NamedTuple
 
@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from coilal.active.labels import Answer, Label, NoLabel
+from coilal.active.labels import Answer, Label, NoLabel, Prediction
 from coilal.common.types import Kind, UserError
-from coilal.labelling.contract import GalleryItem, Guess, NotAskedError, Point, Progress, Receipt, Shown, Stage
+from coilal.labelling.contract import GalleryItem, NotAskedError, Point, Progress, Receipt, Shown, Stage
 
-CURVE = (Point(24, 0.61, 0.48, 0.73), Point(48, 0.77, 0.65, 0.86), Point(72, 0.86, 0.75, 0.93))
+CURVE = tuple(
+    Point(labelled, *share, of=64, groups=16)
+    for labelled, *share in ((24, 0.61, 0.48, 0.73), (48, 0.77, 0.65, 0.86), (72, 0.86, 0.75, 0.93))
+)
 
 
 class Told(NamedTuple):
@@ -48,8 +51,6 @@ class FakeDesk:
         views: of each part.
         audit: images of the audit set, the first ones.
         asked: images that are asked for, audit set included.
-        picture: grey values of an image's file (H, W).
-        guess: what the model takes an image for.
     """
 
     study = "line3"
@@ -63,19 +64,18 @@ class FakeDesk:
         views: int = 4,
         audit: int = 0,
         asked: int = 12,
-        picture: Callable[[int], NDArray[np.uint8]] = stripes,
-        guess: Callable[[int], str] | None = None,
     ) -> None:
         self.kind: Kind = kind
         self.classes = list(classes)
         self.told: list[Told] = []
+        self.sent: set[str] = set()
+        self.second_looks: list[int] = []
         self.files: dict[int, bytes] = {}
         self.disk_is_full = False
         self.learning = ""
         self.held = 0
         self.conflict: str | None = None
-        self._images, self._views, self._audit, self._picture = images, views, audit, picture
-        self._guesses = guess
+        self._images, self._views, self._audit = images, views, audit
         self._waiting = list(range(asked))
         self._of = asked
         self._held: dict[str, int] = {}
@@ -130,21 +130,39 @@ class FakeDesk:
             guess=self._guess(number),
             place=number + 1,
             of=self._of,
+            done=self._done(),
         )
 
-    def tell(self, who: str, number: int, answer: Answer, seconds: float, saw_guess: bool) -> Receipt:
+    def was_sent(self, sent: str) -> bool:
+        return sent in self.sent
+
+    def tell(
+        self,
+        who: str,
+        number: int,
+        answer: Answer,
+        seconds: float | None,
+        saw_guess: bool,
+        second_look: bool | None = None,
+        sent: str = "",
+    ) -> Receipt:
         with self._lock:
             if number not in self._waiting and number not in self.answers():
                 raise NotAskedError(f"image {number} was never asked for")
-            self._tell(who, [number], answer, seconds, saw_guess)
+            self._tell(who, [number], answer, seconds or 0.0, saw_guess)
+            self.sent.add(sent)
+            self.second_looks += [number] * bool(second_look)
             return Receipt(number, self.conflict)
 
-    def tell_part(self, who: str, number: int, label: Label, seconds: float, saw_guess: bool) -> Receipt:
+    def tell_part(
+        self, who: str, number: int, label: Label, seconds: float, saw_guess: bool, sent: str = ""
+    ) -> Receipt:
         with self._lock:
             views = [view for view in self.show(who, number).views if view not in self.answers()]
             if not views:
                 raise NotAskedError("all views of this part have a label")
             self._tell(who, views, label, seconds, saw_guess)
+            self.sent.add(sent)
             return Receipt(number, told=len(views))
 
     def last(self, who: str) -> int | None:
@@ -158,12 +176,11 @@ class FakeDesk:
 
     def progress(self, who: str) -> Progress:
         answers = self.answers()
-        done = sum(number not in self._waiting for number in range(self._of))
         curve = CURVE if len(answers) > 2 else ()
         return Progress(
             stage=self._stage(self._waiting[0]) if self._waiting else None,
             held=self.held,
-            done=done,
+            done=self._done(),
             of=self._of,
             labelled=sum(not isinstance(answer, NoLabel) for answer in answers.values()),
             unsure=list(answers.values()).count(NoLabel.UNSURE),
@@ -195,7 +212,7 @@ class FakeDesk:
 
     def pixels(self, number: int) -> NDArray[np.uint8]:
         self._check(number)
-        values = self._picture(number)
+        values = stripes(number)
         return np.asarray(Image.fromarray(values).resize((224, 224)))[None]
 
     def file(self, number: int) -> bytes:
@@ -203,7 +220,7 @@ class FakeDesk:
         if number in self.files:
             return self.files[number]
         out = io.BytesIO()
-        Image.fromarray(self._picture(number)).save(out, "PNG", compress_level=1)
+        Image.fromarray(stripes(number)).save(out, "PNG", compress_level=1)
         return out.getvalue()
 
     def _check(self, number: int) -> None:
@@ -213,9 +230,12 @@ class FakeDesk:
     def _stage(self, number: int) -> Stage:
         return "audit" if number < self._audit else "batch"
 
-    def _guess(self, number: int) -> Guess | None:
-        name = self._guesses(number) if self._guesses else self.classes[number * 7 % 3 % len(self.classes)]
-        return Guess(name if self.kind == "multiclass" else (name,), 0.55 + number * 13 % 40 / 100)
+    def _done(self) -> int:
+        return sum(number not in self._waiting for number in range(self._of))
+
+    def _guess(self, number: int) -> Prediction | None:
+        name = self.classes[number * 7 % 3 % len(self.classes)]
+        return Prediction(name if self.kind == "multiclass" else (name,), 0.55 + number * 13 % 40 / 100)
 
     def _tell(self, who: str, numbers: Sequence[int], answer: Answer, seconds: float, saw_guess: bool) -> None:
         if unknown := [name for name in _names(answer) if name not in self.classes]:

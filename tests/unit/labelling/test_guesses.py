@@ -36,6 +36,8 @@ def test_images_that_a_cycle_did_not_score_keep_theirs_until_there_are_other_cla
     guesses.note(np.array([0, 1]), logits([1, 0], [0, 1]), ("ok", "dent"))
     guesses.note(np.array([1]), logits([1, 0]), ("ok", "dent"))
     assert [guesses.of(number).label for number in (0, 1)] == ["ok", "ok"]  # type: ignore[union-attr]
+    guesses.note(np.array([2]), logits([0, 0, 1]), ("ok", "dent", "cross"))  # a class was added
+    assert [guesses.of(number).label for number in (0, 1, 2)] == ["ok", "ok", "cross"]  # type: ignore[union-attr]
     guesses.note(np.array([2]), logits([0, 0, 1]), ("cross", "dent", "ok"))
     assert guesses.of(0) is None
     assert guesses.of(2).label == "ok"  # type: ignore[union-attr]
@@ -66,3 +68,13 @@ def test_none_are_kept_and_loaded_as_none(tmp_path: Path) -> None:
     guesses = Guesses("multilabel", 2)
     guesses.load(tmp_path / "g.npz", ("a", "b"))
     assert guesses.of(0) is None
+
+
+def test_images_that_are_new_take_no_guess_away() -> None:
+    guesses = Guesses("multiclass", 2)
+    guesses.note(np.array([1]), logits([0, 3]), ("ok", "dent"))
+    before = guesses.of(1)
+    guesses.grow(4)
+    assert (guesses.of(1), guesses.of(0), guesses.of(3)) == (before, None, None)
+    guesses.note(np.array([3]), logits([3, 0]), ("ok", "dent"))
+    assert guesses.of(3).label == "ok"  # type: ignore[union-attr]

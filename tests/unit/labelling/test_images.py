@@ -47,7 +47,8 @@ def read(composed: Compose, folder: Path, *overrides: str, task: str = "multicla
 def test_a_folder_without_a_table(composed: Compose, folder: Path) -> None:
     images = read(composed, folder, "label.classes=[ok,dent]")
     groups = np.array(images.samples.groups)
-    assert len(images.audit) == 6, "whole coils until there are four images"
+    assert len(images.audit) == 4, "two views of each of two coils"
+    assert len(images.pool) == 12, "their other views stand aside"
     assert not set(groups[images.audit]) & set(groups[images.pool])
     assert len(images.pool) == 12
     prepared = images.prepared(images.names(["scratch"]), {int(images.audit[0]): "dent"})

@@ -18,6 +18,7 @@ from coilal.data.decode import fit_image
 from coilal.prediction import export as module
 from coilal.prediction.export import INPUT, METADATA, OUTPUT, checked, export
 from coilal.prediction.request import SUFFIX, Request
+from coilal.run_directory.files import study_of
 from coilal.runs.shared import forget
 from tests.unit.prediction.trained import train
 
@@ -98,9 +99,9 @@ def test_networks_of_timm_and_transformers_are_exported_with_what_is_trained_of_
 
 
 def test_a_file_that_gives_something_else_is_refused_and_not_left(multiclass: Path, tmp_path: Path) -> None:
-    run = tmp_path / "outputs" / "a" / "b" / "c" / "d" / "seed0"
+    run = tmp_path / "outputs" / "a" / "b" / "c" / "d" / "split0" / "seed0"
     shutil.copytree(multiclass, run)
-    shutil.copytree(multiclass.parents[3] / ".data", tmp_path / "outputs" / "a" / ".data")
+    shutil.copytree(study_of(multiclass) / ".data", tmp_path / "outputs" / "a" / ".data")
     stored = dict(np.load(run / "predictions.npz"))
     stored["probabilities"] = stored["probabilities"][::-1]
     np.savez(run / "predictions.npz", **stored)

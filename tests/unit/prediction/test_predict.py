@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 
 from coilal.common.types import DataError, UserError
 from coilal.prediction.predict import predict
 from coilal.prediction.request import Request
 from coilal.run_directory.data_record import read_rows
-from coilal.run_directory.files import read_status, write_status
+from coilal.run_directory.files import read_status, study_of, write_status
+from coilal.run_directory.store import read_cycles
 from coilal.runs.shared import forget
 from tests.unit.prediction.trained import labels_of, train, write_coils
 
@@ -74,7 +75,7 @@ def test_the_trained_block_counts(multilabel: Path, own: Path, tmp_path: Path) -
     """With the initial weights of the block the run's figures are not met."""
     from safetensors.torch import load_file, save_file
 
-    copy = tmp_path / "outputs" / "a" / "b" / "c" / "d" / "seed0"
+    copy = tmp_path / "outputs" / "a" / "b" / "c" / "d" / "split0" / "seed0"
     shutil.copytree(multilabel, copy)
     path = copy / "checkpoints" / "model.safetensors"
     tensors = load_file(path)
@@ -91,7 +92,7 @@ def test_the_line_is_drawn_on_validation_images(request_of: Any, run: str, coils
     folder = request_of(run)
     found = table(predict(request(folder, coils, tmp_path, overkill="10"))).set_index("image")
     about = json.loads((tmp_path / "predictions.json").read_text())
-    record = read_rows(folder.parents[3] / ".data" / read_status(folder)["data"]["record"])
+    record = read_rows(study_of(folder) / ".data" / read_status(folder)["data"]["record"])
     names = [name for name, row in record.items() if row["part"] == "validation"]
     is_good = np.array([labels_of(coils)[name] == "none" for name in names])
     flagged = (found.loc[names, "decision"] != "none").to_numpy()
@@ -104,7 +105,45 @@ def test_the_line_is_drawn_on_validation_images(request_of: Any, run: str, coils
     assert (strict["decision"] != "none").sum() <= (found["decision"] != "none").sum()
 
 
-def test_a_part_is_what_its_views_are(multiclass: Path, coils: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", ["multiclass", "multilabel"])
+def test_the_line_is_where_the_last_cycle_of_the_run_had_it(
+    request_of: Any, run: str, own: Path, tmp_path: Path
+) -> None:
+    folder = request_of(run)
+    predict(request(folder, own, tmp_path, overkill="5"))
+    point = json.loads((tmp_path / "predictions.json").read_text())["operating_point"]
+    last = read_cycles(folder).iloc[-1]
+    thresholds = [last[name] for name in last.index if name.startswith("val/point/threshold")]
+    assert point["thresholds"] == pytest.approx(thresholds, abs=1e-5)
+    for ours, theirs in (("good", "good"), ("rejected", "rejected"), ("faulty", "faulty"), ("passed", "escaped")):
+        assert point[ours] == last[f"val/point/{theirs}"]
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_coils_are_decided_as_the_last_cycle_of_the_run_decided_on_them(
+    coils: Path, cache: Path, tmp_path: Path, task: str
+) -> None:
+    forget()
+    split = ("split=1", "data.split.validation=0.35", "data.split.test=0.35")  # one of five coils there is good
+    given = ("data=coils", f"data.root={coils}", "study=of_coils", f"task={task}", *split)
+    run = train(tmp_path / "outputs", cache, *given)
+    predict(request(run, coils, tmp_path, overkill="5"))
+    point = json.loads((tmp_path / "predictions.json").read_text())["operating_point_groups"]
+    last = read_cycles(run).iloc[-1]
+    for ours, theirs in (("good", "good"), ("rejected", "rejected"), ("faulty", "faulty"), ("passed", "escaped")):
+        assert point[ours] == last[f"val/group/{theirs}"]
+    decided = table(tmp_path / "predictions_groups.csv").set_index("group")["decision"]
+    tested = [str(name) for name in np.load(run / "predictions.npz")["images"]]
+    truth = labels_of(coils)
+    faulty = {name.split("_")[0] for name in tested if truth[name] != "none"}
+    taken = {group for group in {name.split("_")[0] for name in tested} if decided[group] != "none"}
+    assert len(faulty - taken) == last["test/group/escaped"]
+    assert len(taken - faulty) == last["test/group/rejected"]
+
+
+def test_without_a_good_validation_coil_a_part_is_what_its_views_are(
+    multiclass: Path, coils: Path, tmp_path: Path
+) -> None:
     images = table(predict(request(multiclass, coils, tmp_path)))
     groups = table(tmp_path / "predictions_groups.csv").set_index("group")
     assert len(groups) == 12
@@ -135,9 +174,9 @@ def test_an_image_that_is_there_twice_is_predicted_twice(multiclass: Path, own: 
 def test_without_its_validation_images_the_largest_probability_decides(
     multiclass: Path, own: Path, tmp_path: Path
 ) -> None:
-    copy = tmp_path / "outputs" / "study" / "multiclass" / "tiny" / "entropy" / "seed0"
+    copy = tmp_path / "outputs" / "study" / "multiclass" / "tiny" / "entropy" / "split0" / "seed0"
     shutil.copytree(multiclass, copy)
-    shutil.copytree(multiclass.parents[3] / ".data", tmp_path / "outputs" / "study" / ".data")
+    shutil.copytree(study_of(multiclass) / ".data", tmp_path / "outputs" / "study" / ".data")
     config = (copy / "config.yaml").read_text()
     (copy / "config.yaml").write_text(config.replace("/photos", "/gone").replace("/outputs/multi", "/outputs/no"))
     found = table(predict(request(copy, own, tmp_path)))
@@ -226,7 +265,7 @@ def test_a_table_of_other_classes_is_refused(multiclass: Path, own: Path, tmp_pa
     names = sorted(path.name for path in own.iterdir())
     labels = ["none" if number % 2 else "scratch" for number in range(len(names))]
     pd.DataFrame({"image": names, "label": labels}).to_csv(own / "labels.csv", index=False)
-    with pytest.raises(UserError, match=r"labels.csv: scratch are not the classes"):
+    with pytest.raises(UserError, match=r"labels.csv: scratch are not the classes.*move labels.csv away"):
         predict(request(multiclass, own, tmp_path))
     given = tmp_path / "other.csv"
     (own / "labels.csv").rename(given)
@@ -338,7 +377,7 @@ def test_other_weights_of_the_backbone_are_refused(of_folders: Path, own: Path, 
 
 def test_a_study_is_no_run_and_names_one(multiclass: Path, own: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"this is no run directory.*for example run=.*seed0"):
-        predict(request(multiclass.parents[3], own, tmp_path))
+        predict(request(study_of(multiclass), own, tmp_path))
 
 
 def test_only_its_own_tables_are_replaced(multiclass: Path, multilabel: Path, own: Path, tmp_path: Path) -> None:
@@ -378,6 +417,8 @@ def killed(run: str, root: str, out: str, cache: str, kill_at: int) -> None:
 def test_a_killed_prediction_goes_on_from_the_cache(
     multiclass: Path, own: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    for path in list(own.iterdir()):  # of images that the run has the features are copied
+        ImageOps.mirror(Image.open(path)).save(path.with_name(f"{path.stem}9{path.suffix}"), quality=95)
     cache = str(tmp_path / "cache")
     batches = 192 // 16 + 3  # those of the run's own images come first
     process = context.Process(target=killed, args=(str(multiclass), str(own), str(tmp_path), cache, batches))
@@ -386,10 +427,11 @@ def test_a_killed_prediction_goes_on_from_the_cache(
     assert process.exitcode == -signal.SIGKILL
     assert not (tmp_path / "predictions.csv").exists()
     images = len(list(own.iterdir()))
+    new = images // 2
     with caplog.at_level("INFO"):
         found = table(predict(request(multiclass, own, tmp_path, cache__dir=cache))).set_index("image")
     assert "features of 192 images were in the cache" in caplog.text
-    assert f"extracted features of {images - 32} images" in caplog.text, "two batches were kept"
+    assert f"extracted features of {new - 32} images" in caplog.text, "two batches were kept"
     stored = np.load(multiclass / "predictions.npz")
     ours = probabilities(found.loc[list(stored["images"])], stored["names"])
     np.testing.assert_allclose(ours, stored["probabilities"], atol=1e-5, rtol=0)

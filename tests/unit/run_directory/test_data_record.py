@@ -60,6 +60,15 @@ def test_without_a_readable_record_nothing_can_be_named(tmp_path: Path, content:
     assert read_rows(tmp_path / "x") == {}
 
 
+def test_of_a_record_with_a_bit_turned_over_nothing_can_be_named(tmp_path: Path) -> None:
+    record().write(tmp_path)
+    (file,) = tmp_path.iterdir()
+    sound = file.read_bytes()
+    for place in range(10, len(sound)):  # after the header, whose time of change is not looked at
+        file.write_bytes(sound[:place] + bytes([sound[place] ^ 16]) + sound[place + 1 :])
+        assert read_rows(file) in ({}, record().rows()), "its last byte has bits that say nothing"
+
+
 @pytest.mark.parametrize(
     ("other", "aspects", "said"),
     [

@@ -11,7 +11,7 @@ from coilal.run_directory import store as module
 from coilal.run_directory.columns import is_measurement
 from coilal.run_directory.files import write_atomically
 from coilal.run_directory.health import DamagedError
-from coilal.run_directory.store import Query, RunStore, read_cycles
+from coilal.run_directory.store import Query, RunStore, read_asked, read_cycles, read_queries
 
 
 @pytest.fixture
@@ -74,7 +74,17 @@ def test_what_measures_the_machine_is_no_result() -> None:
 
 
 def query(image: str, cycle: int = 0) -> Query:
-    return Query(cycle=cycle, rank=0, image=image, score=None, label="ok")
+    return Query(cycle=cycle, rank=0, image=image, score=None, label="ok", prediction="", confidence=None)
+
+
+def test_what_the_model_took_an_image_for_stands_beside_its_label(tmp_path: Path) -> None:
+    asked = [query("a.png"), {**query("b.png", cycle=1), "prediction": "2026", "confidence": 0.875}]
+    store = RunStore(tmp_path, lambda: asked)  # type: ignore[arg-type, return-value]
+    for cycle in range(2):
+        store.commit({"cycle": cycle, "labelled": cycle + 1}, {"ids": np.arange(2)}, None)
+    columns = read_asked(tmp_path)
+    assert columns["prediction"] == read_queries(tmp_path)["prediction"].tolist() == ["", "2026"]
+    assert columns["confidence"] == [None, 0.875]
 
 
 def test_a_session_of_another_run_is_refused(tmp_path: Path) -> None:

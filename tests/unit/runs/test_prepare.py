@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
@@ -15,8 +16,9 @@ from PIL import Image
 
 from coilal.common.instantiate import instantiate
 from coilal.common.types import DataError
-from coilal.runs.prepare import check, prepare
+from coilal.runs.prepare import Prepared, check, describe, prepare
 from coilal.runs.provenance import initial_status
+from coilal.runs.refusals import kept_in
 from coilal.runs.settings import Settings
 from coilal.runs.study_split import read_split
 
@@ -101,3 +103,102 @@ def test_the_range_of_the_values_is_kept_with_the_run(
     settings = Settings.of(folder)
     prepared = prepare(settings, instantiate(settings.task.module), instantiate(settings.budget))
     assert initial_status(settings, "id", prepared, "w")["data"]["range"] == limits
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (["data.split.by=type"], "no such attribute"),
+        (["data.split.folds=13"], "in 12 groups"),
+    ],
+)
+def test_a_split_that_cannot_be_is_told_before_images_are_decoded_and_once_a_launch(
+    folder: DictConfig, composed: Callable[..., DictConfig], tmp_path: Path, settings: list[str], what: str
+) -> None:
+    (Path(folder.data.root) / "bent/0.png").write_bytes(b"damaged")
+    cfg = composed("data=folder", f"data.root={folder.data.root}", f"cache.dir={folder.cache.dir}", *settings)
+    with kept_in(tmp_path / "launch"):
+        with pytest.raises(DataError, match=what):
+            check(cfg)
+        for file in Path(folder.data.root).rglob("*.png"):
+            file.unlink()
+        with pytest.raises(DataError, match=what):
+            check(cfg)
+
+
+def labelled(root: Path, groups: int) -> None:
+    """Write groups of two images, one of each class, and their table with three types."""
+    root.mkdir(exist_ok=True)
+    rows = ["image,label,group,type"]
+    for number in range(2 * groups):
+        pixels = np.random.default_rng(number).integers(0, 256, (9, 9), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{number}.png")
+        group = number // 2
+        rows.append(f"{number}.png,{'ok' if number % 2 else 'bent'},c{group},{'xyz'[group % 3]}")
+    (root / "labels.csv").write_text("\n".join(rows))
+
+
+def prepared_split(composed: Callable[..., DictConfig], tmp_path: Path, *settings: str) -> Prepared:
+    places = (f"data.root={tmp_path}/data", f"cache.dir={tmp_path}/cache", f"outputs={tmp_path}/outputs")
+    cfg = composed("data=coils", *places, "budget.initial=2", "budget.query=1", "budget.cycles=1", *settings)
+    read = Settings.of(cfg)
+    prepared = prepare(read, instantiate(read.task.module), instantiate(read.budget))
+    prepared.keep_records()
+    return prepared
+
+
+def test_folds_drawn_from_data_that_changed_do_not_test_a_group_twice(
+    composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    folds = "data.split.folds=4"
+    labelled(tmp_path / "data", 12)
+    tested = {
+        group
+        for number in (0, 1)
+        for prepared in [prepared_split(composed, tmp_path, folds, f"split={number}")]
+        for group in np.asarray(prepared.samples.groups)[prepared.split.test].tolist()
+    }
+    assert len(tested) == 6
+    labelled(tmp_path / "data", 19)
+    with pytest.raises(DataError, match=r"of this study tests.*another study=…") as refused:
+        prepared_split(composed, tmp_path, folds, "split=3")
+    assert {place.partition(":")[0] for place in refused.value.problems[0].places} <= tested
+    prepared_split(composed, tmp_path, folds, "split=5")  # another round
+    prepared_split(composed, tmp_path, folds, "split=3", "study=another")
+    labelled(tmp_path / "data", 12)
+    prepared_split(composed, tmp_path, folds, "split=3")
+
+
+def test_a_value_that_comes_in_does_not_let_two_splits_test_the_same(
+    composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    labelled(tmp_path / "data", 12)
+    for number in range(3):
+        prepared_split(composed, tmp_path, "data.split.by=type", f"split={number}")
+    labelled(tmp_path / "data", 15)
+    table = tmp_path / "data/labels.csv"
+    table.write_text(re.sub(r"(c1[234]),.", r"\1,a", table.read_text()))
+    prepared_split(composed, tmp_path, "data.split.by=type", "split=2")  # drawn before: it stays
+    with pytest.raises(DataError, match="though split 2 of this study tests them"):
+        prepared_split(composed, tmp_path, "data.split.by=type", "split=3")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["data.split.by=type", "split=1"], "split 1 tests type y: 4 of 12 groups"),
+        (["data.split.folds=4", "split=2"], "split 2 tests fold 3 of 4: 3 of 12 groups"),
+        (["data.split.folds=4", "split=5"], "split 5 tests fold 2 of 4 (round 2): 3 of 12 groups"),
+    ],
+)
+def test_the_log_says_what_is_tested(
+    composed: Callable[..., DictConfig],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    settings: list[str],
+    told: str,
+) -> None:
+    labelled(tmp_path / "data", 12)
+    with caplog.at_level("INFO"):
+        describe(prepared_split(composed, tmp_path, *settings))
+    assert told in caplog.messages

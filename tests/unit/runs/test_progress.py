@@ -86,6 +86,26 @@ def test_the_bar_shows_cycle_phase_count_metric_and_time(clock: list[float]) -> 
     assert progress._bar.finished is False
 
 
+def test_where_people_label_neither_cycles_nor_an_end_are_shown() -> None:
+    console, lines = terminal(), plain()
+    told = [96]
+    with RunProgress("line3", None, METRIC, console, told=lambda: f"{told[0]} labels") as progress:
+        progress.cycle_done(3, 96, {METRIC: 0.5})
+        progress.phase("waiting for answers")
+        told[0] = 109
+        progress._bar.refresh()
+    shown = text(console)
+    assert "line3 109 labels waiting for answers learnt from 96 labels  test/macro_f1 0.500" in shown
+    assert "cycle" not in shown
+    assert "left" not in shown
+    with RunProgress("line3", None, METRIC, lines) as progress:
+        progress.cycle_done(3, 96, {METRIC: 0.5})
+        progress.cycle_done(4, 1, {METRIC: 0.5})
+    assert lines.file.getvalue() == (
+        "line3  learnt from 96 labels  test/macro_f1 0.500\nline3  learnt from 1 label  test/macro_f1 0.500\n"
+    )
+
+
 def test_a_finished_bar_stays_at_the_last_cycle() -> None:
     console = terminal()
     with RunProgress("r", 1, METRIC, console) as progress:

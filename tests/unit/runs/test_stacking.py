@@ -17,9 +17,10 @@ Composed = Callable[..., DictConfig]
 HARMLESS = {
     *("seed", "seeds.start", "seeds.train", "study", "outputs", "records", "force", "score_validation"),
     *("model.optimizer.lr_head", "model.optimizer.lr_backbone", "model.optimizer.weight_decay", "task.lr_scale"),
-    *("hparams.source", "hparams.data", "hparams.any_data"),
+    *("oracle.error_rate", "oracle.confusion"),
+    *("inspection.overkill", "inspection.top"),
 }
-OF_THE_RUN_ITSELF = ("strategy.", "logger.")
+OF_THE_RUN_ITSELF = ("strategy.", "logger.", "hparams.")
 """Beginnings of settings, all of which are harmless."""
 
 

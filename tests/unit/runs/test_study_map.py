@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from sklearn.decomposition import PCA
 
 from coilal.active.features import Features
-from coilal.run_directory.files import read_status
+from coilal.run_directory.files import read_status, study_of
 from coilal.run_directory.pool_map import read_map
 from coilal.runs.run import run
 from coilal.runs.study_map import drawn_map
@@ -43,7 +43,7 @@ def test_a_study_has_one_map_that_its_runs_name(small: Callable[..., DictConfig]
         folders.append(run_folder(cfg))
     names = {read_status(folder)["data"]["map"] for folder in folders}
     assert len(names) == 1
-    records = folders[0].parents[3] / ".data"
+    records = study_of(folders[0]) / ".data"
     found = read_map(records / names.pop())
     assert found is not None
     assert len(found.images) == len(set(found.images)) == read_status(folders[0])["data"]["split"]["pool"]

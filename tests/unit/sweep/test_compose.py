@@ -40,7 +40,7 @@ def cells_of(grid_of: Callable[..., Grid]) -> Callable[..., tuple[Cell, ...]]:
 def test_a_cell_is_its_run_directory_and_what_was_typed(cells_of) -> None:  # type: ignore[no-untyped-def]
     (cell,) = cells_of("study=mine strategy=margin seed=3")
     assert cell.study == "outputs/mine"
-    assert cell.name == "multiclass/tiny/margin/seed3"
+    assert cell.name == "multiclass/tiny/margin/split0/seed3"
     assert cell.overrides == ("study=mine", "strategy=margin", "seed=3")
     assert cell.replays is None
 

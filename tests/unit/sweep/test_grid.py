@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,24 @@ def test_the_failure_names_cells_and_reasons_and_the_exit_code_says_who_can_mend
     assert "    |   line 3\n    | ValueError: x" in str(failure)
 
 
+def test_one_reason_is_told_once_though_each_refusal_begins_with_its_folder(tmp_path: Path) -> None:
+    members = cells(tmp_path, 3)
+    refused = {cell: f"{cell.folder} holds a run with other settings" for cell in members[:2]}
+    found = grids.failure(replace(grid(members), refused=refused), states(members), lambda _: None)
+    assert found is not None
+    assert str(found).count("holds a run with other settings") == 1
+    assert "2 cells (multiclass/tiny/margin/seed0, multiclass/tiny/margin/seed1): holds a run" in str(found)
+
+
+def test_what_is_refused_is_not_counted_as_done(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, other = members = cells(tmp_path, 2)
+    for cell in members:
+        run_directory(tmp_path, cell.name, state="done", end=now())
+    with caplog.at_level("INFO"):
+        grids.wait(members, settle_s=0, refused=(other,))
+    assert caplog.messages == ["2 cells: 1 done, 1 refused"]
+
+
 def test_a_lost_cell_shows_the_end_of_its_jobs_log(tmp_path: Path) -> None:
     (cell,) = members = cells(tmp_path, 1)
     log = tmp_path / "log.err"
@@ -124,3 +143,14 @@ def test_what_a_lost_job_told_itself_is_the_reason(tmp_path: Path) -> None:
     assert failure.code == 2, "the user can mend it"
     assert "seed0: missing: " in str(failure)
     assert "(ended with exit code 2): seed0.json: the disk is full" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("tail", "told", "not_told"), [("", "put right", "The same"), ("line", "The same", "right")]
+)
+def test_the_advice_fits_the_fault(tmp_path: Path, tail: str, told: str, not_told: str) -> None:
+    members = cells(tmp_path, 1)
+    write_outcome(members[0], Outcome(exact_now(), error="split=3, and type has 3 values", tail=tail))
+    advice = str(grids.failure(grid(members), states(members), lambda _: None)).splitlines()[-1]
+    assert told in advice
+    assert not_told not in advice

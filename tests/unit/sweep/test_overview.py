@@ -82,3 +82,15 @@ def test_a_command_is_shown_with_the_folder_in_which_it_was_typed(
 def test_a_study_that_does_not_exist_is_refused_with_those_that_do(study: Path) -> None:
     with pytest.raises(UserError, match="mine"):
         Overview.of(study.parent / "other")
+
+
+@pytest.mark.parametrize(("tail", "told"), [("", True), ("line", False)])
+def test_what_was_refused_is_put_right_before_the_command_is_typed_again(
+    tmp_path: Path, tail: str, told: bool
+) -> None:
+    cell = Cell(str(tmp_path), "multiclass/tiny/margin/split3/seed0", (), "")
+    write_launch(str(tmp_path), Launch(now(), COMMAND, os.getcwd(), (cell,)))
+    write_outcome(cell, Outcome(exact_now(), error="split=3, and type has 3 values", tail=tail))
+    shown = io.StringIO()
+    print_table(Overview.of(tmp_path), Console(file=shown, width=200))
+    assert ("has been put right" in shown.getvalue()) == told

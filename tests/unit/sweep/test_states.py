@@ -83,6 +83,8 @@ def test_states_are_read_from_the_study(tmp_path: Path) -> None:
     assert found[cells[1]].cycles == 2
     assert found[cells[1]].seconds is not None
     assert count(found.values()) == "3 cells: 1 done, 1 running, 1 queued"
+    assert count(found.values(), refused=2) == "5 cells: 1 done, 1 running, 1 queued, 2 refused"
+    assert count([], refused=1) == "1 cell: 1 refused"
 
 
 def test_runs_that_were_made_one_by_one_belong_to_the_study(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ def best_of(
     Formula: validation metric of the head that is trained on the labelled images and the batch; the candidates are
     the choice of each strategy among the whole pool, and among so many random halves of it. Direction: highest.
     Source: Huseljic et al. 2026, BoSS: A Best-of-Strategies Selector as an Oracle for Deep Active Learning. It
-    needs the labels of images before they are asked for: what a study's simulated oracle has, and nobody else.
+    needs the labels of images before they are asked for: what a study's simulated oracle has, and nobody else. The
+    best of many is in part luck: on other images than the validation split a strategy may do better.
 
     Args:
         outputs: with ``tried``.

@@ -19,7 +19,7 @@ def dropquery(outputs: PoolOutputs, batch_size: int, generator: np.random.Genera
     image nearest to its centre. Direction: nearest; too few candidates: the rest by margin (labels:
     avg_confidence), lowest first. Source: Gupte et al. 2024, Revisiting Active Learning in the Era of Vision
     Foundation Models, section 3 (three passes, dropout 0.75: the yaml). The score is the share of passes that
-    differ.
+    differ. Asked for the rest of a batch (``strategy.per_group``), it clusters anew, whatever is taken already.
     """
     share = changed(outputs)
     candidates = np.flatnonzero(share > 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +26,8 @@ def per_group(
     """Return a batch with at most so many images of one group.
 
     What the strategy chooses is taken in its order; images of a group that has given its share are left out, and
-    the strategy is asked again for what is missing, without these groups, as if the images taken were labelled.
+    the strategy is asked again for what is missing, without these groups, as if the images taken were labelled;
+    one that looks at no labelled images is told of them, too (``outputs.taken``).
     Where all groups of the pool have given their share and images are still missing, each may give as many again.
 
     Args:
@@ -50,7 +52,8 @@ def per_group(
         selection = query(asked, min(missing, len(asked)), generator)
         kept = _within_share(selection.ids, asked, given, share)
         taken.append(Selection(selection.ids[kept], selection.scores[kept]))
-        left = left.without(np.isin(left.ids, selection.ids[kept]), labelled=True)
+        batch = np.isin(outputs.ids, np.concatenate([part.ids for part in taken]))
+        left = replace(outputs.without(batch, labelled=True), taken=outputs.without(~batch))
     ids = np.concatenate([part.ids for part in taken])
     return Selection(ids, np.concatenate([part.scores for part in taken]))
 

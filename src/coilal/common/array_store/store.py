@@ -97,7 +97,25 @@ def open_stored(path: Path) -> Array | None:
         target = Target(path, record.shape, np.dtype(record.dtype), record.about)
     except TypeError:  # a damaged record
         return None
-    return None if _fault(target) else _mapped(path)
+    return open_sound(target)
+
+
+def open_sound(target: Target, in_every_byte: bool = False) -> Array | None:
+    """Return the array, memory-mapped; None if it is absent, damaged, or of another shape or type.
+
+    Args:
+        target: the array.
+        in_every_byte: whether the whole of a large file is compared with its checksums, not a part of it.
+    """
+    if _fault(target) or (in_every_byte and not _is_whole(target)):
+        return None
+    return _mapped(target.path)
+
+
+def _is_whole(target: Target) -> bool:
+    record = read_record(target.record)
+    with target.path.open("rb") as stream:
+        return record is not None and all(is_sound(stream, *each) for each in spans(record.chunks))
 
 
 def _mapped(path: Path) -> Array | None:

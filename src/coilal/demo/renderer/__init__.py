@@ -12,19 +12,22 @@ from coilal.demo.renderer.catalogue import (
 )
 from coilal.demo.renderer.faults import KINDS, Fault, events_of, labels_of, place
 from coilal.demo.renderer.picture import RENDERER_VERSION, CoilRenderer, Shot, photographs
-from coilal.demo.renderer.scene import HEIGHT, IMAGES, WIDTH, Winding
+from coilal.demo.renderer.scene import BOBBINS, HEIGHT, IMAGES, LIGHTINGS, WIDTH, Kind, Winding
 from coilal.demo.renderer.winding import Strands, strands_at
 
 __all__ = [
+    "BOBBINS",
     "COMBINATIONS",
     "HEIGHT",
     "IMAGES",
     "KINDS",
+    "LIGHTINGS",
     "RENDERER_VERSION",
     "WIDTH",
     "Catalogue",
     "CoilRenderer",
     "Fault",
+    "Kind",
     "Shot",
     "Strands",
     "Winding",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from coilal.common.types import DataError, Problem, UserError
 from coilal.demo.renderer.draws import Draws, on_grid
 from coilal.demo.renderer.faults import CROSSOVER, DOUBLE, GAP, Event, Fault, events_of, labels_of, place
-from coilal.demo.renderer.scene import FACES, IMAGES, TURNS, Winding
+from coilal.demo.renderer.scene import BOBBINS, FACES, IMAGES, LIGHTINGS, TURNS, Kind, Winding
 
 PROPORTIONS = (0.5074, 0.0168, 0.1085, 0.0193, 0.1582, 0.0213, 0.0176, 0.1508)
 """Share of each combination in the real table, by the code of its ``Error_Multi`` column."""
@@ -43,6 +43,7 @@ class Catalogue:
         numbers: number of each image within its coil, 1 … 960 (N).
         labels: 0/1 (N, 3): double_winding, gap, crossover.
         faults: the fault history of each coil.
+        kinds: type of bobbin and light of each coil; those that are not here are of the usual ones.
     """
 
     seed: int
@@ -51,6 +52,7 @@ class Catalogue:
     numbers: NDArray[np.int64]
     labels: NDArray[np.uint8]
     faults: dict[int, tuple[Fault, ...]]
+    kinds: Mapping[int, Kind] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -69,7 +71,7 @@ def coil_name(coil: int) -> str:
 
 
 @lru_cache(maxsize=2)
-def catalogue(coils: int, images_per_coil: int, seed: int) -> Catalogue:
+def catalogue(coils: int, images_per_coil: int, seed: int, bobbins: int = 1, lightings: int = 1) -> Catalogue:
     """List the pictures of a data set with the real table's proportions; nothing is drawn.
 
     Runs of one process share the catalogue: its arrays are read-only.
@@ -78,6 +80,8 @@ def catalogue(coils: int, images_per_coil: int, seed: int) -> Catalogue:
         coils: number of coils, 1 or more.
         images_per_coil: a multiple of 4, 4 … 960: whole turns spread evenly over the 240.
         seed: 0 or more; decides everything.
+        bobbins: types of bobbin that there are, as many coils of each, 1 to 3.
+        lightings: the same of lightings.
 
     Raises:
         UserError: a number that cannot be had.
@@ -90,6 +94,9 @@ def catalogue(coils: int, images_per_coil: int, seed: int) -> Catalogue:
         )
     if seed < 0:
         raise UserError(f"seed is {seed}; choose 0 or more.")
+    for name, number, known in (("bobbins", bobbins, BOBBINS), ("lightings", lightings, LIGHTINGS)):
+        if not 1 <= number <= len(known):
+            raise UserError(f"{name} is {number}; choose 1 … {len(known)}.")
     numbers = picked_numbers(images_per_coil)
     histories = _histories(coils, numbers, seed)
     names = tuple(f"{coil_name(c)}_Image{n:04d}.jpg" for c in range(1, coils + 1) for n in numbers)
@@ -101,10 +108,24 @@ def catalogue(coils: int, images_per_coil: int, seed: int) -> Catalogue:
         numbers=np.tile(numbers, coils),
         labels=labels,
         faults=dict(enumerate(histories, start=1)),
+        kinds=_kinds(coils, seed, bobbins, lightings),
     )
     for shared in (made.coils, made.numbers, made.labels):
         shared.setflags(write=False)
     return made
+
+
+def _kinds(coils: int, seed: int, bobbins: int, lightings: int) -> dict[int, Kind]:
+    """Return the kind of each coil (from 1 on): the types are dealt to the coils, and so are the lightings."""
+
+    def dealt(what: str, number: int) -> NDArray[np.int64]:
+        order = np.argsort(Draws(what, seed).many(0, 1, coils), kind="stable")
+        types = np.empty(coils, np.int64)
+        types[order] = np.arange(coils) % number
+        return types
+
+    both = zip(dealt("bobbin", bobbins).tolist(), dealt("lighting", lightings).tolist(), strict=True)
+    return {coil: Kind(*kind) for coil, kind in enumerate(both, start=1)}
 
 
 def catalogue_for(names: Sequence[str], labels: NDArray[np.uint8], seed: int) -> Catalogue:

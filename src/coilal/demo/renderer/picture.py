@@ -16,7 +16,7 @@ from coilal.demo.renderer.catalogue import Catalogue
 from coilal.demo.renderer.draw import Profiles, draw_strands, draw_wire, profiles
 from coilal.demo.renderer.draws import Draws
 from coilal.demo.renderer.faults import Fault
-from coilal.demo.renderer.scene import HEIGHT, IMAGES, WIDTH, Camera, Winding, turn_and_face
+from coilal.demo.renderer.scene import HEIGHT, IMAGES, USUAL, WIDTH, Camera, Kind, Winding, turn_and_face
 from coilal.demo.renderer.winding import Strands, strands_at
 
 RENDERER_VERSION = "4"
@@ -78,11 +78,13 @@ class CoilRenderer:
         seed: seed of the data set.
         coil: number of the coil, 0 or more.
         rigs_kept: how many backgrounds (one per rig and face) are kept in memory.
+        kind: type of bobbin, and light.
     """
 
-    def __init__(self, seed: int, coil: int, rigs_kept: int = 16) -> None:
+    def __init__(self, seed: int, coil: int, rigs_kept: int = 16, kind: Kind = USUAL) -> None:
         self.seed = seed
         self.coil = coil
+        self.kind = kind
         self.winding = Winding.of(seed, coil)
         self._rigs: OrderedDict[tuple[int, int], _Rig] = OrderedDict()
         self._rigs_kept = rigs_kept
@@ -132,7 +134,7 @@ class CoilRenderer:
         if key in self._rigs:
             self._rigs.move_to_end(key)
             return self._rigs[key]
-        camera = Camera.of(self.seed, self.coil, number, self.winding.strands)
+        camera = Camera.of(self.seed, self.coil, number, self.winding.strands, self.kind)
         background = draw_background(camera, camera.pitch * self.winding.strands, face)
         rig = _Rig(camera, background, profiles(camera), _noise(camera.noise))
         self._rigs[key] = rig
@@ -163,5 +165,5 @@ def photographs(catalogue: Catalogue, ids: Iterable[int]) -> Iterator[NDArray[np
     for position in ids:
         coil = int(catalogue.coils[position])
         if renderer is None or renderer.coil != coil:
-            renderer = CoilRenderer(catalogue.seed, coil)
+            renderer = CoilRenderer(catalogue.seed, coil, kind=catalogue.kinds.get(coil, USUAL))
         yield renderer.render(int(catalogue.numbers[position]), catalogue.faults[coil])

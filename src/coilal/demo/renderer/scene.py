@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from coilal.demo.renderer.draws import Draws
+from coilal.demo.renderer.draws import GRID, Draws
 
 HEIGHT, WIDTH = 486, 745
 FACES = 4
@@ -49,6 +49,23 @@ class Winding:
         """Return the strand, counted from the top, that is laid in this turn."""
         place = turn % self.strands
         return place if self.downwards(turn) else self.strands - 1 - place
+
+
+BOBBINS = ("standard", "narrow", "wide")
+"""Types of bobbin, and with them of wire: a narrow one has thick wire, a wide one thin wire."""
+LIGHTINGS = ("standard", "side", "dim")
+"""Lightings: the usual one, one from the side with a narrow highlight, and too little light."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What kind of coil is photographed in what kind of light, as places in ``BOBBINS`` and ``LIGHTINGS``."""
+
+    bobbin: int = 0
+    lighting: int = 0
+
+
+USUAL = Kind()
 
 
 @dataclass(frozen=True)
@@ -98,13 +115,13 @@ class Camera:
     rig: int
 
     @staticmethod
-    def of(seed: int, coil: int, rig: int, strands: int) -> Camera:
+    def of(seed: int, coil: int, rig: int, strands: int, kind: Kind = USUAL) -> Camera:
         """Return the camera of a coil; ``rig`` 0 is the coil's own, others are other rigs."""
         draws = Draws("camera", seed, coil, rig)
         scale = draws.between(0.95, 1.04)
         pitch = draws.between(6.55, 6.85) * scale * 47 / strands
         height = pitch * strands
-        return Camera(
+        camera = Camera(
             centre=draws.between(372, 398),
             top=draws.between(-8, 8) + 84 + (318 - height) / 2,
             pitch=pitch,
@@ -125,3 +142,28 @@ class Camera:
             noise=draws.between(1.0, 2.4),
             rig=draws.whole(0, 2**31 - 1),
         )
+        return camera._of_bobbin(BOBBINS[kind.bobbin], strands)._in_light(LIGHTINGS[kind.lighting])
+
+    def _of_bobbin(self, name: str, strands: int) -> Camera:
+        if name == "standard":
+            return self
+        width, wire = (0.8, 1.12) if name == "narrow" else (1.15, 0.9)
+        pitch = _rounded(self.pitch * wire)
+        return replace(
+            self,
+            pitch=pitch,
+            top=_rounded(self.top - (pitch - self.pitch) * strands / 2),  # the middle stays where it is
+            half_width=_rounded(self.half_width * width),
+            growth=_rounded(self.growth * wire),
+        )
+
+    def _in_light(self, name: str) -> Camera:
+        if name == "standard":
+            return self
+        if name == "side":
+            return replace(self, highlight=_rounded(self.highlight + 0.3), spread=_rounded(self.spread * 0.6))
+        return replace(self, gain=_rounded(self.gain * 0.6), noise=_rounded(self.noise * 2))
+
+
+def _rounded(value: float) -> float:
+    return round(value * GRID) / GRID

@@ -61,7 +61,7 @@ def _image(number: int, row: Labelled, header: Any) -> Mapping[str, Any]:
 
 
 def _headers(folder: Path, names: Sequence[str]) -> Headers:
-    headers = np.concatenate([*read_headers(folder, names, None, 0)]) if names else np.empty(0)
+    headers = np.concatenate([*read_headers(folder, names, None)]) if names else np.empty(0)
     closed = tuple(name for name, header in zip(names, headers, strict=True) if not header["type"])
     if closed:
         raise DataError([Problem(f"images in {folder} that cannot be opened, so that nothing is written", closed)])

@@ -7,9 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from coilal.active.labels import as_text
 from coilal.common.pages import templates_of
@@ -23,7 +21,7 @@ _QUALITY = 85
 def thumbnails_page(
     title: str,
     asked: Sequence[Asked],
-    pictures: Iterable[NDArray[np.uint8]],
+    pictures: Iterable[bytes],
     kind: Kind,
     classes: Sequence[str],
     show_guess: bool = True,
@@ -33,13 +31,12 @@ def thumbnails_page(
     Args:
         title: heading.
         asked: the images (n).
-        pictures: their decoded pixels, uint8 (C, H, W) each with one or three channels, in the same order (n);
-            taken one after another.
+        pictures: their files, of eight bits a channel, in the same order (n); taken one after another.
         kind: of the task.
         classes: names of the classes or labels.
         show_guess: whether the model's guesses are shown.
     """
-    cells = [_cell(row, pixels, show_guess) for row, pixels in zip(asked, pictures, strict=True)]
+    cells = [_cell(row, picture, show_guess) for row, picture in zip(asked, pictures, strict=True)]
     return (
         templates_of("coilal.labelling.formats")
         .get_template("thumbnails.html.j2")
@@ -47,17 +44,18 @@ def thumbnails_page(
     )
 
 
-def _cell(row: Asked, pixels: NDArray[np.uint8], show_guess: bool) -> Mapping[str, Any]:
+def _cell(row: Asked, picture: bytes, show_guess: bool) -> Mapping[str, Any]:
     guess = as_text(row.guess) if show_guess and row.guess is not None else ""
     if guess and row.confidence is not None:
         guess += f" ({row.confidence:.0%})"
-    return {"row": row, "guess": guess, "source": _data_address(pixels)}
+    return {"row": row, "guess": guess, "source": _data_address(picture)}
 
 
-def _data_address(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture as a ``data:`` address of a JPEG."""
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    picture.thumbnail((_LONGEST, _LONGEST))
+def _data_address(picture: bytes) -> str:
+    """Return a picture, upright and in its own proportions, as a ``data:`` address of a small JPEG."""
+    with Image.open(io.BytesIO(picture)) as image:
+        image.thumbnail((_LONGEST, _LONGEST))
+        upright = ImageOps.exif_transpose(image)
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=_QUALITY)
+    upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB").save(stream, "JPEG", quality=_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -83,7 +83,9 @@ class Api:
         if told.again and self._stands(told):
             return Receipt(told.number)
         try:
-            return self._desk.tell(told.who, told.number, told.answer, told.seconds, told.saw_guess)
+            return self._desk.tell(
+                told.who, told.number, told.answer, told.seconds, told.saw_guess, told.second_look, told.id
+            )
         except NotAskedError:
             if told.again and told.answer is NoLabel.SKIP:  # it has been passed on already, and waits no longer
                 return Receipt(told.number)
@@ -92,10 +94,12 @@ class Api:
     def _tell_part(self, told: Told) -> Receipt:
         if told.again and self._stands(told):
             return Receipt(told.number)
-        return self._desk.tell_part(told.who, told.number, told.label, told.seconds, told.saw_guess)
+        return self._desk.tell_part(told.who, told.number, told.label, told.seconds, told.saw_guess, told.id)
 
     def _stands(self, told: Told) -> bool:
         """Return whether the answer had arrived before the server ended, whatever became of it."""
+        if told.id:
+            return self._desk.was_sent(told.id)
         return self._desk.was_told(told.who, told.number, told.answer)
 
     def _undo(self, who: str) -> Json:

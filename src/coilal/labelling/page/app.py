@@ -9,9 +9,10 @@ and port of the server) and ``Content-Type: application/json``; bodies are at mo
 ======  ==========================  ====================================================================
 GET     /api/next?who=&after=       ``{shown, ahead}``: what this person labels next (null: nothing waits),
                                     and numbers to load beforehand. ``after``: the number just answered.
-POST    /api/tell                   ``{who, number, label | no_label, seconds, saw_guess, id, again}`` →
-                                    ``{receipt, shown, ahead}``. ``label`` is a class name, or a list of labels;
-                                    ``no_label`` is ``unsure`` or ``skip``. On the disk before it replies.
+POST    /api/tell                   ``{who, number, label | no_label, seconds, saw_guess, second_look,
+                                    id, again}`` → ``{receipt, shown, ahead}``. ``label`` is a class name, or a
+                                    list of labels; ``no_label`` is ``unsure`` or ``skip``. ``second_look``:
+                                    whether it was shown with the stage ``again``. On the disk before it replies.
 POST    /api/part                   the same with ``label`` alone, for all views of the part without one.
 POST    /api/undo                   ``{who}`` → ``{shown}``: what was answered last, null where nothing was.
 POST    /api/class                  ``{name}`` → ``{classes}``.
@@ -28,8 +29,8 @@ Images answered are ``{label, no_label}`` with null for what they have not; see 
 
 An answer may carry an ``id`` of the sender's own, and may then be sent twice: the second time the first reply is
 given again, and nothing is told. The server remembers the last ids until it ends. For what was sent to a server
-that has ended since, ``again: true`` says that the answer may have arrived: where it is the one that stands, it is
-not told a second time.
+that has ended since, ``again: true`` says that the answer may have arrived: where an answer with its id is kept
+(or, without an id, where the person's last answer for the image is the same), it is not told a second time.
 
 Refusals are ``{error: words}``: 400 no JSON or a field that is wrong, 403 no token or a foreign page, 404 no such
 image, 413 too large, 415 not JSON, 421 another host, 422 the desk refuses the answer, 503 the disk refuses it (then
@@ -50,6 +51,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from coilal.common.machine import AGAIN
 from coilal.common.types import UserError
 from coilal.labelling.contract import Desk, NotAskedError
 from coilal.labelling.page.api import Api
@@ -110,7 +112,7 @@ def _not_asked(request: Request, error: Exception) -> Response:
 
 
 def _user_error(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 503)
+    return JSONResponse({"error": str(error).removesuffix(f" {AGAIN}")}, 503)  # a page sends its answer again
 
 
 def _http_error(_: Request, error: Exception) -> Response:

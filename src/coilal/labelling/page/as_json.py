@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from coilal.active.labels import Answer, Label, NoLabel
-from coilal.labelling.contract import GalleryItem, Guess, Progress, Receipt, Shown
+from coilal.active.labels import Answer, Label, NoLabel, Prediction
+from coilal.labelling.contract import GalleryItem, Progress, Receipt, Shown
 
 Json = dict[str, Any]
 
@@ -26,6 +26,7 @@ def shown_json(shown: Shown | None) -> Json | None:
         "guess": guess_json(shown.guess),
         "place": int(shown.place),
         "of": int(shown.of),
+        "done": int(shown.done),
     }
 
 
@@ -50,7 +51,7 @@ def answer_json(answer: Answer | None) -> Json:
     return {"label": None if answer is None else _label(answer), "no_label": None}
 
 
-def guess_json(guess: Guess | None) -> Json | None:
+def guess_json(guess: Prediction | None) -> Json | None:
     """Return what the model takes an image for."""
     return None if guess is None else {"label": _label(guess.label), "confidence": float(guess.confidence)}
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coilal.evidence.words import counted
 from coilal.labelling.contract import Point
 
 WIDTH, HEIGHT = 320, 175
@@ -63,9 +64,14 @@ def chart(points: Sequence[Point], metric: str) -> Chart | None:
         dots=[(x(p.labelled), y(p.value), y(p.low), y(p.high)) for p in points],
         across=[(x(mark), str(mark)) for mark in range(0, most + 1, _step(most))],
         up=[(y(1 - step * place), f"{1 - step * place:.0%}") for place in range(count + 1)],
-        words=f"{metric} on the audit set by number of labels: {last.value:.0%} after {last.labelled} labels, "
-        f"95 % interval {last.low:.0%} to {last.high:.0%}",
+        words=f"{metric} on the audit set by number of labels: {last.value:.0%} after "
+        f"{counted(last.labelled, 'label')}, 95 % interval {last.low:.0%} to {last.high:.0%}, "
+        f"measured on {_measured_on(last)}",
     )
+
+
+def _measured_on(point: Point) -> str:
+    return counted(point.of, "image") + (f" of {counted(point.groups, 'part')}" if point.groups else "")
 
 
 def _corners(points: Sequence[tuple[float, float]]) -> str:

@@ -42,6 +42,7 @@ class Told:
         answer: the label, or none.
         seconds: it took.
         saw_guess: whether the model's guess was on the screen.
+        second_look: whether the image was shown with the stage ``again``; None where the sender does not say.
         id: of the answer, the sender's own; "" without one.
         again: whether it may have arrived at a server that has ended since.
     """
@@ -51,6 +52,7 @@ class Told:
     answer: Answer
     seconds: float
     saw_guess: bool
+    second_look: bool | None
     id: str
     again: bool
 
@@ -74,6 +76,7 @@ class Told:
             answer=_answer(body),
             seconds=float(seconds),
             saw_guess=_flag(body, "saw_guess"),
+            second_look=_flag(body, "second_look") if "second_look" in body else None,
             id=identity,
             again=_flag(body, "again"),
         )

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pytorch_lightning.loggers import Logger
 
-from coilal.active.outputs import PoolOutputs
-from coilal.active.session import Batch
-from coilal.common.types import joined
 from coilal.run_directory.store import RunStore
-
-
-@dataclass
-class Predicted:
-    """What the model said of the images that were asked for last.
-
-    Attributes:
-        names: image names by id.
-        labels: names of the classes or labels, by column of the logits.
-        by_image: image name → predicted class, or predicted labels joined by ``+``; of the last batch only.
-            Empty for a strategy that does not look at the model.
-    """
-
-    names: tuple[str, ...]
-    labels: tuple[str, ...]
-    by_image: dict[str, str] = field(default_factory=dict)
-
-    def note(self, outputs: PoolOutputs, batch: Batch) -> None:
-        """Note what the model said of a batch, whose ids are among those of ``outputs``."""
-        self.by_image = {}
-        if outputs.logits is not None:
-            for image, row in zip(batch.ids, np.searchsorted(outputs.ids, batch.ids), strict=True):
-                self.by_image[self.names[image]] = self._text(outputs.kind, outputs.logits[row])
-
-    def _text(self, kind: str, logits: np.ndarray[Any, Any]) -> str:
-        if kind == "multiclass":
-            return self.labels[int(logits.argmax())]
-        return joined(self.labels, logits > 0)  # a probability above one half
 
 
 @dataclass(frozen=True)
@@ -55,14 +25,14 @@ class RunInfo:
         identity: a short hash of settings, data and weights, the same when the run goes on.
         store: the finished cycles and the queried images, growing as the run goes on.
         metric: the task's primary metric, a column of cycles.csv.
-        predicted: what the model said of the batch chosen last, by image name.
+        pixels: gives an image by its name, uint8 (H, W) or (H, W, 3).
     """
 
     config: Mapping[str, Any]
     identity: str
     store: RunStore
     metric: str
-    predicted: Predicted
+    pixels: Callable[[str], NDArray[np.uint8]]
 
 
 class RunLogger(Logger):

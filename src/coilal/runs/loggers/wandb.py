@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
 
 from coilal.common.types import UserError
 from coilal.run_directory.aulc import aulc
@@ -21,6 +24,7 @@ from coilal.runs.loggers.wandb_key import KEY_VARIABLE, has_key, without_key
 log = logging.getLogger(__name__)
 
 MODES = ("online", "offline", "disabled")
+PICTURE = 96  # pixels of the longer side
 
 
 class WandbLogger(RunLogger):
@@ -33,19 +37,26 @@ class WandbLogger(RunLogger):
         mode: online, offline (``wandb sync`` uploads later) or disabled. Online without a key, or where the
             server does not answer, becomes offline.
         timeout: seconds to wait for the server at the start.
+        pictures: whether small pictures of queried images go to W&B.
 
     Raises:
         UserError: there is no such mode.
     """
 
     def __init__(
-        self, folder: str, project: str, entity: str | None = None, mode: str = "online", timeout: float = 30
+        self,
+        folder: str,
+        project: str,
+        entity: str | None = None,
+        mode: str = "online",
+        timeout: float = 30,
+        pictures: bool = True,
     ) -> None:
         super().__init__()
         if mode not in MODES:
             raise UserError(f"logger.wandb.mode is '{mode}'; choose {', '.join(MODES)}.")
         self._folder, self._project, self._entity = Path(folder), project, entity
-        self._mode, self._timeout = mode, timeout
+        self._mode, self._timeout, self._pictures = mode, timeout, pictures
         self._given_up = mode == "disabled"
         self._run: Any = None
         self._next_step = 0
@@ -79,9 +90,12 @@ class WandbLogger(RunLogger):
         self._try(lambda: self._end(cycles, curve))
 
     def finalize(self, status: str) -> None:
-        """Mark the W&B run as failed if training failed; a good end comes with ``end``."""
+        """Mark the W&B run as failed if training failed; a good end comes with ``end``.
+
+        A labelling session has no other end than that somebody stops it, which is no failure.
+        """
         if status != "success":
-            self._try(lambda: self._run.finish(exit_code=1))
+            self._try(lambda: self._run.finish(exit_code=0 if "label" in self._known().config else 1))
 
     def _begin(self, run: RunInfo) -> None:
         self._run = self._start(run)
@@ -127,7 +141,7 @@ class WandbLogger(RunLogger):
 
         config = run.config
         task, model = _task_and_model(config)
-        strategy, seed = config["strategy"]["name"], config["seed"]
+        strategy, split, seed = config["strategy"]["name"], config["seeds"]["split"], config["seed"]
         return wandb.init(
             project=self._project,
             entity=self._entity,
@@ -137,8 +151,8 @@ class WandbLogger(RunLogger):
             reinit="create_new",
             group=str(config["study"]),
             job_type=task,
-            name=f"{task} {model} {strategy} seed{seed}",
-            tags=[model, strategy, f"seed{seed}"],
+            name=f"{task} {model} {strategy} split{split} seed{seed}",
+            tags=[model, strategy, f"split{split}", f"seed{seed}"],
             config={key: value for key, value in config.items() if key not in {*NOT_IDENTITY, "cache"}},
             settings=wandb.Settings(
                 mode=mode,
@@ -163,7 +177,7 @@ class WandbLogger(RunLogger):
         }
         queried = [query for query in info.store.queries() if query["cycle"] == cycle + 1]
         if queried:
-            content[keys.QUERIED] = _table(queried, info.predicted.by_image)
+            content[keys.QUERIED] = _table(queried, info.pixels if self._pictures else None)
         # At a step below the last one W&B drops a row; with commit it holds none back until the next one comes.
         step = max(int(row["labelled"]), self._next_step)
         self._run.log(content, step=step, commit=True)
@@ -210,20 +224,23 @@ def _query_seconds(cycles: pd.DataFrame) -> pd.Series[float]:
     return cycles["infer_s"] + cycles["select_s"]
 
 
-def _table(queried: Sequence[Query], predicted: Mapping[str, str]) -> Any:
+def _table(queried: Sequence[Query], pixels: Callable[[str], NDArray[np.uint8]] | None) -> Any:
+    """Return the table of a batch; ``pixels`` gives an image by its name, or is None where none is to be shown."""
     import wandb
 
+    fields = ["cycle", "rank", "image", "score", "prediction", "confidence", "label"]
     rows: list[Any] = [
         [
-            query["cycle"],
-            query["rank"],
-            query["image"],
-            query["score"],
-            predicted.get(query["image"]),
-            query["label"],
+            *(query[name] for name in fields),  # type: ignore[literal-required]
+            *([] if pixels is None else [wandb.Image(_small(pixels(query["image"])))]),
         ]
         for query in queried
     ]
-    return wandb.Table(
-        columns=["cycle", "rank", "image", "score", "prediction", "label"], data=rows, allow_mixed_types=True
-    )
+    columns = [*fields, *([] if pixels is None else ["picture"])]
+    return wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
+
+
+def _small(pixels: NDArray[np.uint8]) -> Image.Image:
+    image = Image.fromarray(pixels)
+    image.thumbnail((PICTURE, PICTURE))
+    return image

@@ -14,7 +14,7 @@ STRATEGY = "strategy.name"
 
 
 def workspace(study: str, settings: Sequence[tuple[str, str]], project: str, entity: str) -> ws.Workspace:
-    """Return the workspace, not yet sent; lines and bars are means over seeds, bands one standard deviation.
+    """Return the workspace, not yet sent; lines and bars are means over all runs, bands one standard deviation.
 
     Args:
         study: name of the study, the group of its runs.

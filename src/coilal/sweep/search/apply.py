@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from coilal.common.machine import writing
 from coilal.common.types import UserError
+from coilal.run_directory.data_record import GIVEN_SPLIT
 from coilal.run_directory.files import write_atomically
 from coilal.runs.provenance import git_commit
 from coilal.sweep.search.notes import DESCRIPTION, readable
@@ -121,7 +122,8 @@ def as_yaml(study: optuna.Study, source: str, data: str | None) -> str:
     best = study.best_trial
     values = {**study.user_attrs[DESCRIPTION]["fixed"], **best.params}
     found = OmegaConf.from_dotlist([f"{key}={value}" for key, value in values.items() if is_hyperparameter(key)])
-    content = OmegaConf.merge({"hparams": {"source": source} | ({"data": data} if data else {})}, found)
+    hparams = {"source": source, **({"data": data} if data else {}), **_chosen_on(study, source)}
+    content = OmegaConf.merge({"hparams": hparams}, found)
     left = [f"{key}={value}" for key, value in values.items() if not is_hyperparameter(key)]
     lines = [
         *_provenance(study, best),
@@ -156,6 +158,17 @@ def _save(axes: Axes, path: Path) -> Path:
 
 def _source(target: Path) -> str:
     return f"own/{target.stem}" if target.parent.name == "own" else target.stem
+
+
+def _chosen_on(study: optuna.Study, source: str) -> dict[str, Any]:
+    """Return the entry ``chosen_on``; see ``runs.settings.ChosenOn``. Early searches did not record their data."""
+    best, settings = study.best_trial.user_attrs, study.user_attrs[DESCRIPTION]["settings"]
+    record = best.get("record") or {}
+    if not (record.get("labels") and record.get("groups")):
+        return {}
+    division = None if best.get(GIVEN_SPLIT) else settings["data"]["split"]
+    where = {"source": source, "split": settings["seeds"]["split"], "division": division}
+    return {"chosen_on": {**where, "labels": record["labels"], "groups": record["groups"]}}
 
 
 def _provenance(study: optuna.Study, best: FrozenTrial) -> list[str]:

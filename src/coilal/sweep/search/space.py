@@ -21,7 +21,7 @@ HYPERPARAMETERS = (
 )
 """Settings, with what they hold, that a search finds values of, for all later runs of a model and task."""
 
-NOT_SWEPT = ("seed", "seeds", "study", "outputs", "force", "cache", "logger", "hydra")
+NOT_SWEPT = ("split", "seed", "seeds", "study", "outputs", "force", "cache", "logger", "hydra")
 """Settings whose best value means nothing, or that a trial has its own values of."""
 
 DATA = "data"  # with all that it holds: images, labels or split, which must be the same for values to be compared
@@ -106,6 +106,12 @@ def _check_setting(key: str, groups: Collection[str]) -> None:
         raise UserError(
             f"a search cannot vary {key}: its trials are compared on the same images, labels and split. Make a "
             "search for each value, with another study=…"
+        )
+    if key in ("split", "seeds.split"):
+        raise UserError(
+            f"a search cannot vary {key}: each split tests images that others learn from, so that values chosen on "
+            "several have seen what they are tested on. Give one, as split=0; runs on other splits say how many of "
+            "the images that they test it has seen"
         )
     if f"{key}.".startswith(tuple(f"{name}." for name in NOT_SWEPT)):
         raise UserError(f"a search cannot vary {key}: it has no best value")

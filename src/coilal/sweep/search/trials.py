@@ -12,8 +12,8 @@ from hydra.plugins.launcher import Launcher
 from optuna.trial import Trial, TrialState
 
 from coilal.common.types import UserError
-from coilal.run_directory.data_record import COLUMN_OF
-from coilal.run_directory.files import read_status
+from coilal.run_directory.data_record import COLUMN_OF, GIVEN_SPLIT
+from coilal.run_directory.files import read_status, run_folders
 from coilal.run_directory.store import read_queries
 
 
@@ -83,10 +83,11 @@ def _annotate(trial: Trial, folder: Path, result: JobReturn) -> None:
         return
     if math.isnan(result._return_value):
         trial.set_user_attr("error", "the objective is NaN: is the validation split scored (score_validation)?")
-    runs = [path.parent for path in sorted(folder.glob("*/*/*/seed*/queries.csv"))]
+    runs = [run for run in run_folders(folder) if (run / "queries.csv").exists()]
     pool, validation = labels_used(runs)
     trial.set_user_attr("labels", {"pool": pool, "validation": validation})
     data = read_status(runs[0])["data"]
     trial.set_user_attr("data", str(data["fingerprint"]))
     trial.set_user_attr("record", {aspect: data.get(aspect) for aspect in COLUMN_OF})
+    trial.set_user_attr(GIVEN_SPLIT, GIVEN_SPLIT in data)
     trial.set_user_attr("seconds", sum(read_status(run)["seconds"] for run in runs))

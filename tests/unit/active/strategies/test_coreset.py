@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coilal.active.strategies.coreset import coreset
+from coilal.active.strategies.coreset import Farthest, coreset
 from coilal.common.types import FloatArray
 from tests.pools import distances, normal, pool_of, rotation
 
@@ -24,12 +24,42 @@ def by_hand(rows: np.ndarray, labelled: int, number: int) -> tuple[list[int], li
 
 @pytest.mark.proof("coreset", by="brute force")
 @pytest.mark.parametrize("width", [2, 40, 384])
-def test_as_by_hand(width: int) -> None:
+@pytest.mark.parametrize("candidates", [1, 7, 1000])
+def test_as_by_hand(width: int, candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coilal.active.strategies.coreset.CANDIDATES", candidates)
     rows = normal(80, width) * 3 + 1
     expected, radii = by_hand(rows, 9, 20)
     selection = coreset(pool_of(rows, 9), 20, RNG(0))
     assert (selection.ids - 100).tolist() == expected
     np.testing.assert_allclose(selection.scores, radii, rtol=1e-4)
+
+
+def test_a_pass_over_all_images_is_made_when_the_farthest_may_be_among_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passes = []
+    look = Farthest._look
+
+    def counted(self: Farthest) -> None:
+        passes.append(len(self._pending))
+        look(self)
+
+    monkeypatch.setattr(Farthest, "_look", counted)
+    monkeypatch.setattr("coilal.active.strategies.coreset.CANDIDATES", 50)
+    rows = normal(500, 8)
+    expected, _ = by_hand(rows, 5, 40)
+    assert (coreset(pool_of(rows, 5), 40, RNG(0)).ids - 100).tolist() == expected
+    assert 1 <= len(passes) < 10
+    assert min(passes) > 1
+
+
+@pytest.mark.parametrize("candidates", [2, 1000])
+def test_equally_far_images_are_drawn_whether_candidates_or_not(
+    candidates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coilal.active.strategies.coreset.CANDIDATES", candidates)
+    pool = pool_of(np.repeat(np.eye(2), [20, 1], axis=0), 1)
+    assert {int(coreset(pool, 1, RNG(seed)).ids[0]) for seed in range(300)} == set(range(100, 120))
 
 
 @pytest.mark.proof("coreset", by="the same after rotation, shift and scaling of h")

@@ -43,6 +43,12 @@ def test_what_is_taken_counts_as_labelled_when_the_strategy_is_asked_again() -> 
         assert call.features is not None
         assert len(call.labelled) == len(call.labelled_logits) == 4 + (60 - len(call) - _of_full_groups(call))
         np.testing.assert_array_equal(call.features.take(np.arange(len(call))), rows[call.ids - 100])
+    assert asked[0].taken is None
+    for call in asked[1:]:
+        assert call.taken is not None
+        assert set(call.taken.ids) == set(chosen.ids[: len(call.taken)])
+        assert call.taken.logits is not None
+        assert len(call.taken) == len(call.taken.logits) == len(call.labelled or ()) - 4
     first = distances(rows[:60], rows[60:]).min(axis=1).argmax()
     assert chosen.ids[0] - 100 == first
 

@@ -18,6 +18,7 @@ from coilal.labelling.formats.label_table import READ_AS_NOTHING, label_table, s
 from coilal.labelling.formats.rows import Labelled
 
 CONF = yaml.safe_load((Path(conf_folder()) / "data" / "coils.yaml").read_text(encoding="utf-8"))["source"]
+CONF["attribute_column"] = None  # what data.split.by is, which only a composed configuration knows
 
 
 def read_back(folder: Path, rows: list[Labelled], kind: Kind, classes: list[str]) -> Samples:

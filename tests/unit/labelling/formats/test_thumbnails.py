@@ -6,13 +6,25 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 from coilal.labelling.formats.rows import Asked
 from coilal.labelling.formats.thumbnails import thumbnails_page
 
 ASKED = [Asked("<a>.png", "7", 1, guess="dent", confidence=0.876), Asked("b.png", "8", 2)]
-PICTURES = [np.full((1, 600, 300), 200, np.uint8), np.full((3, 20, 30), 10, np.uint8)]
+
+
+def file(pixels: NDArray[np.uint8], form: str = "PNG", orientation: int = 1) -> bytes:
+    """Return an image file; 6 as its EXIF orientation means that it is to be turned by a quarter."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, form, exif=exif)
+    return stream.getvalue()
+
+
+PICTURES = [file(np.full((300, 600), 200, np.uint8), "JPEG", 6), file(np.full((20, 30, 4), 10, np.uint8))]
 
 
 def pictures_of(page: str) -> list[Image.Image]:
@@ -20,7 +32,7 @@ def pictures_of(page: str) -> list[Image.Image]:
     return [Image.open(io.BytesIO(base64.b64decode(text))) for text in found]
 
 
-def test_the_page_shows_each_image_small() -> None:
+def test_the_page_shows_each_image_small_upright_and_in_its_proportions() -> None:
     page = thumbnails_page("batch 3", ASKED, iter(PICTURES), "multiclass", ["ok", "dent & more"])
     first, second = pictures_of(page)
     assert (first.size, second.size) == ((160, 320), (30, 20))
@@ -29,6 +41,7 @@ def test_the_page_shows_each_image_small() -> None:
     assert "<a>.png" not in page
     assert "dent &amp; more" in page
     assert "guess: dent (88%)" in page
+    assert "or skip for" in page
 
 
 def test_it_needs_nothing_from_elsewhere() -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from starlette.testclient import TestClient
 
 from coilal.active.labels import NoLabel
+from coilal.common import machine
 from coilal.labelling.page.app import build
 from tests.unit.labelling.fake_desk import FakeDesk, Told
 
@@ -91,6 +94,27 @@ def test_the_same_answer_under_another_id_is_another_one(client: TestClient, des
     assert len(desk.told) == 2
 
 
+def test_another_answer_with_the_same_words_is_told_after_a_restart(desk: FakeDesk) -> None:
+    opened(desk).post("/api/tell", json=answer(id="x1")).raise_for_status()
+    opened(desk).post("/api/tell", json=answer(id="x2", again=True)).raise_for_status()
+    assert len(desk.told) == 2
+
+
+def test_without_an_id_an_answer_with_the_same_words_is_taken_for_the_same(desk: FakeDesk) -> None:
+    opened(desk).post("/api/tell", json=answer()).raise_for_status()
+    opened(desk).post("/api/tell", json=answer(again=True)).raise_for_status()
+    assert len(desk.told) == 1
+
+
+@pytest.mark.parametrize(("given", "looks"), [({"second_look": True}, [0]), ({"second_look": False}, []), ({}, [])])
+def test_the_desk_is_told_whether_an_image_was_shown_for_a_second_look(
+    client: TestClient, desk: FakeDesk, given: Mapping[str, Any], looks: list[int]
+) -> None:
+    client.post("/api/tell", json=answer(**given)).raise_for_status()
+    assert desk.second_looks == looks
+    assert client.post("/api/tell", json=answer(second_look="yes")).status_code == 400
+
+
 @pytest.mark.parametrize("given", [{"label": "dent"}, {"label": None, "no_label": "unsure"}])
 def test_an_answer_that_had_arrived_at_the_server_before_is_not_told_again(
     desk: FakeDesk, given: Mapping[str, Any]
@@ -119,6 +143,18 @@ def test_what_the_disk_refuses_can_be_sent_again(client: TestClient, desk: FakeD
     desk.disk_is_full = False
     client.post("/api/tell", json=answer(id="x1", again=True)).raise_for_status()
     assert desk.answers() == {0: "dent"}
+
+
+def test_a_page_is_told_of_no_command_to_be_given_again(
+    client: TestClient, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> NoReturn:
+        with machine.writing(tmp_path):
+            raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(desk, "tell", full)
+    error = client.post("/api/tell", json=answer(id="x1")).json()["error"]
+    assert error == f"{tmp_path}: the disk is full; free some space."
 
 
 def test_a_whole_part_is_told_at_once(client: TestClient, desk: FakeDesk) -> None:
@@ -155,7 +191,8 @@ def test_progress_has_the_curve(client: TestClient) -> None:
         client.post("/api/tell", json=answer(number=number))
     progress = client.get("/api/progress", params={"who": ANNA}).json()
     assert (progress["done"], progress["of"], progress["labelled"], progress["stage"]) == (3, 6, 3, "batch")
-    assert progress["curve"][0] == {"labelled": 24, "value": 0.61, "low": 0.48, "high": 0.73}
+    first = {"labelled": 24, "value": 0.61, "low": 0.48, "high": 0.73, "of": 64, "groups": 16}
+    assert progress["curve"][0] == first
 
 
 def test_nothing_waits_while_the_model_learns(client: TestClient, desk: FakeDesk) -> None:

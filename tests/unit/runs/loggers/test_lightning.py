@@ -26,7 +26,13 @@ def event_steps(folder: Path) -> list[int]:
 
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
-    return [int(event.value) for event in events.Scalars("labelled")]
+    tags = events.Tags()["scalars"]
+    assert min(tags) == "curve/macro_f1", "what TensorBoard shows first"
+    assert {tag.partition("/")[0] for tag in tags} <= {"curve", "run", "test", "val"}
+    assert [event.step for event in events.Scalars("curve/macro_f1")] == [
+        int(event.value) for event in events.Scalars("run/labelled")
+    ]
+    return [event.step for event in events.Scalars("curve/macro_f1")]
 
 
 @pytest.mark.slow

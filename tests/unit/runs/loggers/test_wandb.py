@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,8 +67,8 @@ def test_an_offline_run_holds_what_a_dashboard_shows(small: Small) -> None:
     found = next(record.run for record in read_records(path) if record.HasField("run"))
     assert found.run_id == read_status(run_folder(cfg))["identity"]
     assert (found.project, found.run_group, found.job_type) == ("coilal", "default", "multiclass")
-    assert found.display_name == "multiclass tiny margin seed4"
-    assert set(found.tags) == {"tiny", "margin", "seed4"}
+    assert found.display_name == "multiclass tiny margin split0 seed4"
+    assert set(found.tags) == {"tiny", "margin", "split0", "seed4"}
     config = {key(item): json.loads(item.value_json) for item in found.config.update}
     assert config["strategy"]["name"] == "margin"
     assert not {"logger", "cache", "outputs"} & set(config)
@@ -77,7 +78,7 @@ def test_an_offline_run_holds_what_a_dashboard_shows(small: Small) -> None:
     cycles, rows = read_cycles(folder), history(path)
     assert [row["labelled"] for row in rows] == cycles["labelled"].tolist()
     for column in cycles.drop(columns="write_s"):
-        assert [row[column] for row in rows] == pytest.approx(cycles[column].tolist()), column
+        assert [row[column] for row in rows] == pytest.approx(cycles[column].tolist(), nan_ok=True), column
     assert [row["curve/multiclass/tiny"] for row in rows] == pytest.approx(cycles["test/macro_f1"].tolist())
     area = aulc(cycles["labelled"], cycles["test/macro_f1"])
     assert summary(path)["aulc"] == pytest.approx(area)
@@ -90,11 +91,25 @@ def test_an_offline_run_holds_what_a_dashboard_shows(small: Small) -> None:
     assert "queried.path" not in rows[-1]
     for cycle, row in enumerate(rows[:-1], start=1):
         table = json.loads((path.parent / "files" / row["queried.path"]).read_text())
-        assert table["columns"] == ["cycle", "rank", "image", "score", "prediction", "label"]
+        assert table["columns"] == [
+            "cycle",
+            "rank",
+            "image",
+            "score",
+            "prediction",
+            "confidence",
+            "label",
+            "picture",
+        ]
         batch = queries[queries["cycle"] == cycle]
         assert [line[2] for line in table["data"]] == batch["image"].tolist()
-        assert [line[5] for line in table["data"]] == batch["label"].tolist()
-        assert all(line[3] is not None and isinstance(line[4], str) for line in table["data"])
+        assert [line[6] for line in table["data"]] == batch["label"].tolist()
+        assert [line[4] for line in table["data"]] == batch["prediction"].tolist()
+        assert [line[5] for line in table["data"]] == batch["confidence"].astype(float).tolist()
+        assert all(line[3] is not None and line[4] for line in table["data"])
+    tables = [record.artifact for record in read_records(path) if record.HasField("artifact")]
+    pictures = [sum(entry.path.startswith("media/images/") for entry in t.manifest.contents) for t in tables]
+    assert pictures == [16, 16], "those of a table lie in its artifact"
     assert list((folder / "tensorboard").glob("events.out.*")), "two loggers at once"
 
 
@@ -251,3 +266,12 @@ def test_no_file_of_a_run_holds_the_key(small: Small, monkeypatch: pytest.Monkey
     written = [path for path in run_folder(cfg).rglob("*") if path.is_file()]
     assert files(run_folder(cfg))
     assert not [path for path in written if marker.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(("config", "code"), [({}, 1), ({"label": {"audit": 64}}, 0)])
+def test_a_session_that_is_stopped_has_not_failed(tmp_path: Path, config: dict[str, Any], code: int) -> None:
+    logger, codes = WandbLogger(str(tmp_path), "coilal"), []
+    logger._info = SimpleNamespace(config=config)  # type: ignore[assignment]
+    logger._run = SimpleNamespace(finish=lambda exit_code: codes.append(exit_code))
+    logger.finalize("failed")
+    assert codes == [code]

@@ -15,13 +15,15 @@ from coilal.sweep.search.notes import DESCRIPTION
 pytestmark = pytest.mark.slow
 
 
+SPLIT = {"validation": 0.15, "test": 0.25, "folds": 5, "by": None}
 SETTINGS: dict[str, Any] = {
-    "data": {"source": {"_target_": "coilal.data.folder.ImageFolder"}, "image": {"size": [56, 42]}},
+    "data": {"source": {"_target_": "coilal.data.folder.ImageFolder"}, "image": {"size": [56, 42]}, "split": SPLIT},
     "budget": {"labelled": [16]},
+    "seeds": {"split": 1},
 }
 
 
-def make_search(folder: Path, values: list[float]) -> Path:
+def make_search(folder: Path, values: list[float], **of_trials: Any) -> Path:
     database = folder / "optuna" / "tiny_multiclass.db"
     database.parent.mkdir(parents=True)
     study = optuna.create_study(study_name="s/t", storage=f"sqlite:///{database}", direction="maximize")
@@ -36,6 +38,8 @@ def make_search(folder: Path, values: list[float]) -> Path:
         trial.set_user_attr("data", "5e2f")
         trial.set_user_attr("labels", {"pool": 30, "validation": 20})
         trial.set_user_attr("seconds", 1800.0)
+        for name, value_of_trial in of_trials.items():
+            trial.set_user_attr(name, value_of_trial)
         study.tell(trial, value)
     return database
 
@@ -76,6 +80,24 @@ def test_values_that_are_packaged_are_for_all_data(tmp_path: Path) -> None:
     target, *_ = apply(make_search(tmp_path, [0.2]), tmp_path / "tuned", for_all_data=True)
     content: Any = OmegaConf.to_container(OmegaConf.load(target))
     assert content["hparams"] == {"source": "tiny_multiclass"}
+
+
+@pytest.mark.parametrize("for_all_data", [False, True])
+@pytest.mark.parametrize(("given", "division"), [(False, SPLIT), (True, None)])
+def test_the_split_that_values_were_chosen_on_is_written_with_what_tells_its_data(
+    tmp_path: Path, given: bool, division: dict[str, Any] | None, for_all_data: bool
+) -> None:
+    record = {"labels": "0123456789012345", "groups": "12e4567890123456", "parts": "ab", "fingerprint": "5e2f"}
+    database = make_search(tmp_path, [0.2], record=record, given_split=given)
+    target, *_ = apply(database, tmp_path / "own", for_all_data=for_all_data)
+    content: Any = OmegaConf.to_container(OmegaConf.load(target))
+    assert content["hparams"]["chosen_on"] == {
+        "source": "own/tiny_multiclass",
+        "split": 1,
+        "division": division,
+        "labels": "0123456789012345",
+        "groups": "12e4567890123456",
+    }
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def check(*overrides: str) -> list[str]:
         ("model=choice(tiny,mobilenet)", "one model and cannot vary it"),
         ("seed=1,2", "hydra.sweeper.seeds"),
         ("seed=3", "hydra.sweeper.seeds"),
-        ("seeds.split=1,2", "seeds.split: it has no best value"),
+        ("seeds.split=1,2", "cannot vary seeds.split: each split tests images that others learn from"),
+        ("split=0,1", "Give one, as split=0"),
+        ("seeds.start=1,2", "seeds.start: it has no best value"),
         ("study=a,b", "study: it has no best value"),
         (
             "data.image.fit=squash,crop",

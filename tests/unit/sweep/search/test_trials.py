@@ -71,6 +71,7 @@ def test_each_trial_becomes_a_cell_a_seed_and_keeps_what_it_took(tmp_path: Path)
     assert bad.status is JobStatus.FAILED
     record = {"fingerprint": "5e2f", "labels": None, "groups": None, "parts": None}
     expected = {"labels": {"pool": 3, "validation": 7}, "data": "5e2f", "record": record, "seconds": 5.0}
+    expected |= {"given_split": False}
     assert trials[0].user_attrs == expected
     assert "x" in trials[1].user_attrs["error"]
 

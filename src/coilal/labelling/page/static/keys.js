@@ -12,13 +12,16 @@ function digit(event) {
 
 function isNative(event) {
   const { target, key } = event;
-  if (document.querySelector("dialog[open]") || target.matches("input, textarea, select")) return true;
+  if (document.querySelector("dialog[open]")) return true;
+  // The field of a dialog that was just closed keeps the focus until the next frame is drawn.
+  if (target.getClientRects().length === 0) return false;
+  if (target.matches("input, textarea, select")) return true;
   // Of several labels Enter tells those that are on, and the space bar is what turns one on or off.
   const tells = key === "Enter" && target.closest("#classes") !== null && !document.getElementById("tell").hidden;
   return (key === "Enter" || key === " ") && target.matches("button, a, summary") && !tells;
 }
 
-// Calls actions[key][1] for a key, and choose with the place of a class, from 0, for a digit.
+// Calls actions[key][1] for a key, and choose with the place of a class, from 0, for a digit; each with the event.
 export function listen(actions, choose, viewer) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isNative(event)) return;
@@ -34,7 +37,7 @@ export function listen(actions, choose, viewer) {
     event.preventDefault();
     const mayRepeat = key === "+" || key === "-";
     if (event.repeat && !mayRepeat) return; // a key that is held down is one answer
-    if (isClass) choose(number - 1);
-    else actions[key][1]();
+    if (isClass) choose(number - 1, event);
+    else actions[key][1](event);
   });
 }

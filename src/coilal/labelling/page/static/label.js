@@ -3,6 +3,7 @@
 import { askClass } from "./add_class.js";
 import { get, post, send, waiting } from "./http.js";
 import { listen } from "./keys.js";
+import { afterPaint } from "./painted.js";
 import * as person from "./person.js";
 import { Pictures } from "./pictures.js";
 import { showCount, showMoment, showProgress, showStage, words } from "./progress.js";
@@ -18,7 +19,7 @@ const HEARD_MS = 45000; // the desk gives away what somebody holds who is not he
 
 const pictures = new Pictures(setup.version);
 const viewer = new Viewer(element("viewer"), element("zoom-level"));
-const strip = new Strip(element("views"), pictures, open);
+const strip = new Strip(element("views"), element("some-views"), pictures, open);
 
 let classes = setup.classes;
 let shown = null; // what the desk said of the image on the screen
@@ -88,7 +89,7 @@ async function show(next, { undone = false } = {}) {
 function describe(undone = false) {
   describeImage();
   showStage(shown);
-  if (shown.of) showCount(shown.place - 1, shown.of);
+  if (shown.of) showCount(shown.done, shown.of);
   strip.show(shown);
   describeGuess();
   describeAnswer();
@@ -173,7 +174,7 @@ function drawClasses(names) {
       button.prepend(key);
       button.setAttribute("aria-keyshortcuts", String(place + 1));
     }
-    button.addEventListener("click", () => choose(name));
+    button.addEventListener("click", (event) => choose(name, event));
     return button;
   });
   element("classes").replaceChildren(...buttons);
@@ -191,41 +192,43 @@ function press(id, isOn) {
 
 // ---- answers
 
-function choose(name) {
+function choose(name, event) {
   if (isBusy || !(isPart || isAnswerable())) return;
   if (!severalLabels) {
-    tell({ label: name });
+    tell({ label: name }, event);
     return;
   }
   if (!chosen.delete(name)) chosen.add(name);
   describeAnswer();
 }
 
-function tellChosen() {
-  if (severalLabels && !isBusy && (isPart || isAnswerable())) tell({ label: classes.filter((name) => chosen.has(name)) });
+function tellChosen(event) {
+  if (!severalLabels || isBusy || !(isPart || isAnswerable())) return;
+  tell({ label: classes.filter((name) => chosen.has(name)) }, event);
 }
 
-function tellWithout(kind) {
+function tellWithout(kind, event) {
   if (isBusy || !isAnswerable()) return;
   if (isPart) say("A whole part needs a label. P ends it.");
-  else tell({ no_label: kind });
+  else tell({ no_label: kind }, event);
 }
 
-async function tell(answer) {
-  const began = performance.now();
+async function tell(answer, event) {
+  const now = performance.now();
   const body = {
     who: person.who(),
     number: shown.number,
     ...answer,
-    seconds: Math.max(0, ((hiddenSince ?? began) - since) / 1000),
+    seconds: Math.max(0, ((hiddenSince ?? now) - since) / 1000),
     saw_guess: sawGuess,
+    second_look: shown.stage === "again",
     id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,
   };
   const path = isPart ? "/api/part" : "/api/tell";
-  await deliver({ path, body, name: shown.name, again: false }, began);
+  await deliver({ path, body, name: shown.name, again: false }, event.timeStamp);
 }
 
-async function deliver(answer, began = null) {
+async function deliver(answer, pressed = null) {
   isBusy = true;
   describeAnswer();
   const what = answer.body.no_label || words(answer.body.label);
@@ -234,7 +237,7 @@ async function deliver(answer, began = null) {
       trouble(why && `${why} The answer «${what}» for ${answer.name} is kept here, and sent again until it is taken.`);
     });
     await follow(reply);
-    if (began !== null && shown) performance.measure("coilal.swap", { start: began, end: performance.now() });
+    if (pressed !== null && viewer.image) afterPaint(() => performance.measure("coilal.swap", { start: pressed }));
     const { conflict, told } = reply.receipt;
     if (conflict) say(`${answer.name}: somebody else had told «${conflict}». Both are kept, the first counts; Z shows it.`);
     else if (told > 1) say(`«${what}» was told of ${told} views. ${element("said").textContent}`);
@@ -355,9 +358,10 @@ function progressSoon() {
 async function refresh() {
   try {
     const progress = await get("/api/progress", { who: person.who() });
-    if (JSON.stringify(progress.classes) !== JSON.stringify(classes)) drawClasses(progress.classes);
+    // classes are only ever added: a shorter list was on its way while one was
+    if (progress.classes.length > classes.length) drawClasses(progress.classes);
     await showProgress(progress, open);
-    if (shown && shown.of) showCount(shown.stage === progress.stage ? progress.done : shown.place - 1, shown.of);
+    if (shown && shown.of) showCount(shown.stage === progress.stage ? progress.done : shown.done, shown.of);
     return progress;
   } catch {
     return null; // said where an answer is not taken
@@ -373,7 +377,7 @@ async function hear() {
   live = reply.shown ? reply.shown.number : null;
   if (wasLive && shown.number !== live) {
     await follow(reply);
-    say(`The image before was answered elsewhere meanwhile. ${element("said").textContent}`);
+    say(`The image before went to somebody else meanwhile. ${element("said").textContent}`);
   }
 }
 
@@ -406,7 +410,8 @@ function togglePart() {
   isPart = !isPart;
   describeAnswer();
   const many = shown.views.length;
-  say(isPart ? `The next answer counts for all ${many} views of ${shown.group} that have no label. P ends it.` : "One image again.");
+  const views = many === 1 ? `the only view of ${shown.group}` : `all ${many} views of ${shown.group} that have no label`;
+  say(isPart ? `The next answer counts for ${views}. P ends it.` : "One image again.");
 }
 
 function addedClass(names) {
@@ -417,8 +422,8 @@ function addedClass(names) {
 // ---- keys
 
 const ACTIONS = {
-  u: ["unsure", () => tellWithout("unsure")],
-  s: ["skip", () => tellWithout("skip")],
+  u: ["unsure", (event) => tellWithout("unsure", event)],
+  s: ["skip", (event) => tellWithout("skip", event)],
   z: ["undo", undo],
   n: ["add", () => askClass(addedClass)],
   p: ["part", togglePart],
@@ -436,7 +441,7 @@ const ACTIONS = {
   arrowdown: ["view-after", () => stepView(1)],
 };
 async function start() {
-  listen(ACTIONS, (place) => place < classes.length && choose(classes[place]), viewer);
+  listen(ACTIONS, (place, event) => place < classes.length && choose(classes[place], event), viewer);
   for (const [id, action] of Object.values(ACTIONS)) element(id).addEventListener("click", action);
   element("name").value = person.name();
   element("name").addEventListener("change", (event) => person.rename(event.target.value));

@@ -87,7 +87,7 @@ export async function showMoment(progress, pictures, open) {
     : progress.held
       ? [
           `${progress.held} ${progress.held === 1 ? "image is" : "images are"} open in another window`,
-          "One that nobody looks at any more is free after three minutes, and comes here by itself.",
+          "One that nobody looks at any more is free after five minutes, and comes here by itself.",
         ]
       : [
           `The model is ${doing} …`,

@@ -3,11 +3,14 @@
 const AROUND = 40; // views on each side that are drawn; a coil may have a thousand
 
 export class Strip {
-  constructor(list, pictures, open) {
+  constructor(list, some, pictures, open) {
     this.list = list;
+    this.some = some; // says that there are more views than the strip has
     this.pictures = pictures;
     this.open = open;
     this.drawn = "";
+    this.here = null; // the item of the image on the screen
+    new ResizeObserver(() => this.bring()).observe(list);
   }
 
   show(shown) {
@@ -19,6 +22,9 @@ export class Strip {
       this.drawn = near.join();
       this.list.replaceChildren(...near.map((view, place) => this.item(view, first + place + 1, views.length)));
     }
+    this.some.hidden = near.length === views.length;
+    this.some.textContent = `${near.length} of ${views.length} views; ↑ and ↓ show the others`;
+    this.here = null;
     for (const item of this.list.children) {
       const view = Number(item.dataset.view);
       const isHere = shown !== null && view === shown.number;
@@ -28,8 +34,9 @@ export class Strip {
       if (isHere) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
       button.setAttribute("aria-label", `View ${item.dataset.place}${isAsked ? ", waits for an answer" : ""}`);
-      if (isHere) this.bring(item);
+      if (isHere) this.here = item;
     }
+    this.bring();
   }
 
   item(view, place, of) {
@@ -48,9 +55,11 @@ export class Strip {
     return item;
   }
 
-  // Scrolls the strip alone: scrollIntoView would move the page of a narrow window, too.
-  bring(item) {
-    const { list } = this;
+  // Brings the image on the screen into the middle. It scrolls the strip alone: scrollIntoView would move the page of
+  // a narrow window, too.
+  bring() {
+    const { list, here: item } = this;
+    if (item === null) return;
     list.scrollTop = item.offsetTop - (list.clientHeight - item.offsetHeight) / 2;
     list.scrollLeft = item.offsetLeft - (list.clientWidth - item.offsetWidth) / 2;
   }

@@ -1,15 +1,14 @@
-"""Thresholds from validation images, and decisions for images and parts."""
+"""Thresholds from validation images, and decisions for images."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from coilal.prediction.operating_point import (
+from coilal.inspection.operating_point import (
     Classes,
     OperatingPoint,
     decide,
-    decide_parts,
     default_point,
     operating_point,
 )
@@ -83,45 +82,3 @@ def test_classes_are_decided_by_the_sum_of_their_faults() -> None:
 def test_labels_are_decided_each_by_its_threshold() -> None:
     decided = decide(GAP_DENT, OperatingPoint((0.3, 0.8), "why"), np.array([[0.4, 0.7], [0.2, 0.9], [0.3, 0.8]]))
     assert decided.texts == ("gap", "dent", "none")
-
-
-def test_a_part_is_faulty_if_any_view_is() -> None:
-    probabilities = np.array(
-        [[0.9, 0.1, 0.0], [0.3, 0.1, 0.6], [0.8, 0.2, 0.0], [0.45, 0.4, 0.15], [0.7, 0.3, 0.0]]
-    )
-    groups = ["b", "a", "b", "a", "c"]
-    decided = decide(OK_GAP_DENT, OperatingPoint((0.5,), "why"), probabilities)
-    parts = decide_parts(OK_GAP_DENT, groups, probabilities, decided)
-    assert parts.groups == ("a", "b", "c")
-    assert parts.views.tolist() == [2, 2, 1]
-    assert parts.decisions.texts == ("dent", "ok", "ok"), "of the view with the largest fault probability"
-    assert parts.decisions.scores == pytest.approx([0.7, 0.2, 0.3])
-    assert parts.faulty_views is not None
-    assert parts.faulty_views.tolist() == [2, 0, 0]
-    np.testing.assert_allclose(parts.probabilities[0], [0.45, 0.4, 0.6])
-
-
-def test_a_view_that_is_taken_for_faulty_decides_before_one_with_a_larger_sum() -> None:
-    probabilities = np.array([[0.36, 0.32, 0.32], [0.4, 0.6, 0.0]])  # the first is ok, with 0.64 of faults
-    decided = decide(OK_GAP_DENT, default_point(OK_GAP_DENT, "why"), probabilities)
-    parts = decide_parts(OK_GAP_DENT, ["a", "a"], probabilities, decided)
-    assert decided.texts == ("ok", "gap")
-    assert parts.decisions.texts == ("gap",)
-
-
-def test_a_part_has_the_labels_of_all_its_views() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.2, 0.7], [0.1, 0.2]])
-    decided = decide(GAP_DENT, default_point(GAP_DENT, "why"), probabilities)
-    parts = decide_parts(GAP_DENT, ["a", "a", "b"], probabilities, decided)
-    assert parts.decisions.texts == ("gap+dent", "none")
-    assert parts.decisions.scores == pytest.approx([0.9, 0.2])
-
-
-def test_without_a_fault_free_class_the_surest_view_decides() -> None:
-    classes = Classes("multiclass", ("red", "blue"), None)
-    probabilities = np.array([[0.6, 0.4], [0.1, 0.9], [0.7, 0.3]])
-    decided = decide(classes, default_point(classes, "why"), probabilities)
-    parts = decide_parts(classes, ["a", "a", "b"], probabilities, decided)
-    assert decided.texts == ("red", "blue", "red")
-    assert parts.decisions.texts == ("blue", "red")
-    assert parts.faulty_views is None

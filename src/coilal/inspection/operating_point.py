@@ -1,9 +1,8 @@
-"""Where probabilities become a decision: thresholds from validation images, and the decision for image and part."""
+"""Where probabilities become a decision: thresholds from validation images, and the decision for each image."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +56,9 @@ class OperatingPoint:
         thresholds: (F,), see ``Classes.scores``: a fault is there above it. None: the class of the largest
             probability.
         why: how they were found, in a sentence.
-        good: good validation images that they were found on.
+        good: good validation images (groups) that they were found on.
         rejected: those of them that are taken for faulty.
-        faulty: faulty validation images.
+        faulty: faulty validation images (groups).
         passed: those of them that are taken for good.
     """
 
@@ -98,24 +97,49 @@ def operating_point(
         overkill: the share, in percent.
     """
     is_good = classes.is_good(values)
-    scores = classes.scores(probabilities)
-    good = scores[is_good]
-    if not len(good):
+    if not is_good.any():
         return default_point(classes, "no validation image is fault-free")
-    allowed = int(overkill / 100 * len(good) + 1e-9)
+    return point_of(classes.scores(probabilities), is_good, overkill, "images")
+
+
+def point_of(scores: FloatArray, is_good: BoolArray, overkill: float, what: str) -> OperatingPoint:
+    """Return the operating point of images, or of groups.
+
+    Args:
+        scores: fault scores of validation images or groups (n, F).
+        is_good: which of them have no fault (n), at least one.
+        overkill: share of these that may be taken for faulty, in percent.
+        what: images or groups.
+    """
+    thresholds = lowest_thresholds(scores[is_good], overkill)
+    flagged = np.logical_or.reduce(scores > thresholds, axis=1)
+    good, rejected, passed = (int(found.sum()) for found in (is_good, flagged & is_good, ~flagged & ~is_good))
+    why = f"at most {overkill:g} % of the good validation {what} are taken for faulty"
+    if not _allowed(good, overkill):
+        why += f", which are {good}, so that none of them may be"
+    return OperatingPoint(tuple(thresholds.tolist()), why, good, rejected, len(scores) - good, passed)
+
+
+def lowest_thresholds(good: FloatArray, overkill: float) -> FloatArray:
+    """Return the thresholds (F) of ``operating_point``, above which a fault is there.
+
+    Args:
+        good: fault scores of good images, or good groups (n, F), at least one.
+        overkill: share of them that may be taken for faulty, in percent.
+    """
+    allowed = _allowed(len(good), overkill)
     ranked = -np.sort(-good, axis=0)  # the largest of each fault first
 
     def rejected_at(rank: int) -> int:
         return int((good > ranked[rank]).any(1).sum())  # it grows with the rank
 
-    thresholds = ranked[bisect_right(range(len(good)), allowed, key=rejected_at) - 1]
-    flagged = (scores > thresholds).any(1)
-    rejected, passed = int(flagged[is_good].sum()), int((~flagged[~is_good]).sum())
-    why = f"at most {overkill:g} % of the good validation images are taken for faulty"
-    if not allowed:
-        why += f", which are {len(good)}, so that none of them may be"
-    counts = (len(good), rejected, len(scores) - len(good), passed)
-    return OperatingPoint(tuple(thresholds.tolist()), why, *counts)
+    thresholds: FloatArray = ranked[bisect_right(range(len(good)), allowed, key=rejected_at) - 1]
+    return thresholds
+
+
+def _allowed(good: int, overkill: float) -> int:
+    """Return how many good images may be taken for faulty."""
+    return int(overkill / 100 * good + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -144,7 +168,7 @@ def decide(classes: Classes, point: OperatingPoint, probabilities: FloatArray) -
         probabilities: (n, C).
     """
     if classes.kind == "multilabel":
-        return _of_labels(classes, probabilities > np.array(point.thresholds), probabilities.max(1))
+        return of_labels(classes, probabilities > np.array(point.thresholds), probabilities.max(1))
     chosen = probabilities.argmax(1)
     if classes.good is None:
         return Decisions(tuple(classes.names[number] for number in chosen.tolist()), None, None)
@@ -155,69 +179,7 @@ def decide(classes: Classes, point: OperatingPoint, probabilities: FloatArray) -
     return Decisions(tuple(classes.names[number] for number in chosen.tolist()), scores, is_faulty)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What is decided of parts (coils), of which there are several images (views).
-
-    Attributes:
-        groups: their names, sorted (G).
-        views: number of images of each (G).
-        faulty_views: of these, such as are taken for faulty (G); None where no class is known to be fault-free.
-        probabilities: of each class or label the largest over the views (G, C).
-        decisions: see there.
-    """
-
-    groups: tuple[str, ...]
-    views: IntArray
-    faulty_views: IntArray | None
-    probabilities: FloatArray
-    decisions: Decisions
-
-
-def decide_parts(classes: Classes, groups: Sequence[str], probabilities: FloatArray, decided: Decisions) -> Parts:
-    """Return the decision for each part: it is faulty if any of its views is.
-
-    Its fault probability is the largest over the views. It has all labels that a view has; of classes it has that
-    of the view with the largest fault probability, among those that are taken for faulty if there are some. Where
-    no class is known to be fault-free, it has the class of the view that is surest.
-
-    Args:
-        classes: of the model.
-        groups: of the images (n).
-        probabilities: (n, C).
-        decided: of the images.
-    """
-    names, part = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    views, largest = np.bincount(part), _largest(probabilities, part)
-    flags, scores = decided.is_faulty, decided.scores
-    if flags is None or scores is None:
-        last = _deciding(probabilities.max(1), np.zeros(len(part), dtype=np.bool_), part)
-        texts = tuple(decided.texts[image] for image in last.tolist())
-        return Parts(tuple(names.tolist()), views, None, largest, Decisions(texts, None, None))
-    faulty_views: IntArray = np.bincount(part, weights=flags).astype(np.int64)
-    highest = _largest(scores[:, None], part)[:, 0]
-    if decided.labels is not None:
-        of_parts = _of_labels(classes, _largest(decided.labels.astype(float), part) > 0, highest)
-    else:
-        texts = tuple(decided.texts[image] for image in _deciding(scores, flags, part).tolist())
-        of_parts = Decisions(texts, highest, faulty_views > 0)
-    return Parts(tuple(names.tolist()), views, faulty_views, largest, of_parts)
-
-
-def _of_labels(classes: Classes, labels: BoolArray, scores: FloatArray) -> Decisions:
+def of_labels(classes: Classes, labels: BoolArray, scores: FloatArray) -> Decisions:
+    """Return the decisions that labels (n, L) are, with the largest fault probability of each (n)."""
     texts = tuple(joined(classes.names, row) for row in labels.tolist())
     return Decisions(texts, scores, np.logical_or.reduce(labels, axis=1), labels)
-
-
-def _largest(values: FloatArray, part: IntArray) -> FloatArray:
-    """Return of each part (G, C) the largest over its images (n, C), of which none is below 0."""
-    largest = np.zeros((part.max() + 1, values.shape[1]))
-    np.maximum.at(largest, part, values)
-    return largest
-
-
-def _deciding(scores: FloatArray, flags: BoolArray, part: IntArray) -> IntArray:
-    """Return the image of each part (G) with the largest score, of those with a flag if there are some."""
-    order = np.lexsort((scores, flags, part))  # within a part it comes last
-    last: IntArray = order[np.append(np.flatnonzero(np.diff(part[order])), len(order) - 1)]
-    return last
