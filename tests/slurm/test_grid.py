@@ -105,7 +105,8 @@ def test_a_preempted_stack_resumes_to_the_same_result(study: Study, undisturbed:
     assert study.status()["counts"]["queued"] == 2
     before = read_cycles(run)
     assert 3 <= len(before) < 21, "the run was cut off"
-    slurm("scontrol", "update", f"JobId={job}", "StartTime=now")  # SLURM would wait for two minutes
+    # SLURM would wait for two minutes. Within the second of the requeue it takes the job's credential for revoked.
+    slurm("scontrol", "update", f"JobId={job}", "StartTime=now+3seconds")
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
     assert "Restarts=1" in slurm("scontrol", "show", "job", job)

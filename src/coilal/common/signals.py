@@ -129,6 +129,7 @@ class Listener:
             return
         self._told = number
         threading.excepthook = lambda _: None  # a pool's own threads complain of processes that end
+        sys.unraisablehook = lambda _: None  # and Python, where it was calling back of what is thrown away
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise Ended(number)

@@ -31,6 +31,16 @@ SWALLOWED = """
         except BaseException:
             pass
 """
+# Python calls back, and whatever is raised there goes no further.
+CALLED_BACK = """
+    import weakref
+    class Thing: pass
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: time.sleep(600))
+    del thing
+    time.sleep(600)
+"""
+BODIES = {"orderly": ORDERLY, "held up": HELD_UP, "swallowed": SWALLOWED, "called back": CALLED_BACK}
 
 
 def child(body: str, *before: str) -> subprocess.Popen[str]:
@@ -52,7 +62,7 @@ run_main(main)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ENDING)
-@pytest.mark.parametrize("body", [ORDERLY, HELD_UP, SWALLOWED], ids=["orderly", "held up", "swallowed"])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_a_process_ends_soon_with_the_code_of_its_signal_whatever_holds_it_up(
     body: str, number: signal.Signals
 ) -> None:
