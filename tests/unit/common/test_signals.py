@@ -40,11 +40,17 @@ CALLED_BACK = """
     del thing
     time.sleep(600)
 """
+# Whoever runs the tests may ignore some (nohup, a command behind &).
+HEARS_ALL = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+"""
 BODIES = {"orderly": ORDERLY, "held up": HELD_UP, "swallowed": SWALLOWED, "called back": CALLED_BACK}
 
 
-def child(body: str, *before: str) -> subprocess.Popen[str]:
-    code = f"""
+def child(body: str, *before: str, first: str = "") -> subprocess.Popen[str]:
+    code = f"""{first}
 import time
 from coilal.common.cli import run_main
 def main():
@@ -66,7 +72,7 @@ run_main(main)
 def test_a_process_ends_soon_with_the_code_of_its_signal_whatever_holds_it_up(
     body: str, number: signal.Signals
 ) -> None:
-    process = child(body)
+    process = child(body, first=HEARS_ALL)
     start = time.monotonic()
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
