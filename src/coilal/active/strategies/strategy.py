@@ -202,7 +202,11 @@ class Strategy:
         return selection
 
     def _asked(self, outputs: PoolOutputs, wanted: int, generator: np.random.Generator) -> Selection:
-        selection = self.query(outputs, wanted, generator)
+        from coilal.common.threads import threads_of_products  # torch, which checking settings must not wait for
+
+        features = outputs.features
+        with threads_of_products(0 if features is None else len(features) * features.width):
+            selection = self.query(outputs, wanted, generator)
         self._check_selection(selection, outputs.ids, wanted)
         return selection
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from coilal.active.outputs import PoolOutputs, Selection
 from coilal.active.strategies.multiclass import margin
@@ -52,6 +53,17 @@ def test_names_fitting_reads_the_folder(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("tasks: [multilabel, multiclass]")
     assert names_fitting(tmp_path, "multiclass") == ["a", "b"]
     assert names_fitting(tmp_path, "multilabel") == ["a"]
+
+
+def test_a_query_of_a_small_pool_leaves_the_other_cores_to_the_others() -> None:
+    seen = set()
+
+    def query(outputs: PoolOutputs, batch_size: int, generator: np.random.Generator) -> Selection:
+        seen.update(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return margin(outputs, batch_size, generator)
+
+    Strategy("seen", ["multiclass"], query, ["logits"])(OUTPUTS, 1, np.random.default_rng(0))
+    assert seen == {1}
 
 
 def test_an_empty_pool_is_refused() -> None:
