@@ -22,7 +22,8 @@ from coilal.common.long_work import duration
 from coilal.run_directory.columns import is_duration
 
 MOST_ROWS = 15
-COMPANIONS = ("accuracy", "exact_match", "escape_rate")
+SHARES = ("accuracy", "exact_match")  # of images that are right: of a class, of all labels
+COMPANIONS = (*SHARES, "escape_rate")
 
 
 class RunProgress:
@@ -34,7 +35,8 @@ class RunProgress:
         run_name: what is shown in front.
         cycles: the last cycle's number, ``budget.cycles``; the starting set is cycle 0. None where people label
             until they stop: then neither cycles nor the time left are shown.
-        metric: the metric to show, a key of what ``cycle_done`` gets, e.g. ``test/macro_f1``.
+        metric: the metric to show, a key of what ``cycle_done`` gets, e.g. ``test/macro_f1``; where people label,
+            the share of images that are right is shown instead, as their page does.
         console: where to; standard output by default.
         first: cycles that are done already, of all runs together; above 0 where one is resumed.
         runs: how many there are.
@@ -125,6 +127,8 @@ class RunProgress:
         if (cycle, labelled) != self._cycle:
             self._report()
             self._cycle = cycle, labelled
+        if not self._is_planned:
+            self._metric = _as_the_page_says(metrics, self._metric)
         self._values.append(metrics[self._metric])
         if self._bar is not None:
             following = min(self._done // self._runs, self._cycles)
@@ -262,6 +266,12 @@ def _unplanned(told: Callable[[], str] | None) -> list[ProgressColumn]:
         TextColumn("{task.fields[phase]}", style="cyan", markup=False),
         TextColumn("{task.fields[status]}", markup=False),
     ]
+
+
+def _as_the_page_says(metrics: Mapping[str, float], metric: str) -> str:
+    """Return the name of the share of images that are right, that of the metric where there is no such share."""
+    part = metric.rpartition("/")[0]
+    return next((name for share in SHARES if (name := f"{part}/{share}") in metrics), metric)
 
 
 def _metrics_shown(rows: pd.DataFrame, metric: str) -> list[str]:

@@ -86,6 +86,14 @@ def test_the_bar_shows_cycle_phase_count_metric_and_time(clock: list[float]) -> 
     assert progress._bar.finished is False
 
 
+@pytest.mark.parametrize("share", ["test/accuracy", "test/exact_match"])
+def test_where_people_label_the_terminal_measures_as_their_page_does(share: str) -> None:
+    console = plain()
+    with RunProgress("line3", None, METRIC, console) as progress:
+        progress.cycle_done(3, 96, {METRIC: 0.5, share: 0.875})
+    assert console.file.getvalue() == f"line3  learnt from 96 labels  {share} 0.875\n"
+
+
 def test_where_people_label_neither_cycles_nor_an_end_are_shown() -> None:
     console, lines = terminal(), plain()
     told = [96]
