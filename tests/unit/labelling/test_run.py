@@ -130,6 +130,21 @@ def test_the_page_s_thread_learns_a_class_that_is_added_and_sees_new_files(compo
         wait_for(lambda: has_taken_up(session, "Spule88_0.png"))
 
 
+def test_who_waits_for_nobody_takes_up_new_files_at_the_next_start(
+    composed: Compose, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = settings(composed, folder)
+    advance(cfg)
+    monkeypatch.setattr(watch, "LOOK_AT_FOLDER_S", -1.0)
+    session = LabellingRun(Settings.of(cfg))
+    answer_all(session)
+    write(folder / "Spule88_0.png", np.random.default_rng(9), is_faulty=True)
+    session.advance()
+    session.close()
+    assert read_cycles(session.folder)["labelled"].tolist() == [6, 12]
+    assert "Spule88_0.png" in advance(cfg).images.samples.names
+
+
 def test_what_is_told_while_a_run_begins_is_noticed(
     composed: Compose, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
