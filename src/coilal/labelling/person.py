@@ -83,6 +83,8 @@ class Person:
             # At once, and not "" in between: who looks would take it for waiting though a whole batch is there.
             self._desk.learning = f"learning from batch {number + 1}"
         self._each_batch()
+        if self._must_begin_anew():  # that has waited for a disk: a class may have come, and have been told
+            raise Anew
 
     def _some(self, free: IntArray) -> Selection:
         generator = np.random.default_rng(len(free))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coilal.labelling.person import NothingToLearnError, Person
+from coilal.labelling.person import Anew, NothingToLearnError, Person
 from tests.unit.labelling.sessions import ask, opened
 
 
@@ -25,3 +25,17 @@ def test_between_two_batches_that_are_answered_it_never_seems_to_wait(tmp_path: 
     ask(there.pool, 1, 2)
     with pytest.raises(NothingToLearnError):
         person.answer(there.pool, 2)
+
+
+def test_a_class_that_comes_while_the_table_is_written_is_not_missed(tmp_path: Path) -> None:
+    there = opened(tmp_path, audit=False)
+    ask(there.pool, 4)
+
+    def meanwhile() -> None:
+        there.desk.add_class("scratch")
+        there.desk.tell("eva#1", 4, "scratch", 1.0, saw_guess=False)
+
+    person = Person(there.desk, there.pool, ("ok", "dent"), lambda: False, 2, meanwhile)
+    there.desk.tell("eva#1", 4, "ok", 1.0, saw_guess=False)
+    with pytest.raises(Anew):
+        person.answer(there.pool, 0)
