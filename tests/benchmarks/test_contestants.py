@@ -43,7 +43,7 @@ def bound_report(contest: Contest, variant: str) -> Report:
     out = contest.folder / f"bound_{variant}.json"
     module = [sys.executable, "-m", "benchmarks.contestants.bound"]
     told = ["--contest", str(contest.folder), "--scratch", ".", "--out", str(out), "--variant", variant]
-    subprocess.run([*module, *told], cwd=REPOSITORY, check=True, timeout=120)
+    subprocess.run([*module, *told], cwd=REPOSITORY, check=True, timeout=600)
     return Report.load(out)
 
 

@@ -28,9 +28,10 @@ def test_what_a_contestant_imports_in_its_own_processes_is_there(contestant: str
 def test_the_clock_starts_after_the_libraries_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "import_untimed", lambda modules: (read.append(modules), time.sleep(2)))
     read: list[str] = []
+    start = time.perf_counter()
     outcome = process.run("no_such_contestant", [], tmp_path, 60)
     assert read == ["benchmarks.contestants.no_such_contestant"]
-    assert outcome.wall_s < 2
+    assert outcome.wall_s < time.perf_counter() - start - 2
 
 
 @pytest.mark.slow
@@ -46,15 +47,16 @@ def started(code: str) -> subprocess.Popen[bytes]:
 @pytest.mark.skipif(sys.platform != "linux", reason="shared memory is told apart on Linux only")
 def test_memory_is_that_of_all_processes_of_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "SAMPLE_S", 0.05)
-    grandchild = "block = bytearray(b'x' * 100_000_000); input()"
+    # Blocks that are made in one piece: a copy would be held twice for a moment, which a sample may meet.
+    grandchild = "block = b'x' * 100_000_000; input()"
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
-    tree = started(f"block = bytearray(b'x' * 60_000_000); {child}")
+    tree = started(f"block = b'x' * 60_000_000; {child}")
     with process.TreeMemory(tree.pid) as memory:
-        deadline = time.monotonic() + 30
-        while memory.peak_mb < 160 and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while memory.peak_mb <= 160 and time.monotonic() < deadline:
             time.sleep(0.05)
         tree.communicate(b"\n")
-    assert 160 < memory.peak_mb < 280  # making a block holds it twice for a moment
+    assert 160 < memory.peak_mb < 220
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared memory is told apart on Linux only")

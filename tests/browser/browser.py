@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +19,8 @@ from coilal.labelling.page.app import build
 from coilal.labelling.page.server import serve
 
 TOKEN = "a-token-of-the-tests"
+THREAD = "coilal-label-page"
+PATIENCE_S = 60
 
 
 def missing() -> list[str]:
@@ -56,6 +61,15 @@ def chromium() -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
+def free_port() -> int:
+    """Return a port below those that systems give to clients: none of them takes it while nobody listens there."""
+    for port in random.Random().sample(range(20_000, 30_000), 100):
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no port is free")
+
+
 def sized(driver: webdriver.Chrome, width: int, height: int, dark: bool = False) -> None:
     """Give the window a width that a real one may not have."""
     metrics: dict[str, Any] = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
@@ -69,7 +83,8 @@ class Served:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.server, self.port = self._start(0)
+        self.port = free_port()
+        self.server = self._start()
 
     @property
     def address(self) -> str:
@@ -79,8 +94,17 @@ class Served:
         self.server.should_exit = True
         self.server.force_exit = True
 
-    def again(self) -> None:
-        self.server, _ = self._start(self.port)
+    def kill(self) -> None:
+        """Stop, and wait until nobody listens any more."""
+        self.stop()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
 
-    def _start(self, port: int) -> tuple[uvicorn.Server, int]:
-        return serve(build(self.desk, TOKEN, []), "127.0.0.1", port)
+    def again(self) -> None:
+        self.server = self._start()
+
+    def _start(self) -> uvicorn.Server:
+        before = set(threading.enumerate())
+        server, _ = serve(build(self.desk, TOKEN, []), "127.0.0.1", self.port)
+        (self._thread,) = (each for each in set(threading.enumerate()) - before if each.name == THREAD)
+        return server

@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.browser import TOKEN, Served, sized
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 LOOKS = """
     const has = (id) => document.getElementById(id)?.textContent.trim();
     const { activeElement: focus } = document;

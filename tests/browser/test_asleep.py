@@ -86,3 +86,25 @@ def test_an_image_that_went_to_somebody_else_meanwhile_is_replaced_and_that_is_s
     person.answer("1", "coila_3")
     assert [line.desk.standing(number) for number in range(3)] == ["dent", "ok", None]
     assert max(seconds(line)) < ASLEEP_S / 2
+
+
+def test_news_from_before_an_answer_do_not_bring_its_image_back(sit: Sit, line: Opened) -> None:
+    person = sit(line.desk, first="coila_1")
+    person.run(
+        """
+        const real = window.fetch;
+        window.fetch = async (address, ...rest) => {
+          const reply = await real(address, ...rest);
+          if (String(address).startsWith("/api/next")) await new Promise((done) => (window.deliver = done));
+          return reply;
+        };
+        """
+    )
+    fall_asleep(person)
+    wake_up(person)
+    person.until(lambda: person.run("return window.deliver !== undefined"), "no news on their way")
+    person.answer("1", "coila_2")
+    person.run("window.deliver()")
+    person.run("return new Promise((done) => setTimeout(done, 200))")
+    person.answer("2", "coila_3")
+    assert [line.desk.standing(number) for number in range(3)] == ["ok", "dent", None]

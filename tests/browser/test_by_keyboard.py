@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from selenium.webdriver.common.keys import Keys
 
 from coilal.active.labels import NoLabel
@@ -13,6 +16,7 @@ from tests.unit.labelling.fake_desk import FakeDesk
 pytestmark = pytest.mark.slow
 Sit = Callable[..., Person]
 OF_PART = "coil{:03d}_view{:02d}"
+FILTER = "return document.querySelector('#viewer img').style.filter"
 
 
 def name(number: int) -> str:
@@ -224,11 +228,43 @@ def test_the_image_is_zoomed_contrasted_and_compared(sit: Sit) -> None:
     person.press("-", "-")
     assert person.run(look) == ["", ""]
     person.press("c")
-    assert "contrast" in person.run("return document.querySelector('#viewer img').style.filter")
+    person.until(lambda: "contrast" in person.run(FILTER), "no contrast")
     person.press("c", "m")
-    assert "/image/0" in person.run(source)
-    assert person.run("return document.querySelector('#viewer img').style.filter") == ""
+    person.until(lambda: "/image/0" in person.run(source), "not as the model sees it")
+    assert person.run(FILTER) == ""
     assert person.faults() == []
+
+
+class Late(FakeDesk):
+    """A desk whose images as the model sees them come late, after those at full size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.come = threading.Event()
+
+    def pixels(self, number: int) -> NDArray[np.uint8]:
+        assert self.come.wait(60)
+        return super().pixels(number)
+
+
+@pytest.mark.parametrize(
+    ("key", "there"),
+    [("c", lambda person: "contrast" in person.run(FILTER)), ("m", lambda person: is_small(person))],
+)
+def test_contrast_and_the_model_s_view_wait_for_the_image_that_they_need(
+    sit: Sit, key: str, there: Callable[[Person], bool]
+) -> None:
+    person = sit(desk := Late())
+    person.press(key)
+    assert not there(person)
+    desk.come.set()
+    person.until(lambda: there(person), "pressed in vain")
+    person.press(key)
+    person.until(lambda: not there(person), "it stays")
+
+
+def is_small(person: Person) -> bool:
+    return "/image/0" in person.run("return document.querySelector('#viewer img').src")
 
 
 def test_the_guess_is_hidden_and_that_is_told(sit: Sit) -> None:

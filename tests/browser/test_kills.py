@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
 
 from tests.annotator import Served
-from tests.browser.browser import sized
+from tests.browser.browser import free_port, sized
 from tests.browser.person import Person
 
 pytestmark = pytest.mark.slow
@@ -48,15 +46,6 @@ class Inspector:
         for _ in range(images):
             self.press()
             self.look()
-
-
-def free_port() -> int:
-    """Return a port below those that systems give to clients: none of them takes it while nobody listens there."""
-    for port in random.Random().sample(range(20_000, 30_000), 100):
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no port is free")
 
 
 def journalled(folder: Path) -> list[tuple[str, str]]:

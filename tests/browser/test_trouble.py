@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +15,7 @@ def test_a_server_that_is_killed_loses_nothing_and_doubles_nothing(sit: Sit) -> 
     desk = FakeDesk()
     person = sit(desk)
     person.answer("1", "view02")
-    stop(person)
+    person.served.kill()
     person.press("2")
     person.until(lambda: "is kept here" in person.text("trouble"), "not said")
     assert "«dent» for coil001_view02.png" in person.text("trouble")
@@ -99,8 +98,3 @@ def test_two_tabs_are_given_different_images(sit: Sit) -> None:
     finally:
         person.driver.close()
         person.driver.switch_to.window(first)
-
-
-def stop(person: Person) -> None:
-    person.served.stop()
-    time.sleep(0.5)

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from coilal.runs.run import run
 from tests.annotator import Annotator, Served
 from tests.e2e.test_run import without_times
 from tests.run_folders import run_folder
+from tests.unit.labelling.working import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -135,12 +135,12 @@ def test_a_session_serves_on_while_its_disk_is_full_and_learns_once_there_is_roo
     filler = tiny_disk / "filler"
     _fill(filler, spare=8192)
     annotator.label(client, 1)  # it completes the first batch
-    _wait(lambda: any("the disk is full; free some space. Until" in note for note in _progress(client)["notes"]))
+    wait_for(lambda: any("the disk is full; free some space. Until" in note for note in _progress(client)["notes"]))
     with pytest.raises(AssertionError, match="the disk is full"):
         _label_on_a_full_disk(annotator, client, filler)
     answered = {name: list(answers) for name, answers in annotator.told.items()}
     filler.unlink()
-    _wait(lambda: not any("the disk is full" in note for note in _progress(client)["notes"]))
+    wait_for(lambda: not any("the disk is full" in note for note in _progress(client)["notes"]))
     assert list(tiny_disk.rglob("cycles.csv"))
     assert annotator.label(client, 24) == 24
     out = served.stop()
@@ -194,10 +194,3 @@ def _fill(file: Path, spare: int) -> None:
 def _progress(client: httpx.Client) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/api/progress", params={"who": "sim#1"}).json()
     return found
-
-
-def _wait(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.05)

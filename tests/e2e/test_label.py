@@ -18,7 +18,7 @@ import pytest
 
 from coilal.run_directory.files import read_status
 from coilal.run_directory.store import read_cycles, read_queries
-from tests.annotator import Annotator, Served
+from tests.annotator import PATIENCE_S, Annotator, Served
 from tests.commands import command
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,7 @@ def test_five_hundred_answers_through_the_page_are_what_a_study_with_that_seed_a
 
 def _wait_for_cycles(folder: Path, client: httpx.Client) -> pd.DataFrame:
     """Return the cycles once the model has learnt from all complete batches."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         progress = client.get("/api/progress", params={"who": "sim#1"}).json()
         if not progress["learning"]:

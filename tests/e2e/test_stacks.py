@@ -68,7 +68,7 @@ def test_a_stack_that_is_killed_goes_on_with_the_same_command(
     tmp_path: Path, cache: Path, one_by_one: Path
 ) -> None:
     process = start(tmp_path, cache, *GRID)
-    study, until = tmp_path / "outputs" / "grid", time.monotonic() + 120
+    study, until = tmp_path / "outputs" / "grid", time.monotonic() + 300
     while not any(study.glob("*/*/*/split0/seed*/checkpoints/state.json")):
         assert process.poll() is None, process.communicate(timeout=60)
         assert time.monotonic() < until

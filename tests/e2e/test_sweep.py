@@ -127,7 +127,7 @@ LONG = ["seed=0,1,2,3", "budget.cycles=6", "budget.query=4", "trainer.max_epochs
 def begun(folder: Path, process: Command, launch: int = 0) -> dict[int, list[str]]:
     """Wait until all workers of a launch have finished a cycle; return their cells by process number."""
     study = folder / "outputs" / "grid"
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         assert process.poll() is None, process.communicate(timeout=60)
         jobs = launches(study)[launch]["jobs"] if len(launches(study)) > launch else []
@@ -153,7 +153,7 @@ def test_what_is_interrupted_or_killed_leaves_no_process_and_the_same_command_go
         started = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(how)
         _, err = process.communicate(timeout=60)
-        _, left = psutil.wait_procs(started, timeout=10)
+        _, left = psutil.wait_procs(started, timeout=60)
         assert not left
         if how == signal.SIGINT:
             assert process.returncode == 130

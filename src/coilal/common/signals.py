@@ -85,6 +85,7 @@ class Listener:
     def __init__(self) -> None:
         self._told: int | None = None  # the signal
         self._saying = threading.Lock()  # taken by who says the last line
+        self._said = threading.Event()
 
     def __enter__(self) -> Self:
         """Listen."""
@@ -123,6 +124,7 @@ class Listener:
         if self._saying.acquire(blocking=False):
             with suppress(OSError):  # the terminal is gone
                 print(farewell(number, sys.argv[1:]), file=sys.stderr, flush=True)
+            self._said.set()
 
     def _raise(self, number: int, _frame: object) -> None:
         if self._saying.locked():  # it is on its way out
@@ -156,6 +158,8 @@ class Listener:
                 os.write(1, b"\x1b[?25h")  # a progress display has hidden the cursor
             if self._saying.acquire(blocking=False):
                 os.write(2, f"{farewell(numbers[0], sys.argv[1:])}\n".encode())
+            else:  # the main thread is at it
+                self._said.wait(PATIENCE_S)
         os._exit(exit_code(numbers[0]))
 
 

@@ -70,7 +70,6 @@ class Person:
         """
         if number >= len(session.batches):  # nothing was left to choose from; now there is what was skipped
             session.ask(self._some, ahead=number)
-        self._desk.learning = ""
         with self._desk.changed:
             while True:
                 if self._must_begin_anew():
@@ -81,8 +80,11 @@ class Person:
                     raise NothingToLearnError
                 self._desk.waits()
                 self._desk.changed.wait(LOOK_S)
+            # At once, and not "" in between: who looks would take it for waiting though a whole batch is there.
+            self._desk.learning = f"learning from batch {number + 1}"
         self._each_batch()
-        self._desk.learning = f"learning from batch {number + 1}"
+        if self._must_begin_anew():  # that has waited for a disk: a class may have come, and have been told
+            raise Anew
 
     def _some(self, free: IntArray) -> Selection:
         generator = np.random.default_rng(len(free))

@@ -224,10 +224,13 @@ class LabellingRun:
         write_status(self.folder, {**read_status(self.folder), **done})
 
     def _experiment(self, waits: bool = True) -> Experiment:
-        names = self.images.names(self.pool.added)
-        prepared = self.images.prepared(names, self.desk.audited)
         batch = self.plan.budget.query
-        person = Person(self.desk, self.pool, names, self._watch.has_changed, batch, self._keep_table, waits)
+        # Who waits for nobody ends soon; what is new in the folder is taken up at the next start.
+        is_changed = self._watch.has_changed if waits else lambda: False
+        with self.desk.changed:  # a class or an audit label that comes after this must find a person who misses it
+            names, audited = self.images.names(self.pool.added), self.desk.audited
+            person = Person(self.desk, self.pool, names, is_changed, batch, self._keep_table, waits)
+        prepared = self.images.prepared(names, audited)
         return assemble(self.settings, self.plan, self._weights, person=(person, prepared))
 
     def _begin(self, experiment: Experiment) -> None:

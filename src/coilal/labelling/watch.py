@@ -15,6 +15,8 @@ from coilal.labelling.images import Images
 LOOK_AT_FOLDER_S = 3.0
 RETRY_S = 10.0
 """Seconds after which a folder that could not be read is read again: files may have been half copied."""
+TICK_NS = 20_000_000
+"""Files are stamped with a clock that lags behind by up to this: a tick of the system."""
 
 
 class FolderWatch:
@@ -35,7 +37,7 @@ class FolderWatch:
         self._folders = [] if images.folder is None else folders_in(images.folder)
         self._seen = self._state_of_folders()
         self._looked_at, self._is_stale = time.monotonic(), False
-        is_half_read = any(changed > began for changed in self._seen.values())
+        is_half_read = any(changed > began - TICK_NS for changed in self._seen.values())
         self._failed_at = self._looked_at if is_half_read else None
 
     def has_changed(self) -> bool:

@@ -199,6 +199,18 @@ def test_a_damaged_file_is_made_again_and_said_so(
     assert not caplog.records
 
 
+def test_a_file_made_again_may_have_number_and_time_of_the_damaged_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged_chunk = store._damaged_chunk
+    monkeypatch.setattr(store, "_damaged_chunk", lambda place, chunks, *_: damaged_chunk(place, chunks, 7, 7))
+    built(path)
+    flip(path, -1)
+    built(path)
+    assert caplog.text.count("is damaged") == 1
+    assert store.open_stored(path) is not None
+
+
 def test_what_is_stored_is_opened_without_knowing_its_shape(path: Path) -> None:
     assert store.open_stored(path) is None
     built(path)

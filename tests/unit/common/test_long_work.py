@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from threading import Timer
 
 import pytest
 
@@ -39,15 +40,19 @@ def test_what_is_slow_is_told_once_and_what_is_not_never(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert long_work.SLOW_S == 5
+    timers: list[Timer] = []
+    monkeypatch.setattr(long_work, "Timer", lambda *given: (timers.append(Timer(*given)), timers[-1])[1])
     monkeypatch.setattr(long_work, "SLOW_S", 0.05)
     caplog.set_level("INFO")
     with told_if_slow("choosing 2 of 9 images"):
-        time.sleep(0.3)
+        timers[0].join(60)  # it has said so
     assert [record.getMessage() for record in caplog.records] == [
         "choosing 2 of 9 images: it takes more than 0 seconds"
     ]
     caplog.clear()
+    monkeypatch.setattr(long_work, "SLOW_S", 600)
     with told_if_slow("choosing 3 of 9 images"):
-        pass
-    time.sleep(0.1)
+        assert timers[1].is_alive()
+    timers[1].join(60)
+    assert not timers[1].is_alive(), "it will not say so later either"
     assert not caplog.records

@@ -46,7 +46,17 @@ import signal
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 """
-BODIES = {"orderly": ORDERLY, "held up": HELD_UP, "swallowed": SWALLOWED, "called back": CALLED_BACK}
+# The terminal is slow, or so is the machine: the line is begun in time, and not said when patience ends.
+SLOW_TO_SAY = """
+    import sys
+    write = sys.stderr.write
+    sys.stderr.write = lambda text: (time.sleep(0.9), write(text))[1]
+    time.sleep(600)
+"""
+BODIES = {
+    "orderly": ORDERLY, "held up": HELD_UP, "swallowed": SWALLOWED, "called back": CALLED_BACK,
+    "slow to say": SLOW_TO_SAY,
+}  # fmt: skip
 
 
 def child(body: str, *before: str, first: str = "") -> subprocess.Popen[str]:

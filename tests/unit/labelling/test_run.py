@@ -18,6 +18,8 @@ from coilal.active.labels import NoLabel, Prediction
 from coilal.common.types import UserError
 from coilal.labelling import run as runs
 from coilal.labelling import watch
+from coilal.labelling.images import Images
+from coilal.labelling.person import Person
 from coilal.labelling.run import LabellingRun
 from coilal.prediction.relabel import RelabelRequest, relabel
 from coilal.run_directory.files import has_cycles, read_status
@@ -126,6 +128,39 @@ def test_the_page_s_thread_learns_a_class_that_is_added_and_sees_new_files(compo
         wait_for(lambda: answer_all(session) >= 30)
         wait_for(lambda: "test/recall/scratch" in read_cycles(session.folder))
         wait_for(lambda: has_taken_up(session, "Spule88_0.png"))
+
+
+def test_who_waits_for_nobody_takes_up_new_files_at_the_next_start(
+    composed: Compose, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = settings(composed, folder)
+    advance(cfg)
+    monkeypatch.setattr(watch, "LOOK_AT_FOLDER_S", -1.0)
+    session = LabellingRun(Settings.of(cfg))
+    answer_all(session)
+    write(folder / "Spule88_0.png", np.random.default_rng(9), is_faulty=True)
+    session.advance()
+    session.close()
+    assert read_cycles(session.folder)["labelled"].tolist() == [6, 12]
+    assert "Spule88_0.png" in advance(cfg).images.samples.names
+
+
+def test_what_is_told_while_a_run_begins_is_noticed(
+    composed: Compose, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, prepared = LabellingRun(Settings.of(settings(composed, folder))), Images.prepared
+
+    def told_meanwhile(do: Callable[[], object]) -> bool:
+        with monkeypatch.context() as patched:
+            patched.setattr(Images, "prepared", lambda *given: (do(), prepared(*given))[1])
+            person = session._experiment().annotator
+        assert isinstance(person, Person)
+        return person._must_begin_anew()
+
+    assert not told_meanwhile(lambda: None)
+    assert told_meanwhile(lambda: session.desk.add_class("scratch")), "it would learn without the class"
+    assert told_meanwhile(lambda: answer_next(session)), "it would be measured without the label"
+    session.close()
 
 
 def has_taken_up(session: LabellingRun, name: str) -> bool:

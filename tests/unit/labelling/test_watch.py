@@ -99,10 +99,12 @@ def test_what_could_not_be_read_is_read_again_when_it_changes_or_after_a_while(
     assert there.has_changed()
 
 
+@pytest.mark.parametrize("lag_ns", [0, 10_000_000])
 def test_a_folder_that_changed_while_it_was_read_is_read_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, lag_ns: int
 ) -> None:
-    there = FolderWatch(read(folder), 0, lambda: np.array([0]))
+    changed = max(place.stat().st_mtime_ns for place in (folder, *folder.rglob("*/")))
+    there = FolderWatch(read(folder), changed - 1 + lag_ns, lambda: np.array([0]))
     assert not there.has_changed()
     monkeypatch.setattr(watch, "RETRY_S", -1.0)
     assert there.has_changed()

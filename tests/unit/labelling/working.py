@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,9 @@ from omegaconf import DictConfig
 
 from coilal.labelling.run import LabellingRun
 from coilal.runs.settings import Settings
+
+PATIENCE_S = 300.0
+"""Seconds for what takes a few on an idle machine."""
 
 
 @contextmanager
@@ -30,17 +34,15 @@ def working(cfg: DictConfig) -> Iterator[LabellingRun]:
         yield session
     finally:
         session.stop()
-        thread.join(60)
+        thread.join(PATIENCE_S)
         session._lock.release()  # a lock is of the thread that took it
     assert not thread.is_alive()
     assert [type(error) for error in errors] in ([], [KeyboardInterrupt])
 
 
 def wait_for(holds: Callable[[], object]) -> None:
-    """Wait until something holds, for a minute at most."""
-    end = threading.Event()
-    for _ in range(1200):
-        if holds():
-            return
-        end.wait(0.05)
-    raise AssertionError("it did not come to that")
+    """Wait until something holds."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)

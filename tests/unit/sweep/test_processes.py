@@ -140,5 +140,5 @@ def test_stopping_ends_workers_and_what_they_have_started(
         time.sleep(0.05)
     everything = [*processes, *(child for process in processes for child in process.children())]
     workers.stop()
-    _, left = psutil.wait_procs(everything, timeout=10)
+    _, left = psutil.wait_procs(everything, timeout=60)
     assert not left

@@ -168,14 +168,29 @@ def _examined(target: Target) -> str | None:
     return _damaged_chunk(target.path, record.chunks, status.st_ino, status.st_mtime_ns)
 
 
+class _DamagedError(Exception):
+    """Content that differs from its checksum; says which."""
+
+
+def _damaged_chunk(path: Path, chunks: tuple[Chunk, ...], inode: int, changed: int) -> str | None:
+    """Compare content and checksums, once per process for an unchanged file that is sound.
+
+    What is damaged is not remembered: the file that replaces it may have its number, and in the same tick of the
+    clock its time.
+    """
+    try:
+        _ensure_sound(path, chunks, inode, changed)
+    except _DamagedError as error:
+        return str(error)
+    return None
+
+
 @functools.lru_cache(maxsize=256)
-def _damaged_chunk(path: Path, chunks: tuple[Chunk, ...], _inode: int, _changed: int) -> str | None:
-    """Compare content and checksums, once per process for an unchanged file."""
+def _ensure_sound(path: Path, chunks: tuple[Chunk, ...], _inode: int, _changed: int) -> None:
     with path.open("rb") as stream:
         for start, chunk in _checked(chunks):
             if not is_sound(stream, start, chunk):
-                return f"bytes {start} to {chunk.end} differ from their checksum"
-    return None
+                raise _DamagedError(f"bytes {start} to {chunk.end} differ from their checksum")
 
 
 def _checked(chunks: tuple[Chunk, ...]) -> list[tuple[int, Chunk]]:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import psutil
@@ -14,10 +15,11 @@ from omegaconf import OmegaConf
 
 import coilal.runs.learn
 from coilal.runs.loggers.wandb import WandbLogger
+from coilal.runs.loggers.wandb_files import held_rows, says_the_same
 from coilal.runs.run import run
 from tests.pictures import no_picture
 
-FLUSHED_S = 2.5  # W&B writes to its file every second
+FLUSHED_S = 10  # W&B writes to its file every second, as it is told to; by itself every 15 seconds
 
 
 def work(settings: str, cycle: int | None, moment: str, with_core: bool, environment: Mapping[str, str]) -> None:
@@ -42,11 +44,20 @@ def work(settings: str, cycle: int | None, moment: str, with_core: bool, environ
             _die(with_core)
         original(self, metrics, step)
         if now:
-            time.sleep(FLUSHED_S if moment == "flushed" else 0)
+            if moment == "flushed":
+                _wait_until_held(self, metrics)
             _die(with_core)
 
     WandbLogger.log_metrics = log_metrics  # type: ignore[method-assign]
     run(OmegaConf.create(settings))
+
+
+def _wait_until_held(logger: WandbLogger, row: Mapping[str, float]) -> None:
+    """Wait until a row is in W&B's file, or ought to have been: the test says then that it is not."""
+    end, run = time.monotonic() + FLUSHED_S, str(logger.version)
+    held = partial(held_rows, logger._folder / "wandb", run, logger._project, logger._entity)
+    while not any(says_the_same(there, row) for there in held()) and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _die(with_core: bool) -> None:

@@ -64,8 +64,14 @@ async function put(number) {
     viewer.put(bestOf(entry), true);
     describeImage();
   });
-  if (isContrast) entry.smallDone.then(() => turn === wanted && viewer.spread(entry.isSmall ? entry.small : null));
+  if (isContrast) spread(entry);
   return true;
+}
+
+// The grey levels are those of the small image, which may still be on its way.
+function spread(entry) {
+  const turn = wanted;
+  entry.smallDone.then(() => turn === wanted && isContrast && viewer.spread(entry.isSmall ? entry.small : null));
 }
 
 async function show(next, { undone = false } = {}) {
@@ -371,8 +377,9 @@ async function refresh() {
 // What this tab was asked for may have gone to somebody else while the computer slept.
 async function hear() {
   if (!shown || isBusy || document.hidden) return;
+  const turn = wanted;
   const reply = await get("/api/next", { who: person.who() }).catch(() => null);
-  if (!reply || isBusy || !shown) return;
+  if (!reply || isBusy || !shown || turn !== wanted) return; // else it may speak of what was answered since
   const wasLive = shown.number === live;
   live = reply.shown ? reply.shown.number : null;
   if (wasLive && shown.number !== live) {
@@ -392,15 +399,19 @@ function toggleGuess() {
 function toggleContrast() {
   isContrast = !isContrast;
   press("contrast", isContrast);
-  const entry = shown && pictures.load(shown.number);
-  viewer.spread(isContrast && entry && entry.isSmall ? entry.small : null);
+  if (isContrast && shown) spread(pictures.load(shown.number));
+  else viewer.spread(null);
 }
 
-function toggleModelView() {
+async function toggleModelView() {
   isModelView = !isModelView;
   press("model-view", isModelView);
-  const image = shown && bestOf(pictures.load(shown.number));
-  if (!image) return;
+  if (!shown) return;
+  const turn = wanted;
+  const entry = pictures.load(shown.number);
+  if (!bestOf(entry)) await entry.smallDone; // it may still be on its way
+  const image = bestOf(entry);
+  if (turn !== wanted || !image) return;
   viewer.put(image);
   describeImage();
 }
