@@ -47,6 +47,7 @@ Takes the settings of a run (python -m coilal.train --help lists them) and, from
 
 
 SESSION = "label=session"
+PATIENCE_S = 5.0  # for the label table and the session's state, on a slow disk
 TYPED = tuple(sys.argv[1:])
 """The arguments as they were typed, before they are made ready for Hydra."""
 
@@ -134,4 +135,4 @@ def with_session(arguments: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_documented(main, HELP, with_session(sys.argv[1:]))
+    run_documented(main, HELP, with_session(sys.argv[1:]), PATIENCE_S)

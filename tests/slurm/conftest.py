@@ -30,7 +30,7 @@ def unavailable() -> str | None:
         os.environ["SLURM_CONF"] = answer.strip().partition("=")[2]
     try:
         answer = subprocess.run(
-            ["sinfo", "-h", "-o", "%t"], capture_output=True, text=True, check=False, timeout=20
+            ["sinfo", "-h", "-o", "%t"], capture_output=True, text=True, check=False, timeout=120
         )
     except subprocess.TimeoutExpired:
         return "SLURM does not answer"

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from omegaconf import DictConfig
 
 from coilal.common import machine, output
-from coilal.common.signals import Listener, ended_by, exit_code
+from coilal.common.signals import PATIENCE_S, Ended, Listener, ended_by, exit_code
 from coilal.common.types import CellsFailed, UserError
 
 T = TypeVar("T")
@@ -29,19 +29,22 @@ def conf_folder() -> str:
     return str(packed if packed.is_dir() else package.parents[1] / "conf")
 
 
-def run_documented(main: Callable[[], int | None], help_text: str, arguments: Sequence[str]) -> None:
+def run_documented(
+    main: Callable[[], int | None], help_text: str, arguments: Sequence[str], patience_s: float = PATIENCE_S
+) -> None:
     """Call the main function of a command on Hydra, whose own help would be that of coilal.train.
 
     Args:
         main: see ``run_main``.
         help_text: what ``--help`` shows.
         arguments: for Hydra; those of the command line that ask for help count before them.
+        patience_s: see ``run_main``.
     """
     if asks_for_help():
         run_main(lambda: print(help_text))
         return
     sys.argv[1:] = arguments
-    run_main(main)
+    run_main(main, patience_s=patience_s)
 
 
 def asks_for_help() -> bool:
@@ -56,13 +59,18 @@ def log_with_times() -> None:
     )
 
 
-def run_main(main: Callable[[], int | None], config_name: str = "train") -> None:
+def run_main(main: Callable[[], int | None], config_name: str = "train", patience_s: float = PATIENCE_S) -> None:
     """Call the main function of a command; show errors that the user can mend without a traceback.
 
     What nobody reads of the output (``| head``) is dropped, and the command goes on; see ``coilal.common.output``.
 
     Exit codes: 0 done, 2 wrong input or settings, 130 interrupted (Ctrl-C), 143 ended by SIGTERM (129 by SIGHUP),
     1 (with a traceback) anything else.
+
+    Args:
+        main: the main function; returns the exit code.
+        config_name: of the settings, for what Hydra says of them.
+        patience_s: seconds that the function has to end in when it is told to.
     """
     from coilal.common.typed import as_typed, passed_over
 
@@ -72,9 +80,11 @@ def run_main(main: Callable[[], int | None], config_name: str = "train") -> None
     sys.argv[1:] = as_typed(sys.argv[1:])
     for line in passed_over(sys.argv[1:]):
         print(f"note: {line}", file=sys.stderr)
-    with Listener() as listener:
+    with Listener(patience_s) as listener:
         try:
             code = main()
+            if listener.told is not None:  # a library has swallowed its exception
+                raise Ended(listener.told)
         except BaseException as error:
             if (number := ended_by(error) or listener.told) is not None:
                 listener.say_farewell(number)

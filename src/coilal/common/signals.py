@@ -80,9 +80,13 @@ class Listener:
 
     What was ignored from outside stays ignored (nohup). Once the process has been told to end, it stays deaf to
     further signals behind the context, so that nothing interrupts its way out.
+
+    Args:
+        patience_s: seconds after which whatever holds up the end is cut off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._told: int | None = None  # the signal
         self._saying = threading.Lock()  # taken by who says the last line
         self._said = threading.Event()
@@ -152,14 +156,14 @@ class Listener:
         else:
             os.close(reader)
             return
-        time.sleep(PATIENCE_S)
+        time.sleep(self._patience_s)
         with suppress(OSError):
             if os.isatty(1):
                 os.write(1, b"\x1b[?25h")  # a progress display has hidden the cursor
             if self._saying.acquire(blocking=False):
                 os.write(2, f"{farewell(numbers[0], sys.argv[1:])}\n".encode())
             else:  # the main thread is at it
-                self._said.wait(PATIENCE_S)
+                self._said.wait(self._patience_s)
         os._exit(exit_code(numbers[0]))
 
 

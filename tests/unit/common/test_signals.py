@@ -46,6 +46,12 @@ import signal
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 """
+DONE_ALL_THE_SAME = """
+    try:
+        time.sleep(600)
+    except BaseException:
+        pass
+"""
 # The terminal is slow, or so is the machine: the line is begun in time, and not said when patience ends.
 SLOW_TO_SAY = """
     import sys
@@ -55,7 +61,7 @@ SLOW_TO_SAY = """
 """
 BODIES = {
     "orderly": ORDERLY, "held up": HELD_UP, "swallowed": SWALLOWED, "called back": CALLED_BACK,
-    "slow to say": SLOW_TO_SAY,
+    "slow to say": SLOW_TO_SAY, "done all the same": DONE_ALL_THE_SAME,
 }  # fmt: skip
 
 
