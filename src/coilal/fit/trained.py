@@ -14,6 +14,7 @@ from torch import Tensor
 from coilal.active.features import Features
 from coilal.active.outputs import HeldOut
 from coilal.common.device_memory import BatchSize
+from coilal.common.threads import threads_of_products
 from coilal.common.types import IntArray
 from coilal.fit.batches import Labelled
 from coilal.fit.dropout import Dropout, HostDropout, dropout, kept_share
@@ -95,9 +96,10 @@ class Trained:
         found = np.empty((number, len(features), len(bias)), dtype=np.float32)
         for each, seed in enumerate(self._seeds(number)):
             drops = HostDropout(share, [features.width], [seed], torch.device("cpu"))
-            for here, block in features.blocks():
-                (kept,) = drops.draw(len(block))
-                found[each, here] = (block * kept[0].numpy()) @ weight + bias
+            with threads_of_products(len(features) * features.width):
+                for here, block in features.blocks():
+                    (kept,) = drops.draw(len(block))
+                    found[each, here] = (block * kept[0].numpy()) @ weight + bias
         return found
 
     def trial_logits(
