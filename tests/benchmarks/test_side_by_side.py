@@ -10,12 +10,15 @@ from coilal.active.strategies.strategy import Strategy
 
 
 @pytest.mark.slow
-def test_a_row_has_the_seconds_alone_and_beside_others_of_both() -> None:
-    (row,) = side_by_side.rows_of(["coreset"], 2)
-    assert row.startswith("| `coreset` | ")
-    cells = row.strip("| ").split(" | ")[1:]
-    assert len(cells) == 4
-    assert all(float(cell.removesuffix(" s")) > 0 for cell in cells)
+def test_processes_choose_side_by_side_and_the_slowest_one_counts() -> None:
+    assert 0 < side_by_side.seconds_of("coreset", True, 2) < 60
+
+
+def test_a_row_has_both_ways_alone_and_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {(True, 1): 0.25, (True, 3): 0.5, (False, 1): 0.125, (False, 3): 2.0}
+    monkeypatch.setattr(side_by_side, "seconds_of", lambda name, as_it_is, processes: seen[as_it_is, processes])
+    (row,) = side_by_side.rows_of(["bait"], 3)
+    assert row == "| `bait` | 0.250 s | 0.500 s | 0.125 s | 2.000 s |"
 
 
 @pytest.mark.parametrize("name", side_by_side.STRATEGIES)
