@@ -55,7 +55,7 @@ class RunProgress:
     ) -> None:
         self._name = run_name
         self._is_planned, self._cycles = cycles is not None, cycles or 0
-        self._metric = metric
+        self._metric = self._shown = metric
         self._console = console or Console()
         self._clock = _Clock(left=runs * (self._cycles + 1) - first)
         self._runs, self._done = runs, first
@@ -127,9 +127,8 @@ class RunProgress:
         if (cycle, labelled) != self._cycle:
             self._report()
             self._cycle = cycle, labelled
-        if not self._is_planned:
-            self._metric = _as_the_page_says(metrics, self._metric)
-        self._values.append(metrics[self._metric])
+        self._shown = self._metric if self._is_planned else _as_the_page_says(metrics, self._metric)
+        self._values.append(metrics[self._shown])
         if self._bar is not None:
             following = min(self._done // self._runs, self._cycles)
             self._bar.update(self._task, completed=self._done, cycle=following, phase="", status=self._status())
@@ -151,7 +150,7 @@ class RunProgress:
         number = self._cycle[1]
         learnt_from = "1 label" if number == 1 else f"{number} labels"
         labelled = f"{number} labelled" if self._is_planned else f"learnt from {learnt_from}"
-        return f"{labelled}  {self._metric} {values}"
+        return f"{labelled}  {self._shown} {values}"
 
     def closing_table(self, rows: pd.DataFrame, where: Path) -> None:
         """Print the cycles as a compact table, at most 15 of them, and where the curve lies.
