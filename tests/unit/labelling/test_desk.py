@@ -18,6 +18,14 @@ from coilal.run_directory.health import AUDIT_PREDICTIONS
 from tests.unit.labelling.sessions import AUDITED, NAMES, Opened, ask, opened
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the desk reads, which a test may set."""
+    now = [1000.0]
+    monkeypatch.setattr(desks.time, "monotonic", lambda: now[0])
+    return now
+
+
 def answer_audit(there: desks.SessionDesk) -> None:
     while (shown := there.next("eva#1")) and shown.stage == "audit":
         there.tell("eva#1", shown.number, "ok", 1.0, saw_guess=False)
@@ -66,11 +74,7 @@ def test_an_image_stays_until_it_is_answered_and_two_people_get_different_ones(t
     assert there.desk.ahead("ida#3", 5) == []
 
 
-def test_what_somebody_holds_and_has_left_is_given_to_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr(desks.time, "monotonic", lambda: clock[0])
+def test_what_somebody_holds_and_has_left_is_given_to_others(tmp_path: Path, clock: list[float]) -> None:
     there = opened(tmp_path, audit=False)
     ask(there.pool, 4)
     assert there.desk.next("eva#1")
@@ -84,9 +88,7 @@ def test_what_somebody_holds_and_has_left_is_given_to_others(
     assert there.desk.tell("eva#1", 4, "dent", 1.0, saw_guess=False).conflict == "ok", "who comes back is heard"
 
 
-def test_who_presses_keys_keeps_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr(desks.time, "monotonic", lambda: clock[0])
+def test_who_presses_keys_keeps_an_image(tmp_path: Path, clock: list[float]) -> None:
     there = opened(tmp_path, audit=False)
     ask(there.pool, 4)
     assert there.desk.next("eva#1")
@@ -102,10 +104,8 @@ def test_who_presses_keys_keeps_an_image(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_page_that_is_left_open_holds_none_of_the_images_that_come_to_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: list[float]
 ) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr(desks.time, "monotonic", lambda: clock[0])
     there = opened(tmp_path, audit=False)
     ask(there.pool, 4, 0)
     assert there.desk.next("eva#1")
